@@ -1,0 +1,170 @@
+//! How the cache handled a request: the Cache-Status field (RFC 9211) and the access log's word.
+//!
+//! Rules: `hit` and `fwd` exclude each other.
+//!
+//! Not here: the decision.
+
+use std::fmt::{self, Display};
+
+use super::StatusCode;
+
+/// Why a request was forwarded to a source (RFC 9211 §2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forward {
+    /// Nothing is stored under that path.
+    UriMiss,
+    /// What is stored had to be asked after.
+    Stale,
+    /// Such paths are not stored.
+    Bypass,
+    /// Nor are answers to that method.
+    Method,
+    /// The client asked for it.
+    Request,
+    /// What is there does not reach the range that was asked for.
+    Partial,
+}
+
+impl Forward {
+    fn token(self) -> &'static str {
+        match self {
+            Self::UriMiss => "uri-miss",
+            Self::Stale => "stale",
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::Request => "request",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+/// How the cache handled a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CacheStatus {
+    /// Served from the cache.
+    Hit,
+    /// Served from the cache although no source could confirm it.
+    HitStale,
+    /// Served by a source.
+    Forwarded {
+        /// Why a source was asked.
+        why: Forward,
+        /// What it answered (RFC 9211 §2.3).
+        status: Option<StatusCode>,
+        /// The answer is being stored (RFC 9211 §2.5).
+        stored: bool,
+        /// The request joined another's transfer (RFC 9211 §2.6).
+        collapsed: bool,
+    },
+}
+
+impl CacheStatus {
+    /// The word for the access log.
+    pub fn word(self) -> &'static str {
+        let Self::Forwarded {
+            why,
+            status,
+            collapsed,
+            ..
+        } = self
+        else {
+            return if self == Self::Hit { "HIT" } else { "STALE" };
+        };
+        match why {
+            _ if collapsed => "COLLAPSED",
+            _ if status == Some(StatusCode::NOT_MODIFIED) => "REVALIDATED",
+            Forward::UriMiss | Forward::Partial => "MISS",
+            Forward::Stale | Forward::Request => "EXPIRED",
+            Forward::Bypass | Forward::Method => "BYPASS",
+        }
+    }
+}
+
+impl Display for CacheStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("package-cache; ")?;
+        let Self::Forwarded {
+            why,
+            status,
+            stored,
+            collapsed,
+        } = *self
+        else {
+            return f.write_str(if *self == Self::Hit {
+                "hit"
+            } else {
+                "hit; detail=stale"
+            });
+        };
+        f.write_str("fwd=")?;
+        f.write_str(why.token())?;
+        if let Some(status) = status {
+            write!(f, "; fwd-status={}", status.code())?;
+        }
+        f.write_str(if stored { "; stored" } else { "" })?;
+        f.write_str(if collapsed { "; collapsed" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_word() {
+        let forwarded = |why, status, stored, collapsed| CacheStatus::Forwarded {
+            why,
+            status,
+            stored,
+            collapsed,
+        };
+        let ok = Some(StatusCode::OK);
+        for (status, text, word) in [
+            (CacheStatus::Hit, "hit", "HIT"),
+            (CacheStatus::HitStale, "hit; detail=stale", "STALE"),
+            (
+                forwarded(Forward::UriMiss, ok, true, false),
+                "fwd=uri-miss; fwd-status=200; stored",
+                "MISS",
+            ),
+            (
+                forwarded(Forward::UriMiss, ok, true, true),
+                "fwd=uri-miss; fwd-status=200; stored; collapsed",
+                "COLLAPSED",
+            ),
+            (
+                forwarded(Forward::UriMiss, None, false, false),
+                "fwd=uri-miss",
+                "MISS",
+            ),
+            (
+                forwarded(Forward::Stale, Some(StatusCode::NOT_MODIFIED), false, false),
+                "fwd=stale; fwd-status=304",
+                "REVALIDATED",
+            ),
+            (
+                forwarded(Forward::Request, ok, true, false),
+                "fwd=request; fwd-status=200; stored",
+                "EXPIRED",
+            ),
+            (
+                forwarded(Forward::Bypass, ok, false, false),
+                "fwd=bypass; fwd-status=200",
+                "BYPASS",
+            ),
+            (
+                forwarded(Forward::Method, None, false, false),
+                "fwd=method",
+                "BYPASS",
+            ),
+            (
+                forwarded(Forward::Partial, None, false, false),
+                "fwd=partial",
+                "MISS",
+            ),
+        ] {
+            assert_eq!(status.to_string(), format!("package-cache; {text}"));
+            assert_eq!(status.word(), word, "{text}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! HTTP dates: whole seconds since the epoch, three forms in, one out (RFC 9110 §5.6.7).
+//!
+//! Rules: dates are compared as times, never as text. Writing is total: every second that an i64 can
+//! hold has a text, years outside 0 to 9999 are shown as the nearest end. Reading takes the three
+//! forms to the letter; only the weekday may be the wrong one.
+//!
+//! Not here: the clock.
+
+use std::fmt::{self, Display};
+
+/// A time in seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct HttpDate(i64);
+
+const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const DAY: i64 = 86_400;
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits can show.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
+
+impl HttpDate {
+    /// The time so many seconds after the epoch.
+    pub const fn from_unix(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the epoch.
+    pub const fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// Reads an IMF-fixdate, an rfc850-date or an asctime-date; `now` settles the two-digit year of
+    /// the second, which is never more than 50 years ahead.
+    pub fn parse(text: &[u8], now: HttpDate) -> Option<Self> {
+        let mut input = Input(text);
+        let long = input.weekday()?;
+        let civil = match (input.0.first()?, long) {
+            (b' ', false) => input.asctime()?,
+            (b',', false) => input.imf_fixdate()?,
+            (b',', true) => input.rfc850(now)?,
+            _ => return None,
+        };
+        if input.0.is_empty() {
+            civil.date()
+        } else {
+            None
+        }
+    }
+
+    /// As `22/Nov/2026:19:21:00 +0000`, the form of access logs.
+    pub fn common_log(self) -> impl Display {
+        CommonLog(self)
+    }
+
+    /// As `2026-11-22T19:21:00Z` (RFC 3339).
+    pub fn rfc3339(self) -> impl Display {
+        Rfc3339(self)
+    }
+}
+
+impl Display for HttpDate {
+    /// As an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let civil = Civil::of(*self);
+        let [w0, w1, w2] = self.weekday();
+        let [d0, d1] = two_digits(civil.day);
+        let [m0, m1, m2] = civil.month_name();
+        let ([y0, y1], [y2, y3]) = (two_digits(civil.year / 100), two_digits(civil.year));
+        let [h0, h1] = two_digits(civil.hour);
+        let [n0, n1] = two_digits(civil.minute);
+        let [s0, s1] = two_digits(civil.second);
+        // In one piece: every answer has two dates, and a formatter takes its time for each piece.
+        #[rustfmt::skip]
+        let text = [
+            w0, w1, w2, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ',
+            h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T',
+        ];
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+struct CommonLog(HttpDate);
+
+impl Display for CommonLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let civil = Civil::of(self.0);
+        let month = civil.month_name();
+        let month = str::from_utf8(&month).unwrap_or_default();
+        write!(f, "{:02}/{month}/{:04}:", civil.day, civil.year)?;
+        write!(
+            f,
+            "{:02}:{:02}:{:02} +0000",
+            civil.hour, civil.minute, civil.second
+        )
+    }
+}
+
+struct Rfc3339(HttpDate);
+
+impl Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let civil = Civil::of(self.0);
+        write!(f, "{:04}-{:02}-{:02}T", civil.year, civil.month, civil.day)?;
+        write!(
+            f,
+            "{:02}:{:02}:{:02}Z",
+            civil.hour, civil.minute, civil.second
+        )
+    }
+}
+
+/// The low two decimal digits.
+fn two_digits(number: i64) -> [u8; 2] {
+    let digit = |value: i64| b'0'.saturating_add(value.rem_euclid(10) as u8);
+    [digit(number / 10), digit(number)]
+}
+
+impl HttpDate {
+    fn weekday(self) -> [u8; 3] {
+        // The epoch was a Thursday.
+        let days = self.0.clamp(FIRST, LAST).div_euclid(DAY);
+        let index = (days + 3).rem_euclid(7) as usize;
+        let name = WEEKDAYS
+            .get(index)
+            .and_then(|name| name.as_bytes().first_chunk());
+        name.copied().unwrap_or(*b"Thu")
+    }
+}
+
+/// A time of the proleptic Gregorian calendar, fields in the order of their weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Civil {
+    year: i64,
+    /// 1 to 12.
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+}
+
+impl Civil {
+    /// The calendar's fields of a time, clamped to the years 0 to 9999.
+    fn of(date: HttpDate) -> Self {
+        let seconds = date.0.clamp(FIRST, LAST);
+        let clock = seconds.rem_euclid(DAY);
+        // Years begin in March here, so that the leap day is the last of its year.
+        let days = seconds.div_euclid(DAY) + 719_468;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let month = if march_month < 10 {
+            march_month + 3
+        } else {
+            march_month - 9
+        };
+        Self {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * march_month + 2) / 5 + 1,
+            hour: clock / 3_600,
+            minute: clock / 60 % 60,
+            second: clock % 60,
+        }
+    }
+
+    /// The time, or `None` if there is no such day or time of day; a leap second is the next second.
+    fn date(self) -> Option<HttpDate> {
+        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let days_of_month = match self.month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        let valid = (0..=9999).contains(&self.year)
+            && (1..=days_of_month).contains(&self.day)
+            && self.hour <= 23
+            && self.minute <= 59
+            && self.second <= 60;
+        let march_month = (self.month + 9) % 12;
+        let year = self.year - i64::from(self.month <= 2);
+        let day_of_year = (153 * march_month + 2) / 5 + self.day - 1;
+        let days = year * 365 + year.div_euclid(4) - year.div_euclid(100)
+            + year.div_euclid(400)
+            + day_of_year
+            - 719_468;
+        let clock = self.hour * 3_600 + self.minute * 60 + self.second;
+        valid.then_some(HttpDate(days * DAY + clock))
+    }
+
+    fn month_name(&self) -> [u8; 3] {
+        let index = usize::try_from(self.month - 1).unwrap_or(0);
+        let name = MONTHS
+            .get(index)
+            .and_then(|name| name.as_bytes().first_chunk());
+        name.copied().unwrap_or(*b"Jan")
+    }
+}
+
+/// What is left of a date's text; each method takes one production from its front.
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    /// ` Nov  6 08:49:37 1994`
+    fn asctime(&mut self) -> Option<Civil> {
+        self.literal(b" ")?;
+        let month = self.month()?;
+        self.literal(b" ")?;
+        let day = if self.literal(b" ").is_some() {
+            self.digits(1)?
+        } else {
+            self.digits(2)?
+        };
+        self.literal(b" ")?;
+        let (hour, minute, second) = self.clock()?;
+        self.literal(b" ")?;
+        let year = self.digits(4)?;
+        Some(Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        })
+    }
+
+    /// `, 06 Nov 1994 08:49:37 GMT`
+    fn imf_fixdate(&mut self) -> Option<Civil> {
+        self.literal(b", ")?;
+        let day = self.digits(2)?;
+        self.literal(b" ")?;
+        let month = self.month()?;
+        self.literal(b" ")?;
+        let year = self.digits(4)?;
+        self.literal(b" ")?;
+        let (hour, minute, second) = self.clock()?;
+        self.literal(b" GMT")?;
+        Some(Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        })
+    }
+
+    /// `, 06-Nov-94 08:49:37 GMT`
+    fn rfc850(&mut self, now: HttpDate) -> Option<Civil> {
+        self.literal(b", ")?;
+        let day = self.digits(2)?;
+        self.literal(b"-")?;
+        let month = self.month()?;
+        self.literal(b"-")?;
+        let short = self.digits(2)?;
+        self.literal(b" ")?;
+        let (hour, minute, second) = self.clock()?;
+        self.literal(b" GMT")?;
+        // Of the years with these two digits, the latest that is not over 50 years ahead of now.
+        let now = Civil::of(now);
+        let limit = Civil {
+            year: now.year + 50,
+            ..now
+        };
+        let year = limit.year - (limit.year - short).rem_euclid(100);
+        let civil = Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        };
+        Some(if civil > limit {
+            Civil {
+                year: year - 100,
+                ..civil
+            }
+        } else {
+            civil
+        })
+    }
+
+    /// A weekday's name; true if it was the long one.
+    fn weekday(&mut self) -> Option<bool> {
+        WEEKDAYS.iter().find_map(|name| {
+            let (short, _) = name.split_at_checked(3)?;
+            self.literal(short.as_bytes())?;
+            // No long name's rest begins another, so that one try settles it.
+            Some(
+                name.get(3..)
+                    .is_some_and(|rest| self.literal(rest.as_bytes()).is_some()),
+            )
+        })
+    }
+
+    fn month(&mut self) -> Option<i64> {
+        let index = MONTHS
+            .iter()
+            .position(|name| self.literal(name.as_bytes()).is_some())?;
+        Some(index as i64 + 1)
+    }
+
+    fn clock(&mut self) -> Option<(i64, i64, i64)> {
+        let hour = self.digits(2)?;
+        self.literal(b":")?;
+        let minute = self.digits(2)?;
+        self.literal(b":")?;
+        Some((hour, minute, self.digits(2)?))
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Option<()> {
+        self.0 = self.0.strip_prefix(text)?;
+        Some(())
+    }
+
+    /// Exactly `count` decimal digits.
+    fn digits(&mut self, count: usize) -> Option<i64> {
+        let (digits, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        digits.iter().try_fold(0, |number, &byte| {
+            byte.is_ascii_digit()
+                .then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

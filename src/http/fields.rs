@@ -1,0 +1,259 @@
+//! The header section of a message: ordered lines of name and value (RFC 9110 §5).
+//!
+//! Rules: the section is one buffer in the form in which it is sent (`Name: value` CRLF), with the
+//! place of each line beside it, so that sending it is one copy. Names are compared without regard to
+//! case. No value holds a control byte other than HTAB, or white space at its ends: what we add is
+//! made so here (no response splitting), what we receive is refused by the parser otherwise.
+//!
+//! Not here: what a field means.
+
+use std::fmt::{self, Write};
+
+use super::Malformed;
+
+/// A header section: lines of name and value in the order received or added.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// Where a line lies in the buffer: name from `start` to `colon`, value from two past it to `end`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Line {
+    start: usize,
+    colon: usize,
+    end: usize,
+}
+
+impl Fields {
+    /// An empty section.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty section with room for so many bytes and a usual number of lines.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            lines: Vec::with_capacity(12),
+        }
+    }
+
+    /// Drops every line and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.lines.clear();
+    }
+
+    /// The number of lines.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// True without lines.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Adds a line of ours: the name is a token, a control byte in the value becomes a space.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let line = self.begin(name.as_bytes());
+        self.bytes
+            .extend(value.as_ref().iter().copied().map(guarded));
+        self.end(line);
+    }
+
+    /// Adds a line of ours with a formatted value, under the guard of [`Fields::push`].
+    pub fn push_fmt(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let line = self.begin(name.as_bytes());
+        // The buffer takes everything; only a Display that gives up can fail, and then what it wrote stays.
+        let _ = Guarded(&mut self.bytes).write_fmt(value);
+        self.end(line);
+    }
+
+    /// Adds a line whose name and trimmed value the parser has checked.
+    pub(super) fn push_checked(&mut self, name: &[u8], value: &[u8]) {
+        let mut line = self.begin(name);
+        self.bytes.extend_from_slice(value);
+        line.end = self.bytes.len();
+        self.bytes.extend_from_slice(b"\r\n");
+        self.lines.push(line);
+    }
+
+    fn begin(&mut self, name: &[u8]) -> Line {
+        debug_assert!(!name.is_empty() && name.iter().copied().all(is_token_byte));
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        let colon = self.bytes.len();
+        self.bytes.extend_from_slice(b": ");
+        Line {
+            start,
+            colon,
+            end: self.bytes.len(),
+        }
+    }
+
+    /// Closes a line of ours: a recipient drops white space around the value, so it goes here.
+    fn end(&mut self, mut line: Line) {
+        let first = line.end;
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let leading = self
+            .bytes
+            .iter()
+            .skip(first)
+            .take_while(|byte| blank(byte))
+            .count();
+        self.bytes.drain(first..first.saturating_add(leading));
+        while self.bytes.len() > first && self.bytes.last().is_some_and(blank) {
+            self.bytes.pop();
+        }
+        line.end = self.bytes.len();
+        self.bytes.extend_from_slice(b"\r\n");
+        self.lines.push(line);
+    }
+
+    fn name_of(&self, line: &Line) -> &[u8] {
+        self.bytes.get(line.start..line.colon).unwrap_or_default()
+    }
+
+    fn value_of(&self, line: &Line) -> &[u8] {
+        self.bytes
+            .get(line.colon.saturating_add(2)..line.end)
+            .unwrap_or_default()
+    }
+
+    /// The value of the first line of that name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        let line = self
+            .lines
+            .iter()
+            .find(|line| self.name_of(line).eq_ignore_ascii_case(name.as_bytes()));
+        line.map(|line| self.value_of(line))
+    }
+
+    /// The value of a field that may be given once; two lines of it are refused with 400.
+    pub fn single(&self, name: &str) -> Result<Option<&[u8]>, Malformed> {
+        let mut lines = self
+            .lines
+            .iter()
+            .filter(|line| self.name_of(line).eq_ignore_ascii_case(name.as_bytes()));
+        match (lines.next(), lines.next()) {
+            (line, None) => Ok(line.map(|line| self.value_of(line))),
+            (_, Some(_)) => Err(Malformed::bad_request(
+                "a field that may stand once stands twice",
+            )),
+        }
+    }
+
+    /// The values of all lines of that name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The members of a list field over all its lines, without the empty ones (RFC 9110 §5.6.1).
+    pub fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.all(name)
+            .flat_map(|value| Members { rest: value })
+            .filter(|member| !member.is_empty())
+    }
+
+    /// True if a list field has this token as a member, in whatever case.
+    pub fn has_member(&self, name: &str, token: &str) -> bool {
+        self.members(name)
+            .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Every line as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines
+            .iter()
+            .map(|line| (self.name_of(line), self.value_of(line)))
+    }
+
+    /// The section as it is sent: every line ended by CRLF, without the empty line after it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lossy = |bytes| String::from_utf8_lossy(bytes);
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (lossy(name), lossy(value))))
+            .finish()
+    }
+}
+
+/// What a byte of a value of ours is sent as.
+fn guarded(byte: u8) -> u8 {
+    if is_value_byte(byte) { byte } else { b' ' }
+}
+
+/// A formatter's way into the buffer, under the same guard.
+struct Guarded<'a>(&'a mut Vec<u8>);
+
+impl Write for Guarded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.bytes().map(guarded));
+        Ok(())
+    }
+}
+
+/// The members of one line of a list field, empty ones included; a comma within a quoted-string
+/// (RFC 9110 §5.6.4) parts nothing.
+struct Members<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (mut quoted, mut escaped) = (false, false);
+        let comma = self.rest.iter().position(|&byte| {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = quoted,
+                b'"' => quoted = !quoted,
+                b',' => return !quoted,
+                _ => {}
+            }
+            false
+        });
+        let (member, rest) = self
+            .rest
+            .split_at_checked(comma.unwrap_or(self.rest.len()))
+            .unwrap_or_default();
+        self.rest = rest.get(1..).unwrap_or_default();
+        Some(trim(member))
+    }
+}
+
+/// Without the optional white space (SP, HTAB) at its ends (RFC 9110 §5.6.3).
+pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// A byte of a field value: SP, HTAB, visible or above ASCII (RFC 9110 §5.5).
+pub(super) const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// A byte of a token, as names and methods are (RFC 9110 §5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'
+        | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! The vocabulary of HTTP: bytes and values.
+//!
+//! Rules: pure functions. Nothing in here opens a socket or a file, starts a thread, reads a clock or
+//! logs; a time that is needed is an argument. Anything a peer can send either becomes a value or is
+//! [`Malformed`]; it never panics.
+//!
+//! Not here: reading a message from a connection, and deciding what to answer.
+
+mod cache_status;
+pub mod chunked;
+mod content_coding;
+mod date;
+mod fields;
+pub mod framing;
+pub mod media_type;
+mod message;
+#[cfg(test)]
+mod mutation_tests;
+mod parse;
+pub mod precondition;
+pub mod range;
+mod status;
+mod target;
+mod url;
+pub mod via;
+
+pub use cache_status::{CacheStatus, Forward};
+pub use content_coding::carried_by_name;
+pub use date::HttpDate;
+pub use fields::Fields;
+pub use framing::Framing;
+pub use message::{Method, RequestHead, ResponseHead, Version};
+pub use parse::{Caps, Parsed, parse_request, parse_response};
+pub use status::{Malformed, StatusCode};
+pub use target::{Target, percent_decode, percent_encode};
+pub use url::{Url, UrlError};

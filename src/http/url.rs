@@ -1,0 +1,264 @@
+//! The URL of a source, and where its redirects lead (RFC 9110 §4.2.1, RFC 3986 §5).
+//!
+//! Rules: http only, for TLS is not spoken. No user info, so that no password reaches a log. Every URL
+//! that exists can be sent as it is: its path begins with a slash and holds only URL characters.
+//!
+//! Not here: the target of a request that we receive.
+
+use std::fmt::{self, Display, Write};
+
+use super::target::{Authority, ipv6, is_unreserved, push_escape, split_scheme};
+
+/// An absolute http URL without user info or fragment.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Url {
+    host: String,
+    port: u16,
+    path_and_query: String,
+}
+
+/// Why a text is no URL that can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UrlError {
+    /// It asks for TLS.
+    Https,
+    /// It is no http URL.
+    Scheme,
+    /// It carries a user name or password.
+    UserInfo,
+    /// The host is missing or garbled.
+    Host,
+    /// The port is not 1 to 65535.
+    Port,
+    /// A source has a query.
+    Query,
+    /// A source has a fragment.
+    Fragment,
+    /// It holds a space or a control byte.
+    Character,
+}
+
+impl Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Https => {
+                "TLS is not spoken: use the http:// address of the mirror, or put a TLS-terminating proxy in front of it"
+            }
+            Self::Scheme => "not an http URL: give http://host[:port][/path]",
+            Self::UserInfo => "user names and passwords are not sent: leave out the part before the @",
+            Self::Host => "no valid host: give a name, an IPv4 address or an IPv6 address in brackets",
+            Self::Port => "no valid port: give a number from 1 to 65535, or leave out the colon",
+            Self::Query => "a query cannot precede the path of a file: leave out the ? and what follows it",
+            Self::Fragment => "a fragment is never sent: leave out the # and what follows it",
+            Self::Character => "it holds a space or a control character: write it as a percent-escape",
+        })
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+impl Url {
+    /// Reads the prefix of a source, `http://host[:port][/path]`.
+    pub fn parse_source(text: &str) -> Result<Self, UrlError> {
+        let rest = strip_http(text.as_bytes())?;
+        if text.bytes().any(|byte| matches!(byte, 0..=b' ' | 0x7f)) {
+            Err(UrlError::Character)
+        } else if rest.contains(&b'#') {
+            Err(UrlError::Fragment)
+        } else if rest.contains(&b'?') {
+            Err(UrlError::Query)
+        } else {
+            Self::after_scheme(rest)
+        }
+    }
+
+    /// Where a redirect from here leads: a reference resolved against this URL (RFC 3986 §5.2), its
+    /// fragment dropped.
+    pub fn join(&self, location: &[u8]) -> Result<Self, UrlError> {
+        if location.iter().any(u8::is_ascii_control) {
+            return Err(UrlError::Character);
+        }
+        let reference = location
+            .split(|&byte| byte == b'#')
+            .next()
+            .unwrap_or_default();
+        let path_and_query = match reference {
+            _ if split_scheme(reference).is_some() => {
+                return Self::after_scheme(strip_http(reference)?);
+            }
+            [b'/', b'/', rest @ ..] => return Self::after_scheme(rest),
+            [] => self.path_and_query.clone(),
+            [b'/', ..] => encoded("", reference),
+            [b'?', ..] => encoded(self.path(), reference),
+            _ => encoded(self.directory(), reference),
+        };
+        Ok(Self {
+            path_and_query,
+            ..self.clone()
+        })
+    }
+
+    /// Reads `host[:port][/path][?query]`.
+    fn after_scheme(rest: &[u8]) -> Result<Self, UrlError> {
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?'))
+            .unwrap_or(rest.len());
+        let (authority, path_and_query) = rest.split_at_checked(end).unwrap_or_default();
+        if authority.contains(&b'@') {
+            return Err(UrlError::UserInfo);
+        }
+        let (host, port) = host_and_port(authority)?;
+        let root = if path_and_query.starts_with(b"/") {
+            ""
+        } else {
+            "/"
+        };
+        Ok(Self {
+            host,
+            port,
+            path_and_query: encoded(root, path_and_query),
+        })
+    }
+
+    /// The host in lower case; an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 80 unless it was given.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Path and query as they are sent in a request line.
+    pub fn path_and_query(&self) -> &str {
+        &self.path_and_query
+    }
+
+    /// The path without the query; begins with a slash.
+    pub fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or("/")
+    }
+
+    /// The path up to its last slash.
+    fn directory(&self) -> &str {
+        self.path()
+            .rfind('/')
+            .and_then(|slash| self.path().get(..=slash))
+            .unwrap_or("/")
+    }
+
+    /// The value of `Host`: the port is left out when it is 80, an IPv6 address is bracketed.
+    pub fn authority(&self) -> String {
+        let mut authority = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        if self.port != 80 {
+            // Writing to a String cannot fail.
+            let _ = write!(authority, ":{}", self.port);
+        }
+        authority
+    }
+
+    /// The URL of an encoded path (which may be empty) below this one's path.
+    pub fn below(&self, suffix: &str) -> Url {
+        let prefix = self.path().trim_end_matches('/');
+        Self {
+            path_and_query: format!("{prefix}/{suffix}"),
+            ..self.clone()
+        }
+    }
+}
+
+impl Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority(), self.path_and_query)
+    }
+}
+
+/// What follows `http://`.
+fn strip_http(text: &[u8]) -> Result<&[u8], UrlError> {
+    let (scheme, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;
+    if scheme.eq_ignore_ascii_case(b"https") {
+        return Err(UrlError::Https);
+    }
+    let http = scheme.eq_ignore_ascii_case(b"http");
+    rest.strip_prefix(b"//")
+        .filter(|_| http)
+        .ok_or(UrlError::Scheme)
+}
+
+fn host_and_port(authority: &[u8]) -> Result<(String, u16), UrlError> {
+    let colon = match authority.iter().position(|&byte| byte == b']') {
+        Some(bracket) => bracket.saturating_add(1),
+        None => authority
+            .iter()
+            .position(|&byte| byte == b':')
+            .unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(colon).ok_or(UrlError::Host)?;
+    let parsed = Authority::parse(host).ok_or(UrlError::Host)?;
+    let host = match parsed.host {
+        [b'[', address @ .., b']'] => ipv6(address).ok_or(UrlError::Host)?.to_string(),
+        name if is_host_name(name) => String::from_utf8_lossy(name).to_ascii_lowercase(),
+        _ => return Err(UrlError::Host),
+    };
+    let port = match port {
+        [] => 80,
+        _ => Authority::parse(port)
+            .and_then(|it| it.port)
+            .ok_or(UrlError::Port)?,
+    };
+    if port == 0 {
+        Err(UrlError::Port)
+    } else {
+        Ok((host, port))
+    }
+}
+
+/// A name that a resolver could know.
+fn is_host_name(name: &[u8]) -> bool {
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !name.is_empty() && name.iter().all(valid)
+}
+
+/// Prefix (encoded, beginning with a slash or empty) and reference as one path and query, the bytes that
+/// no URL holds escaped and dot segments removed.
+fn encoded(prefix: &str, reference: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len().saturating_add(reference.len()));
+    text.push_str(prefix);
+    for &byte in reference {
+        if is_unreserved(byte) || b"!$&'()*+,;=:@/?[]%".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            push_escape(byte, &mut text);
+        }
+    }
+    match text.split_once('?') {
+        Some((path, query)) => format!("{}?{query}", without_dots(path)),
+        None => without_dots(&text),
+    }
+}
+
+/// A path that begins with a slash, without its `.` and `..` segments (RFC 3986 §5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        if segment == ".." {
+            kept.pop();
+        }
+        match segment {
+            // A dot segment at the end names a directory.
+            "." | ".." if segments.peek().is_none() => kept.push(""),
+            "." | ".." => {}
+            _ => kept.push(segment),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests;
