@@ -1,0 +1,393 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+use std::os::unix::ffi::OsStringExt;
+
+use super::*;
+
+fn parsed(args: &[&str]) -> Result<Command, UsageError> {
+    parse(args.iter().map(OsString::from))
+}
+
+fn served(args: &[&str]) -> Options {
+    match parsed(args) {
+        Ok(Command::Serve(options)) => options,
+        other => panic!("{args:?}: {other:?}"),
+    }
+}
+
+/// The message of a usage error, which must be one line, lower case, without a full stop.
+fn refused(args: &[&str]) -> String {
+    let message = parsed(args).expect_err(&args.join(" ")).to_string();
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(
+        !message.ends_with('.') && message.contains(": "),
+        "{message}"
+    );
+    message
+}
+
+#[test]
+fn defaults() {
+    let options = served(&[]);
+    assert_eq!(options, Options::default());
+    assert_eq!(options.sources, []);
+    assert_eq!(options.cache, Path::new("/tmp/package-cache"));
+    assert_eq!((options.host.as_str(), options.port), ("localhost", 4000));
+    assert_eq!((options.verbosity, options.syslog), (0, false));
+    assert_eq!(options.timeout, Duration::from_secs(30));
+    assert_eq!((options.min_free, options.max_connections), (None, 1024));
+    assert!(options.cache_is_default());
+    assert_eq!(served(&["--"]), options);
+}
+
+#[test]
+fn every_option_in_both_forms() {
+    let apart = [
+        "--source",
+        "http://a.example/x",
+        "--cache",
+        "/srv/c",
+        "--host",
+        "::1",
+        "--port",
+        "0",
+        "--verbose",
+        "--syslog",
+        "--timeout",
+        "86400",
+        "--min-free",
+        "2G",
+        "--max-connections",
+        "10000",
+    ];
+    let joined = [
+        "--source=http://a.example/x",
+        "--cache=/srv/c",
+        "--host=::1",
+        "--port=0",
+        "-v",
+        "--syslog",
+        "--timeout=86400",
+        "--min-free=2G",
+        "--max-connections=10000",
+        "--",
+    ];
+    let expected = Options {
+        sources: vec![Url::parse_source("http://a.example/x").unwrap()],
+        cache: PathBuf::from("/srv/c"),
+        host: String::from("::1"),
+        port: 0,
+        verbosity: 1,
+        syslog: true,
+        timeout: Duration::from_secs(86_400),
+        min_free: Some(2 << 30),
+        max_connections: 10_000,
+    };
+    assert_eq!(served(&apart), expected);
+    assert_eq!(served(&joined), expected);
+    let checked = parsed(&[apart.as_slice(), &["--check"]].concat());
+    assert_eq!(checked, Ok(Command::Check(expected)));
+}
+
+#[test]
+fn options_repeat() {
+    let options = served(&[
+        "--port=1",
+        "--source=http://a.example",
+        "--port=2",
+        "--source",
+        "http://b.example",
+        "--cache=/a",
+        "--cache=/b",
+        "-vv",
+        "--verbose",
+        "-v",
+    ]);
+    let sources: Vec<_> = options.sources.iter().map(ToString::to_string).collect();
+    assert_eq!(sources.len(), 2);
+    assert!(sources[0].contains("a.example") && sources[1].contains("b.example"));
+    assert_eq!((options.port, options.verbosity), (2, 4));
+    assert_eq!(options.cache, Path::new("/b"));
+    assert_eq!(
+        served(&[format!("-{}", "v".repeat(999)).as_str()]).verbosity,
+        255
+    );
+}
+
+#[test]
+fn help_and_version_win_over_what_follows() {
+    assert_eq!(parsed(&["--help"]), Ok(Command::Help));
+    assert_eq!(parsed(&["-h"]), Ok(Command::Help));
+    assert_eq!(parsed(&["-vh"]), Ok(Command::Help));
+    assert_eq!(parsed(&["--version"]), Ok(Command::Version));
+    assert_eq!(
+        parsed(&["--port=1", "--help", "--bogus"]),
+        Ok(Command::Help)
+    );
+    assert_eq!(
+        parsed(&["--version", "--help", "cull"]),
+        Ok(Command::Version)
+    );
+    refused(&["--bogus", "--help"]);
+    refused(&["--port", "--help"]);
+    refused(&["--", "--help"]);
+}
+
+#[test]
+fn the_default_cache_however_spelt() {
+    for path in [
+        "/tmp/package-cache",
+        "/tmp/package-cache/",
+        "/tmp//./package-cache",
+    ] {
+        assert!(served(&["--cache", path]).cache_is_default(), "{path}");
+    }
+    for path in [
+        "/tmp/package-cache2",
+        "tmp/package-cache",
+        "/tmp/package-cache/x",
+    ] {
+        assert!(!served(&["--cache", path]).cache_is_default(), "{path}");
+    }
+}
+
+#[test]
+fn hosts() {
+    for (given, host) in [
+        ("localhost", "localhost"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("::", "::"),
+        ("[::1]", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("cache.example.", "cache.example."),
+    ] {
+        assert_eq!(served(&["--host", given]).host, host);
+    }
+    for given in [
+        "http://localhost/",
+        "localhost:80",
+        "1.2.3.4:80",
+        "[::1]:80",
+        "[a]",
+        "a b",
+        "[",
+    ] {
+        assert!(refused(&["--host", given]).contains(given));
+    }
+}
+
+#[test]
+fn numbers() {
+    for (option, good, bad) in [
+        (
+            "--port",
+            ["0", "4000", "65535"],
+            ["65536", "-1", "+1", "1.5"],
+        ),
+        (
+            "--timeout",
+            ["1", "30", "86400"],
+            ["0", "86401", "30s", "0x1e"],
+        ),
+        (
+            "--max-connections",
+            ["1", "0100", "10000"],
+            ["0", "10001", "1k", "99999999999999999999"],
+        ),
+    ] {
+        for value in good {
+            served(&[option, value]);
+        }
+        for value in bad {
+            let message = refused(&[format!("{option}={value}").as_str()]);
+            assert!(
+                message.starts_with(&format!("{option}={value}: give a")),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sizes() {
+    for (text, expected) in [
+        ("0", Some(0)),
+        ("1", Some(1)),
+        ("512B", Some(512)),
+        ("1K", Some(1 << 10)),
+        ("256M", Some(256 << 20)),
+        ("256m", Some(256 << 20)),
+        ("50G", Some(50 << 30)),
+        ("50GB", Some(50 << 30)),
+        ("50GiB", Some(50 << 30)),
+        ("2T", Some(2 << 40)),
+        ("18446744073709551615", Some(u64::MAX)),
+        ("16777215T", Some(16_777_215 << 40)),
+        ("16777216T", None),
+        ("18446744073709551616", None),
+        ("", None),
+        ("M", None),
+        ("1.5G", None),
+        ("1,5G", None),
+        ("-1", None),
+        ("+1", None),
+        (" 1", None),
+        ("1 G", None),
+        ("1P", None),
+        ("1Gi", None),
+        ("1iB", None),
+        ("1GG", None),
+        ("0x10", None),
+        ("\u{661}", None),
+    ] {
+        assert_eq!(parse_size(text), expected, "{text:?}");
+    }
+    assert!(refused(&["--min-free=1.5G"]).contains("--min-free=1.5G: "));
+    assert_eq!(served(&["--min-free", "0"]).min_free, Some(0));
+}
+
+#[test]
+fn messages_name_the_value_and_the_remedy() {
+    for (args, parts) in [
+        (
+            &["--source", "https://a.example/"] as &[&str],
+            ["--source=https://a.example/", "TLS"],
+        ),
+        (
+            &["--source=ftp://a.example/"],
+            ["--source=ftp://a.example/", ""],
+        ),
+        (&["--port", "http"], ["--port=http", "from 0 to 65535"]),
+        (&["--port", "70000"], ["--port=70000", "from 0 to 65535"]),
+        (&["--timeout=0"], ["--timeout=0", "from 1 to 86400"]),
+        (&["--min-free", "lots"], ["--min-free=lots", "256M"]),
+        (&["--syslog=yes"], ["--syslog=yes", "takes no value"]),
+        (&["--help=yes"], ["--help=yes", "takes no value"]),
+        (&["--cache"], ["--cache has no value", "--help"]),
+        (&["--cache="], ["--cache has no value", "--help"]),
+        (&["--cache", ""], ["--cache has no value", "--help"]),
+        (
+            &["--cache", "--port", "80"],
+            ["--cache has no value before --port", "--cache=--port"],
+        ),
+        (&["--cache", "--"], ["--cache has no value before --", ""]),
+        (&["cull"], ["cull: unexpected argument", "--help"]),
+        (&[""], [": unexpected argument", "--help"]),
+        (&["-"], ["-: unexpected argument", "--help"]),
+        (&["--", "-v"], ["-v: unexpected argument", "--help"]),
+        (&["-x"], ["-x: unknown option", "--help"]),
+        (&["-vx"], ["-vx: unknown option", "--help"]),
+        (
+            &["--sources=http://a/"],
+            ["--sources: unknown option", "did you mean --source"],
+        ),
+        (
+            &["--verb"],
+            ["--verb: unknown option", "did you mean --verbose"],
+        ),
+        (
+            &["--max-conections=1"],
+            ["--max-conections", "did you mean --max-connections"],
+        ),
+        (&["--minfree=1"], ["--minfree", "did you mean --min-free"]),
+        (&["-port"], ["-port", "did you mean --port"]),
+        (
+            &["--bogus"],
+            ["--bogus: unknown option", "see package-cache --help"],
+        ),
+        (
+            &["--=1"],
+            ["--: unknown option", "see package-cache --help"],
+        ),
+        (
+            &["--revalidate=x"],
+            ["--revalidate: unknown option", "see package-cache --help"],
+        ),
+        (
+            &["--a\nb"],
+            ["--a\\nb: unknown option", "see package-cache --help"],
+        ),
+        (&["--port=\u{1b}"], ["--port=\\u{1b}", "from 0"]),
+    ] {
+        let message = refused(args);
+        assert!(
+            parts.iter().all(|part| message.contains(part)),
+            "{args:?}: {message}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8() {
+    let with = |prefix: &str| OsString::from_vec([prefix.as_bytes(), b"\xff\xfe"].concat());
+    let Ok(Command::Serve(options)) = parse([with("--cache=/srv/")]) else {
+        panic!()
+    };
+    assert_eq!(options.cache.as_os_str().as_bytes(), b"/srv/\xff\xfe");
+    for prefix in [
+        "--host=",
+        "--source=http://a/",
+        "--port=",
+        "--min-free=",
+        "--",
+        "-",
+        "",
+    ] {
+        let message = parse([with(prefix)]).unwrap_err().to_string();
+        assert!(message.contains('\u{fffd}'), "{message}");
+    }
+}
+
+#[test]
+fn usage_names_every_option_and_fits() {
+    let usage = usage();
+    assert!(usage.lines().all(|line| line.len() <= 80));
+    assert!(usage.ends_with('\n') && usage.is_ascii());
+    let mut named: Vec<_> = usage
+        .split(|c: char| !c.is_ascii_alphabetic() && c != '-')
+        .filter_map(|word| word.strip_prefix("--").filter(|name| !name.is_empty()))
+        .collect();
+    named.sort_unstable();
+    named.dedup();
+    let known = [
+        "cache",
+        "check",
+        "help",
+        "host",
+        "max-connections",
+        "min-free",
+        "port",
+        "source",
+        "syslog",
+        "timeout",
+        "verbose",
+        "version",
+    ];
+    assert_eq!(named, known);
+    for name in known {
+        let value = if name == "source" {
+            "http://a.example"
+        } else {
+            "1"
+        };
+        let plain = parsed(&[&format!("--{name}")]).is_ok();
+        let valued = parsed(&[&format!("--{name}={value}")]).is_ok();
+        assert!(plain != valued, "{name}");
+    }
+    let defaults = served(&[]);
+    for default in [
+        format!("(default: {})", DEFAULT_CACHE),
+        format!("(default: {})", defaults.host),
+        format!("(default: {})", defaults.port),
+        format!("(default: {})", defaults.timeout.as_secs()),
+        format!("(default: {})", defaults.max_connections),
+    ] {
+        assert!(usage.contains(&default), "{default}");
+    }
+    assert!(version().starts_with("package-cache 1."));
+}

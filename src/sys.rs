@@ -1,0 +1,193 @@
+//! The few system calls that std links but does not offer: the only unsafe code of the program.
+//!
+//! Rules: one small safe function per call, each `unsafe` block with its SAFETY note; numbers and
+//! layouts are those that glibc and musl share on 64-bit Linux, on the architectures listed below.
+//!
+//! Not here: policy. Which limits, signals or sizes are wanted is the callers' business.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_char, c_int, c_uint, c_ulong};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("sys.rs knows the system calls of 64-bit Linux only");
+#[cfg(any(
+    target_arch = "mips64",
+    target_arch = "mips64r6",
+    target_arch = "sparc64"
+))]
+compile_error!("sys.rs does not know this architecture's numbers of signals and options");
+
+/// The open(2) flag that keeps a FIFO or device from blocking the open.
+pub const O_NONBLOCK: i32 = 0o4000;
+
+const SIGINT: c_int = 2;
+const SIGTERM: c_int = 15;
+const SIGXFSZ: c_int = 25;
+const SIG_BLOCK: c_int = 0;
+const SIG_ERR: usize = usize::MAX;
+const SIG_IGN: usize = 1;
+const SOL_SOCKET: c_int = 1;
+const SO_LINGER: c_int = 13;
+const RLIMIT_NOFILE: c_int = 7;
+/// The most that Linux moves in one sendfile(2) call, in bytes.
+const SEND_MOST: usize = 0x7fff_f000;
+const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
+    true => 0x4004_7473,
+    false => 0x5411,
+};
+
+/// `sigset_t`: 1,024 bits in both C libraries, signal 1 the lowest of the first word.
+#[repr(C)]
+struct SignalSet(u64, [u64; 15]);
+const STOP: SignalSet = SignalSet(1 << (SIGTERM - 1) | 1 << (SIGINT - 1), [0; 15]);
+/// `struct linger`: whether to wait at a close, and for how many seconds.
+type Linger = [c_int; 2];
+/// `struct rlimit`: the soft limit and the hard one.
+type ResourceLimit = [u64; 2];
+/// `struct statvfs`, 112 bytes of words and half words in both, with room to spare.
+type FileSystem = [u64; 32];
+
+unsafe extern "C" {
+    fn sendfile(out: c_int, input: c_int, offset: *mut i64, count: usize) -> isize;
+    fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
+    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+    fn signal(signal: c_int, handler: usize) -> usize;
+    #[link_name = "listen"]
+    fn c_listen(socket: c_int, backlog: c_int) -> c_int;
+    fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const Linger, n: c_uint) -> c_int;
+    fn getrlimit(resource: c_int, limit: *mut ResourceLimit) -> c_int;
+    fn setrlimit(resource: c_int, limit: *const ResourceLimit) -> c_int;
+    fn statvfs(path: *const c_char, out: *mut FileSystem) -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    safe fn geteuid() -> c_uint;
+}
+
+/// The result of a call that says -1 and sets errno on failure.
+fn checked(result: c_int) -> io::Result<()> {
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The result of a call that returns an error number, zero for none.
+fn checked_number(number: c_int) -> io::Result<()> {
+    match number {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(number)),
+    }
+}
+
+/// Moves at most `count` bytes of `file` from `offset` on into `socket` and advances `offset`.
+///
+/// Zero means that the file ends there. Interrupted calls are repeated.
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    offset: &mut u64,
+    count: usize,
+) -> io::Result<usize> {
+    let mut at = i64::try_from(*offset).map_err(io::Error::other)?;
+    let (out, input, count) = (socket.as_raw_fd(), file.as_raw_fd(), count.min(SEND_MOST));
+    loop {
+        // SAFETY: both descriptors are open while borrowed; `at` outlives the call.
+        let sent = unsafe { sendfile(out, input, &mut at, count) };
+        if let Ok(sent) = usize::try_from(sent) {
+            *offset = offset.saturating_add(sent as u64);
+            return Ok(sent);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Blocks SIGTERM and SIGINT in the calling thread and in those it spawns afterwards, and ignores
+/// SIGXFSZ, so that a file over the size limit is a write error (EFBIG).
+pub fn block_signals() -> io::Result<()> {
+    // SAFETY: the set outlives the call; a null old set is allowed; SIG_IGN runs no code of ours.
+    unsafe {
+        checked_number(pthread_sigmask(SIG_BLOCK, &STOP, ptr::null_mut()))?;
+        if signal(SIGXFSZ, SIG_IGN) == SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a blocked SIGTERM or SIGINT and returns its number.
+pub fn wait_signal() -> io::Result<i32> {
+    let mut number = 0;
+    // SAFETY: the set and `number` outlive the call.
+    checked_number(unsafe { sigwait(&STOP, &mut number) })?;
+    Ok(number)
+}
+
+/// Listens again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
+pub fn listen(socket: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open while borrowed.
+    checked(unsafe { c_listen(socket.as_raw_fd(), backlog) })
+}
+
+/// Makes the close of `socket` a reset: the peer cannot take the cut for an end.
+pub fn set_linger_zero(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let (fd, linger, length) = (socket.as_raw_fd(), [1, 0], size_of::<Linger>() as c_uint);
+    // SAFETY: `linger` has the layout and length of `struct linger` and outlives the call.
+    checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) })
+}
+
+/// Raises the soft limit on open descriptors to the hard one where the kernel lets us, and returns
+/// the limit now in force.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit: ResourceLimit = [0; 2];
+    // SAFETY: `limit` has the layout of `struct rlimit` and outlives the call.
+    checked(unsafe { getrlimit(RLIMIT_NOFILE, &mut limit) })?;
+    let [soft, hard] = limit;
+    // SAFETY: as above.
+    let raised = checked(unsafe { setrlimit(RLIMIT_NOFILE, &[hard, hard]) }).is_ok();
+    Ok(if raised { hard } else { soft })
+}
+
+/// The room on a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that an unprivileged writer can still use.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// The room on the file system that holds `dir`.
+pub fn space(dir: &Path) -> io::Result<Space> {
+    let path = CString::new(dir.as_os_str().as_bytes())?;
+    let mut out: FileSystem = [0; 32];
+    // SAFETY: `path` ends in NUL; `out` is larger than `struct statvfs`; both outlive the call.
+    checked(unsafe { statvfs(path.as_ptr(), &mut out) })?;
+    let [_block, fragment, blocks, _free, available, ..] = out;
+    let bytes = |blocks: u64| blocks.saturating_mul(fragment);
+    let (free, total) = (bytes(available), bytes(blocks));
+    Ok(Space { free, total })
+}
+
+/// Bytes in the send queue of a TCP socket that the peer has not acknowledged.
+pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut count: c_int = 0;
+    // SAFETY: SIOCOUTQ writes one int, which outlives the call.
+    checked(unsafe { ioctl(socket.as_raw_fd(), SIOCOUTQ, &raw mut count) })?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// The user whose rights this process has.
+pub fn effective_uid() -> u32 {
+    geteuid()
+}
+
+#[cfg(test)]
+mod tests;
