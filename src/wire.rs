@@ -1,0 +1,286 @@
+//! Wire: one TCP connection with what was read of it ahead of need.
+//!
+//! Rules: every wait has a limit; bytes that arrived behind a head or a body are kept for whoever
+//! reads next (a pipelined request, the first bytes of a body); no buffer grows beyond its cap.
+//! An early end of a body is an error, never an end of content.
+//!
+//! Not here: what the bytes mean (`http`), when to connect or close.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::chunked::Decoder;
+use crate::http::{Framing, Malformed, Parsed};
+
+/// How much is read ahead at a time, in bytes.
+const AHEAD: usize = 16 * 1024;
+
+/// Why no head could be read.
+#[derive(Debug)]
+pub enum HeadError {
+    /// The peer closed before the first byte.
+    Closed,
+    /// The peer closed in the middle of the head.
+    Cut,
+    /// The head did not arrive in time; `begun` tells whether any byte of it did.
+    Timeout {
+        /// Whether a byte of the head had arrived.
+        begun: bool,
+    },
+    /// The head breaks the grammar or a cap.
+    Malformed(Malformed),
+    /// The connection broke.
+    Io(io::Error),
+}
+
+/// A connection and the bytes read ahead of it.
+#[derive(Debug)]
+pub struct Wire {
+    stream: Arc<TcpStream>,
+    buffer: Vec<u8>,
+    /// Where the unread bytes of `buffer` begin.
+    start: usize,
+    /// The read time-out that the socket has now; zero: not set yet.
+    patience: Duration,
+}
+
+impl Wire {
+    /// Wraps a connected stream.
+    pub fn new(stream: Arc<TcpStream>) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            start: 0,
+            patience: Duration::ZERO,
+        }
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        &self.stream
+    }
+
+    /// What has been read and not used.
+    pub fn ahead(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Marks `count` bytes of [`Wire::ahead`] as used.
+    pub fn consume(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.buffer.len());
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Gives the buffer back while nothing is in it: an idle connection costs no buffer.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Sets how long one read may wait. The socket is told only of a change.
+    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        let patience = patience.max(Duration::from_millis(1));
+        if patience != self.patience {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.patience = patience;
+        }
+        Ok(())
+    }
+
+    /// Reads more ahead; 0 at the end of the stream.
+    pub fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let held = self.buffer.len();
+        // Heads are small: the first read takes what a head needs, later ones more.
+        let room = if held == 0 { 4096 } else { AHEAD };
+        self.buffer.resize(held.saturating_add(room), 0);
+        let read = match self.buffer.get_mut(held..) {
+            Some(space) => read_once(&self.stream, space),
+            None => Ok(0),
+        };
+        self.buffer
+            .truncate(held.saturating_add(*read.as_ref().unwrap_or(&0)));
+        read
+    }
+
+    /// Reads one message head: `idle` for its first byte, then `whole` for all of it.
+    pub fn head<T>(
+        &mut self,
+        idle: Duration,
+        whole: Duration,
+        parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
+    ) -> Result<T, HeadError> {
+        let mut deadline = (!self.ahead().is_empty()).then(|| Instant::now() + whole);
+        loop {
+            if !self.ahead().is_empty() {
+                match parse(self.ahead()).map_err(HeadError::Malformed)? {
+                    Parsed::Complete(head, used) => {
+                        self.consume(used);
+                        return Ok(head);
+                    }
+                    Parsed::Partial => {}
+                }
+            }
+            let wait = match deadline {
+                None => idle,
+                Some(at) => match at.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => left,
+                    _ => return Err(HeadError::Timeout { begun: true }),
+                },
+            };
+            self.set_patience(wait).map_err(HeadError::Io)?;
+            match self.fill() {
+                Ok(0) if self.ahead().is_empty() => return Err(HeadError::Closed),
+                Ok(0) => return Err(HeadError::Cut),
+                Ok(_) => deadline = deadline.or_else(|| Some(Instant::now() + whole)),
+                Err(cause) if timed_out(&cause) => {
+                    return Err(HeadError::Timeout {
+                        begun: deadline.is_some(),
+                    });
+                }
+                Err(cause) => return Err(HeadError::Io(cause)),
+            }
+        }
+    }
+
+    /// Writes all of `bytes`.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.stream).write_all(bytes)
+    }
+}
+
+/// One read, again when a signal came between.
+fn read_once(mut stream: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(space) {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether a socket's read or write time-out ran out.
+pub fn timed_out(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// What is still to come of a body.
+#[derive(Debug)]
+enum Rest {
+    Length(u64),
+    Chunked(Decoder),
+    UntilClose,
+    Done,
+}
+
+/// What is still to come of one message's content, by its framing (RFC 9112 §6.3).
+#[derive(Debug)]
+pub struct Body {
+    length: Option<u64>,
+    rest: Rest,
+}
+
+impl Body {
+    /// The content that follows a head.
+    pub fn new(framing: Framing) -> Self {
+        let (length, rest) = match framing {
+            Framing::None | Framing::Length(0) => (Some(0), Rest::Done),
+            Framing::Length(length) => (Some(length), Rest::Length(length)),
+            Framing::Chunked => (None, Rest::Chunked(Decoder::new())),
+            Framing::UntilClose => (None, Rest::UntilClose),
+        };
+        Self { length, rest }
+    }
+
+    /// Its length in bytes, if the framing tells it beforehand.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether the framing is satisfied.
+    pub fn is_done(&self) -> bool {
+        matches!(self.rest, Rest::Done)
+    }
+
+    /// Reads content from `wire` into `out`; 0 only when the framing is satisfied.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the peer closed early, `InvalidData` for a bad chunk, a time-out or what the socket says.
+    pub fn read(&mut self, wire: &mut Wire, out: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.rest {
+            Rest::Done => return Ok(0),
+            Rest::Length(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(out.len());
+                let read = read_ahead_first(wire, out.get_mut(..most).unwrap_or_default())?;
+                *left = left.saturating_sub(read as u64);
+                if read == 0 {
+                    return Err(cut());
+                }
+                read
+            }
+            Rest::UntilClose => read_ahead_first(wire, out)?,
+            Rest::Chunked(decoder) => read_chunked(wire, decoder, out)?,
+        };
+        let done = match &self.rest {
+            Rest::Done => true,
+            Rest::Length(left) => *left == 0,
+            Rest::UntilClose => read == 0,
+            Rest::Chunked(decoder) => decoder.is_done(),
+        };
+        if done {
+            self.rest = Rest::Done;
+        }
+        Ok(read)
+    }
+}
+
+fn cut() -> io::Error {
+    io::Error::new(
+        ErrorKind::UnexpectedEof,
+        "closed before the end of the content",
+    )
+}
+
+/// Reads what was read ahead, else from the socket straight into `out`.
+fn read_ahead_first(wire: &mut Wire, out: &mut [u8]) -> io::Result<usize> {
+    if wire.ahead().is_empty() {
+        return read_once(&wire.stream, out);
+    }
+    let count = wire.ahead().read(out)?;
+    wire.consume(count);
+    Ok(count)
+}
+
+/// Decodes chunks into `out` until it is full, the body ends, or the next read would wait.
+fn read_chunked(wire: &mut Wire, decoder: &mut Decoder, out: &mut [u8]) -> io::Result<usize> {
+    let mut written: usize = 0;
+    while !decoder.is_done() {
+        let space = out.get_mut(written..).unwrap_or_default();
+        if space.is_empty() || (written > 0 && wire.ahead().is_empty()) {
+            break;
+        }
+        if wire.ahead().is_empty() && wire.fill()? == 0 {
+            return Err(cut());
+        }
+        // A run of content is decoded no further than there is room for it.
+        let input = wire.ahead();
+        let input = input.get(..space.len()).unwrap_or(input);
+        let step = decoder
+            .decode(input)
+            .map_err(|bad| io::Error::new(ErrorKind::InvalidData, bad.why))?;
+        let content = input.get(step.content.clone()).unwrap_or_default();
+        if let Some(space) = space.get_mut(..content.len()) {
+            space.copy_from_slice(content);
+        }
+        written = written.saturating_add(content.len());
+        wire.consume(step.consumed);
+    }
+    Ok(written)
+}
