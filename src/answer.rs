@@ -1,0 +1,352 @@
+//! Answer: a request and what was found for it, made into a response.
+//!
+//! Rules: preconditions come before ranges (RFC 9110 §13.2.2); errors have short text bodies that name
+//! the reason; failures of the sources become statuses here and nowhere else; an answer that announces a length
+//! has just that many bytes or is cut.
+//!
+//! Not here: sending it (`connection`).
+
+use std::fs::File;
+use std::ops::Range;
+
+use crate::cache::{Cache, Found};
+use crate::cache_path::CachePath;
+use crate::clock;
+use crate::download::{Follower, Representation};
+use crate::http::precondition::{self, Outcome};
+use crate::http::range::{self, ContentRange, Selection, UnsatisfiedRange};
+use crate::http::{
+    CacheStatus, Forward, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode,
+    Version, media_type,
+};
+use crate::origin::Response;
+use crate::store::Stored;
+use crate::upstream::FetchError;
+
+/// The content of an answer.
+#[derive(Debug)]
+pub enum Content {
+    /// None.
+    Empty,
+    /// A short text.
+    Text(String),
+    /// A part of a file of the cache.
+    File {
+        /// The open file.
+        file: File,
+        /// Which of its bytes.
+        part: Range<u64>,
+    },
+    /// A part of what is being received.
+    Follow {
+        /// Reads it.
+        follower: Follower,
+        /// Which of its bytes.
+        part: Range<u64>,
+    },
+    /// All of what is being received, of unknown length.
+    Stream {
+        /// Reads it.
+        follower: Follower,
+        /// Whether the client understands chunks; else the close ends it.
+        chunked: bool,
+    },
+}
+
+/// A response, and how the cache took part in it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The head, but for the fields that every answer has.
+    pub head: ResponseHead,
+    /// What follows it.
+    pub content: Content,
+    /// For `Cache-Status` and the access line.
+    pub status: Option<CacheStatus>,
+}
+
+impl Answer {
+    /// An answer with a short text that names the reason.
+    pub fn text(status: StatusCode, why: &str) -> Self {
+        let mut head = ResponseHead::new(status);
+        let text = format!("{}: {why}\n", status);
+        head.fields
+            .push("Content-Type", "text/plain; charset=utf-8");
+        head.fields
+            .push_fmt("Content-Length", format_args!("{}", text.len()));
+        Self {
+            head,
+            content: Content::Text(text),
+            status: None,
+        }
+    }
+
+    /// The refusal of a message.
+    pub fn malformed(why: Malformed) -> Self {
+        Self::text(why.status, why.why)
+    }
+
+    /// The refusal of a method (RFC 9110 §9.1, §15.5.6).
+    pub fn method(method: Method) -> Self {
+        if method.is_known() {
+            let mut answer =
+                Self::text(StatusCode::METHOD_NOT_ALLOWED, "packages can be read only");
+            answer.head.fields.push("Allow", "GET, HEAD");
+            answer
+        } else {
+            Self::text(StatusCode::NOT_IMPLEMENTED, "unknown method")
+        }
+    }
+
+    /// The answer when there is no content.
+    pub fn failure(error: FetchError) -> Self {
+        let (status, why) = match error {
+            FetchError::NotFound => (
+                StatusCode::NOT_FOUND,
+                "neither the cache nor a source has it",
+            ),
+            FetchError::BadGateway => (
+                StatusCode::BAD_GATEWAY,
+                "no source gave it; the log says why",
+            ),
+            FetchError::Broken => (
+                StatusCode::BAD_GATEWAY,
+                "the transfer from the source broke off",
+            ),
+            FetchError::Timeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "the sources did not answer in time",
+            ),
+            FetchError::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many transfers, try again",
+            ),
+        };
+        let mut answer = Self::text(status, why);
+        if error == FetchError::Busy {
+            answer.head.fields.push("Retry-After", "5");
+        }
+        answer
+    }
+}
+
+/// The answer to `request` for `path`, of which `found` was found.
+pub fn answer(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Answer {
+    match found {
+        Found::Stored(stored) => from_stored(cache, request, path, stored),
+        Found::Following {
+            follower,
+            collapsed,
+        } => from_transfer(request, follower, collapsed),
+        Found::Head(response) => from_head(path, &response),
+        Found::Failed(error) => Answer::failure(error),
+    }
+}
+
+fn from_stored(cache: &Cache, request: &RequestHead, path: &CachePath, stored: Stored) -> Answer {
+    let Stored {
+        file,
+        length,
+        modified,
+    } = stored;
+    let etag = modified.etag(length);
+    let view = View {
+        length,
+        etag: Some(&etag),
+        last_modified: Some(modified.date()),
+        media_type: media_type::of(path.name()).as_bytes(),
+        age: cache.age(path, &etag),
+    };
+    let (head, part) = view.select(request);
+    let content = part.map_or(Content::Empty, |part| Content::File { file, part });
+    Answer {
+        head,
+        content,
+        status: Some(CacheStatus::Hit),
+    }
+}
+
+fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> Answer {
+    let representation = match follower.representation() {
+        Ok(representation) => representation,
+        Err(error) => return Answer::failure(error),
+    };
+    let status = Some(CacheStatus::Forwarded {
+        why: Forward::UriMiss,
+        status: Some(StatusCode::OK),
+        stored: representation.stored,
+        collapsed,
+    });
+    let Some(length) = representation.length else {
+        return of_unknown_length(request, follower, status);
+    };
+    let view = View {
+        length,
+        etag: representation.etag.as_deref(),
+        last_modified: representation.last_modified,
+        media_type: &representation.media_type,
+        age: None,
+    };
+    let (head, part) = view.select(request);
+    let content = part.map_or(Content::Empty, |part| Content::Follow { follower, part });
+    Answer {
+        head,
+        content,
+        status,
+    }
+}
+
+/// All of it, chunked or until the close; ranges are ignored (RFC 9110 §14.2).
+fn of_unknown_length(
+    request: &RequestHead,
+    follower: Follower,
+    status: Option<CacheStatus>,
+) -> Answer {
+    let chunked = request.version == Version::Http11;
+    let mut head = ResponseHead::new(StatusCode::OK);
+    if let Ok(Representation {
+        media_type,
+        last_modified,
+        ..
+    }) = follower.representation()
+    {
+        head.fields.push("Content-Type", media_type);
+        push_last_modified(&mut head, *last_modified);
+    }
+    if chunked {
+        head.fields.push("Transfer-Encoding", "chunked");
+    }
+    let content = match request.method {
+        Method::Head => Content::Empty,
+        _ => Content::Stream { follower, chunked },
+    };
+    Answer {
+        head,
+        content,
+        status,
+    }
+}
+
+/// A source's answer to HEAD, in our words.
+fn from_head(path: &CachePath, response: &Response) -> Answer {
+    let mut head = ResponseHead::new(StatusCode::OK);
+    let fields = &response.head.fields;
+    let own = media_type::of(path.name()).as_bytes();
+    let media_type = if response.directory {
+        fields.get("Content-Type").unwrap_or(own)
+    } else {
+        own
+    };
+    head.fields.push("Content-Type", media_type);
+    let length = fields.single("Content-Length").ok().flatten();
+    if let Some(length) = length.filter(|length| length.iter().all(u8::is_ascii_digit)) {
+        head.fields.push("Content-Length", length);
+        head.fields.push("Accept-Ranges", "bytes");
+    }
+    push_last_modified(&mut head, response.last_modified());
+    let status = CacheStatus::Forwarded {
+        why: Forward::UriMiss,
+        status: Some(response.head.status),
+        stored: false,
+        collapsed: false,
+    };
+    Answer {
+        head,
+        content: Content::Empty,
+        status: Some(status),
+    }
+}
+
+/// A representation of known length.
+struct View<'a> {
+    length: u64,
+    etag: Option<&'a str>,
+    last_modified: Option<HttpDate>,
+    media_type: &'a [u8],
+    age: Option<u64>,
+}
+
+impl View<'_> {
+    /// The head that the request's preconditions and range ask for, and the part of the content to
+    /// send with it, if any.
+    fn select(&self, request: &RequestHead) -> (ResponseHead, Option<Range<u64>>) {
+        let etag = self.etag.map(str::as_bytes);
+        let outcome = precondition::evaluate(
+            request.method,
+            &request.fields,
+            etag,
+            self.last_modified,
+            clock::now(),
+        );
+        let selection = match outcome {
+            Outcome::NotModified => return (self.head(StatusCode::NOT_MODIFIED), None),
+            Outcome::Failed => return (empty(StatusCode::PRECONDITION_FAILED), None),
+            Outcome::Proceed { range: false } => Selection::Whole,
+            Outcome::Proceed { range: true } => request
+                .fields
+                .get("Range")
+                .map_or(Selection::Whole, |range| range::select(range, self.length)),
+        };
+        let (mut head, part) = match selection {
+            Selection::Whole => (self.head(StatusCode::OK), 0..self.length),
+            Selection::Part(part) => (self.partial(&part), part),
+            Selection::Unsatisfiable => {
+                let mut head = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+                head.fields.push_fmt(
+                    "Content-Range",
+                    format_args!("{}", UnsatisfiedRange(self.length)),
+                );
+                return (head, None);
+            }
+        };
+        head.fields.push_fmt(
+            "Content-Length",
+            format_args!("{}", part.end.saturating_sub(part.start)),
+        );
+        (head, (request.method != Method::Head).then_some(part))
+    }
+
+    fn partial(&self, part: &Range<u64>) -> ResponseHead {
+        let range = ContentRange {
+            first: part.start,
+            last: part.end.saturating_sub(1),
+            complete: Some(self.length),
+        };
+        let mut head = self.head(StatusCode::PARTIAL_CONTENT);
+        head.fields
+            .push_fmt("Content-Range", format_args!("{range}"));
+        head
+    }
+
+    /// The fields of the representation; on a 304 only those that RFC 9110 §15.4.5 asks for.
+    fn head(&self, status: StatusCode) -> ResponseHead {
+        let mut head = ResponseHead::new(status);
+        if status != StatusCode::NOT_MODIFIED {
+            head.fields.push("Content-Type", self.media_type);
+            head.fields.push("Accept-Ranges", "bytes");
+        }
+        if let Some(etag) = self.etag {
+            head.fields.push("ETag", etag);
+        }
+        if status != StatusCode::NOT_MODIFIED || self.etag.is_none() {
+            push_last_modified(&mut head, self.last_modified);
+        }
+        if let Some(age) = self.age {
+            head.fields.push_fmt("Age", format_args!("{age}"));
+        }
+        head
+    }
+}
+
+/// A Last-Modified, unless it lies in the future (RFC 9110 §8.8.2.1).
+fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) {
+    if let Some(date) = last_modified.filter(|date| *date <= clock::now()) {
+        head.fields
+            .push_fmt("Last-Modified", format_args!("{date}"));
+    }
+}
+
+fn empty(status: StatusCode) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    head.fields.push("Content-Length", "0");
+    head
+}

@@ -1,0 +1,267 @@
+//! Cache: where the content for a request is.
+//!
+//! Rules: a hit takes no lock; any number of requests for one missing file share one transfer, which
+//! outlives them; so many transfers run at a time, a further miss waits its turn, and one that nobody
+//! reads gives way to it. The table's lock is never held over network I/O.
+//!
+//! Not here: the answer made of it (`answer`).
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::ages::Ages;
+use crate::cache_path::{CachePath, Place};
+use crate::download::{Download, Follower, Writer};
+use crate::fetch::{self, Job, Outcome, Purpose};
+use crate::http::Method;
+use crate::limits::{limits, ms};
+use crate::lock::lock;
+use crate::log;
+use crate::origin::{Ask, Response};
+use crate::store::{Lookup, Store, Stored};
+use crate::upstream::{FetchError, Upstream, Wanted};
+
+/// Where the content for a request is.
+#[derive(Debug)]
+pub enum Found {
+    /// In the cache.
+    Stored(Stored),
+    /// It is on its way; `collapsed`: on behalf of an earlier request.
+    Following {
+        /// Reads it.
+        follower: Follower,
+        /// Whether another request began the transfer.
+        collapsed: bool,
+    },
+    /// A source's answer to HEAD.
+    Head(Box<Response>),
+    /// Nowhere.
+    Failed(FetchError),
+}
+
+/// The store, the sources and the transfers between them.
+#[derive(Debug)]
+pub struct Cache {
+    store: Arc<Store>,
+    upstream: Upstream,
+    ages: Ages,
+    pseudonym: String,
+    transfers: Mutex<Transfers>,
+    /// Told when a transfer ends.
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Transfers {
+    /// Those that may be joined.
+    shared: HashMap<CachePath, Arc<Download>>,
+    /// All that run, relays included.
+    running: Vec<Arc<Download>>,
+}
+
+impl Cache {
+    /// A cache over a directory and its sources; `pseudonym` names us in Via.
+    pub fn new(store: Arc<Store>, upstream: Upstream, pseudonym: String) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            upstream,
+            ages: Ages::default(),
+            pseudonym,
+            transfers: Mutex::default(),
+            ended: Condvar::new(),
+        })
+    }
+
+    /// Our name in Via.
+    pub fn pseudonym(&self) -> &str {
+        &self.pseudonym
+    }
+
+    /// Seconds since this process stored the file, if it still knows.
+    pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
+        self.ages.age(path, etag)
+    }
+
+    /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here.
+    pub fn lookup(self: &Arc<Self>, method: Method, place: &Place, via: &[String]) -> Found {
+        let (path, purpose) = match place {
+            Place::Root => return Found::Failed(FetchError::NotFound),
+            Place::Listing(path) => (path, Purpose::RelayListing),
+            Place::File(path) => match self.store.find(path) {
+                Lookup::Hit(stored) => return Found::Stored(stored),
+                Lookup::Miss => (path, Purpose::Store),
+                Lookup::Directory => (path, Purpose::RelayFile),
+                Lookup::Unusable(cause) => {
+                    let root = self.store.root().display();
+                    log::warning!("cannot read {root}/{path}: {cause}; relayed from the sources");
+                    (path, Purpose::RelayFile)
+                }
+            },
+        };
+        let ask = Ask::new(method, via, &self.pseudonym);
+        if method == Method::Head {
+            return self.head(path, purpose, &ask);
+        }
+        self.join_or_start(Job {
+            path: path.clone(),
+            ask,
+            purpose,
+        })
+    }
+
+    /// HEAD is answered by a running transfer, else by a source; it stores nothing.
+    fn head(&self, path: &CachePath, purpose: Purpose, ask: &Ask) -> Found {
+        let running = lock(&self.transfers)
+            .shared
+            .get(path)
+            .and_then(Download::follow);
+        if let Some(follower) = running.filter(|_| purpose == Purpose::Store) {
+            return Found::Following {
+                follower,
+                collapsed: true,
+            };
+        }
+        let mut encoded = path.encoded();
+        let wanted = if purpose == Purpose::RelayListing {
+            encoded.push('/');
+            Wanted::Listing { encoded: &encoded }
+        } else {
+            Wanted::File {
+                encoded: &encoded,
+                name: path.name(),
+            }
+        };
+        match self.upstream.fetch(wanted, ask) {
+            Ok(response) => Found::Head(Box::new(response)),
+            Err(error) => Found::Failed(error),
+        }
+    }
+
+    fn join_or_start(self: &Arc<Self>, job: Job) -> Found {
+        let deadline = Instant::now() + ms(limits().turn_ms);
+        let mut transfers = lock(&self.transfers);
+        loop {
+            if job.purpose == Purpose::Store {
+                if let Some(follower) = transfers.shared.get(&job.path).and_then(Download::follow) {
+                    return Found::Following {
+                        follower,
+                        collapsed: true,
+                    };
+                }
+                // The transfer may have ended between our look and the lock.
+                if let Lookup::Hit(stored) = self.store.find(&job.path) {
+                    return Found::Stored(stored);
+                }
+            }
+            if transfers.running.len() as u64 >= limits().transfers {
+                let Some(again) = self.wait_turn(transfers, deadline) else {
+                    return Found::Failed(FetchError::Busy);
+                };
+                transfers = again;
+                continue;
+            }
+            return self.start(job, transfers);
+        }
+    }
+
+    /// Waits until a transfer has ended; one that nobody reads is ended for it.
+    fn wait_turn<'a>(
+        &'a self,
+        transfers: MutexGuard<'a, Transfers>,
+        deadline: Instant,
+    ) -> Option<MutexGuard<'a, Transfers>> {
+        let left = deadline.checked_duration_since(Instant::now())?;
+        let _ = transfers
+            .running
+            .iter()
+            .find(|download| download.give_way());
+        let waited = self.ended.wait_timeout(transfers, left);
+        Some(waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn start(self: &Arc<Self>, job: Job, mut transfers: MutexGuard<'_, Transfers>) -> Found {
+        let (download, writer) = Download::new();
+        let Some(follower) = download.follow() else {
+            return Found::Failed(FetchError::Broken);
+        };
+        let turn = Turn {
+            cache: Arc::clone(self),
+            download: Arc::clone(&download),
+        };
+        if job.purpose == Purpose::Store {
+            transfers
+                .shared
+                .insert(job.path.clone(), Arc::clone(&download));
+        }
+        transfers.running.push(download);
+        drop(transfers);
+        let thread = thread::Builder::new()
+            .name("transfer".into())
+            .stack_size(256 * 1024);
+        let path = job.path.clone();
+        match thread.spawn(move || turn.run(&job, writer)) {
+            Ok(_) => Found::Following {
+                follower,
+                collapsed: false,
+            },
+            Err(cause) => {
+                log::error!(
+                    "cannot start a thread for {path}: {cause}; raise the limit on processes"
+                );
+                Found::Failed(FetchError::Busy)
+            }
+        }
+    }
+
+    /// Takes a transfer out of the table, so that nobody joins it.
+    fn unshare(&self, path: &CachePath, download: &Arc<Download>) {
+        let mut transfers = lock(&self.transfers);
+        if transfers
+            .shared
+            .get(path)
+            .is_some_and(|shared| Arc::ptr_eq(shared, download))
+        {
+            transfers.shared.remove(path);
+        }
+    }
+}
+
+/// A transfer's place among those that run; dropped, it makes room.
+struct Turn {
+    cache: Arc<Cache>,
+    download: Arc<Download>,
+}
+
+impl Turn {
+    fn run(&self, job: &Job, writer: Writer) {
+        let cache = &*self.cache;
+        let unshare = || cache.unshare(&job.path, &self.download);
+        let run = || fetch::run(&cache.store, &cache.upstream, job, writer, &unshare);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Outcome::Published(etag)) => cache.ages.note(&job.path, &etag),
+            Ok(Outcome::Unstored) => {}
+            Err(_) => log::error!(
+                "the transfer of {} panicked; its clients were cut off",
+                job.path
+            ),
+        }
+        unshare();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut transfers = lock(&self.cache.transfers);
+        transfers
+            .running
+            .retain(|running| !Arc::ptr_eq(running, &self.download));
+        transfers
+            .shared
+            .retain(|_, shared| !Arc::ptr_eq(shared, &self.download));
+        drop(transfers);
+        self.cache.ended.notify_all();
+    }
+}

@@ -1,0 +1,301 @@
+//! Connection: the whole life of a client's socket.
+//!
+//! Read a head, find the content, send the answer, decide whether another request may follow. Rules: a malformed request is
+//! answered and closed; a failure after the head cuts the connection short of its promised end; what
+//! the client still sends is read for a moment before the close, so that it can read our answer.
+//!
+//! Not here: which answer it is (`answer`), where the bytes are (`cache`).
+
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::access;
+use crate::answer::{self, Answer, Content};
+use crate::cache::Cache;
+use crate::cache_path::{CachePath, Place};
+use crate::clock;
+use crate::http::via::{self, Loop};
+use crate::http::{
+    Framing, Malformed, Method, RequestHead, StatusCode, Version, framing, parse_request,
+};
+use crate::limits::{Limits, limits, ms};
+use crate::log;
+use crate::outlet::Outlet;
+use crate::send::{SendError, send_content};
+use crate::slots::{Doing, Seat};
+use crate::sys;
+use crate::upstream::FetchError;
+use crate::wire::{Body, HeadError, Wire};
+
+/// Whether another request may follow on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Request,
+    /// The end, after letting the client read what we sent.
+    Close,
+    /// The end at once: the answer was cut short.
+    Cut,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection<'a> {
+    cache: &'a Arc<Cache>,
+    wire: Wire,
+    seat: &'a Seat,
+    client: IpAddr,
+    /// The answer's head, and a small body behind it.
+    out: Vec<u8>,
+    /// When the request was there.
+    begun: Instant,
+}
+
+impl<'a> Connection<'a> {
+    /// A connection just accepted from `client`.
+    pub fn new(cache: &'a Arc<Cache>, wire: Wire, seat: &'a Seat, client: IpAddr) -> Self {
+        Self {
+            cache,
+            wire,
+            seat,
+            client,
+            out: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Serves requests until one of both sides ends the connection.
+    pub fn serve(mut self) {
+        loop {
+            let next = match self.read_head() {
+                Some(Ok(request)) => self.exchange(&request),
+                Some(Err(malformed)) => self.refuse(None, Answer::malformed(malformed)),
+                None => return,
+            };
+            match next {
+                Next::Request => {}
+                Next::Close => return self.linger(),
+                Next::Cut => return,
+            }
+        }
+    }
+
+    /// The next request's head; none when the connection is over.
+    fn read_head(&mut self) -> Option<Result<RequestHead, Malformed>> {
+        if self.wire.ahead().is_empty() {
+            if self.seat.stopping() || !self.seat.slot().turn_to(Doing::Idle) {
+                return None;
+            }
+            self.wire.release();
+            self.out = Vec::new();
+            self.wire.set_patience(ms(limits().idle_ms)).ok()?;
+            if !matches!(self.wire.fill(), Ok(1..)) {
+                return None;
+            }
+        }
+        if !self.seat.slot().turn_to(Doing::Head) {
+            return None;
+        }
+        let whole = ms(limits().head_ms);
+        let parse = |bytes: &[u8]| parse_request(bytes, &Limits::REQUEST);
+        let head = self.wire.head(whole, whole, parse);
+        if !self.seat.slot().turn_to(Doing::Answer) {
+            return None;
+        }
+        self.begun = Instant::now();
+        match head {
+            Ok(head) => Some(Ok(head)),
+            Err(HeadError::Malformed(malformed)) => Some(Err(malformed)),
+            Err(HeadError::Timeout { begun: true }) => Some(Err(Malformed::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request head did not end in time",
+            ))),
+            Err(
+                HeadError::Closed | HeadError::Cut | HeadError::Timeout { .. } | HeadError::Io(_),
+            ) => None,
+        }
+    }
+
+    /// One request and its answer.
+    fn exchange(&mut self, request: &RequestHead) -> Next {
+        let framing = match framing::of_request(request) {
+            Ok(framing) => framing,
+            Err(malformed) => return self.refuse(Some(request), Answer::malformed(malformed)),
+        };
+        let answer = self.find_answer(request);
+        // A client that waits for 100 may or may not send its body after a final answer (RFC 9110 §10.1.1).
+        let unsent_body = framing != Framing::None && request.fields.get("Expect").is_some();
+        let reusable = framing::persists(request.version, &request.fields) && !unsent_body;
+        let next = self.send(Some(request), answer, reusable && !self.seat.stopping());
+        match next {
+            Next::Request if !self.drain(framing) => Next::Close,
+            next => next,
+        }
+    }
+
+    /// The answer to a well-framed request.
+    fn find_answer(&self, request: &RequestHead) -> Answer {
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Answer::method(request.method);
+        }
+        let expects = request.fields.get("Expect");
+        if expects.is_some_and(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
+            return Answer::text(
+                StatusCode::EXPECTATION_FAILED,
+                "only 100-continue can be expected",
+            );
+        }
+        let most = usize::try_from(limits().via_hops).unwrap_or(usize::MAX);
+        let via = match via::passed_on(&request.fields, self.cache.pseudonym(), most) {
+            Ok(via) => via,
+            Err(Loop::Own) => {
+                log::warning!(
+                    "a request came back to us: one of our sources leads to this very cache"
+                );
+                return Answer::text(
+                    StatusCode::LOOP_DETECTED,
+                    "the request came back to this cache",
+                );
+            }
+            Err(Loop::TooMany) => {
+                return Answer::text(
+                    StatusCode::LOOP_DETECTED,
+                    "the request went through too many caches",
+                );
+            }
+        };
+        let Some(path) = request.target.path() else {
+            return Answer::malformed(Malformed::bad_request("the target has no path"));
+        };
+        let place = match CachePath::place(path) {
+            Ok(place) => place,
+            Err(malformed) => return Answer::malformed(malformed),
+        };
+        let found = self.cache.lookup(request.method, &place, &via);
+        match &place {
+            Place::Root => Answer::failure(FetchError::NotFound),
+            Place::Listing(path) | Place::File(path) => {
+                answer::answer(self.cache, request, path, found)
+            }
+        }
+    }
+
+    /// Answers what cannot be served, and closes: nobody knows where the next request would begin.
+    fn refuse(&mut self, request: Option<&RequestHead>, answer: Answer) -> Next {
+        match self.send(request, answer, false) {
+            Next::Cut => Next::Cut,
+            _ => Next::Close,
+        }
+    }
+
+    /// Sends an answer and logs it.
+    fn send(&mut self, request: Option<&RequestHead>, mut answer: Answer, reusable: bool) -> Next {
+        let version = request.map_or(Version::Http11, |request| request.version);
+        let closes = matches!(answer.content, Content::Stream { chunked: false, .. });
+        let reusable = reusable && !closes;
+        self.complete_head(&mut answer, version, reusable);
+        if request.is_some_and(|request| request.method == Method::Head) {
+            answer.content = Content::Empty;
+        }
+        let (status, cache_status) = (answer.head.status, answer.status);
+        self.out.clear();
+        answer.head.write_to(&mut self.out);
+        let head_length = self.out.len() as u64;
+
+        let stream = Arc::clone(self.wire.stream());
+        let mut outlet = Outlet::new(&stream, self.seat.slot());
+        let result = send_content(&mut outlet, &mut self.out, answer.content);
+        let sent = outlet.sent().saturating_sub(head_length);
+        if log::enabled(log::Level::Info) {
+            let entry = access::Entry {
+                client: self.client,
+                request,
+                status,
+                sent,
+                cache_status,
+            };
+            log::access(format_args!(
+                "{} {}ms",
+                entry,
+                self.begun.elapsed().as_millis()
+            ));
+        }
+        match result {
+            Ok(()) if reusable => Next::Request,
+            Ok(()) => Next::Close,
+            Err(cause) => {
+                self.cut(&cause, closes || version == Version::Http10);
+                Next::Cut
+            }
+        }
+    }
+
+    /// Ends a connection short of what its head promised. Where the close itself would look like the
+    /// end of the content, it is a reset.
+    fn cut(&self, cause: &SendError, reset: bool) {
+        match cause {
+            SendError::Client(cause) => log::debug!("{}: client left: {cause}", self.client),
+            SendError::Content(cause) => log::debug!("{}: cut short: {cause:?}", self.client),
+        }
+        if reset && matches!(cause, SendError::Content(_)) {
+            let _ = sys::set_linger_zero(self.wire.stream().as_fd());
+        }
+    }
+
+    /// Adds the fields that every answer has.
+    fn complete_head(&self, answer: &mut Answer, version: Version, reusable: bool) {
+        let fields = &mut answer.head.fields;
+        fields.push_fmt("Date", format_args!("{}", clock::now()));
+        fields.push(
+            "Server",
+            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
+        );
+        fields.push_fmt("Via", format_args!("1.1 {}", self.cache.pseudonym()));
+        if let Some(status) = answer.status {
+            fields.push_fmt("Cache-Status", format_args!("{status}"));
+        }
+        match (reusable, version) {
+            (false, _) => fields.push("Connection", "close"),
+            (true, Version::Http10) => fields.push("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
+    }
+
+    /// Reads and drops a small request body; false if it is not small or does not come.
+    fn drain(&mut self, framing: Framing) -> bool {
+        let mut body = Body::new(framing);
+        let mut left = limits().drain_bytes;
+        if body.length().is_some_and(|length| length > left) {
+            return false;
+        }
+        let mut scrap = [0; 4096];
+        while !body.is_done() {
+            let wait = self.wire.set_patience(ms(limits().linger_ms));
+            match wait.and_then(|()| body.read(&mut self.wire, &mut scrap)) {
+                Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Reads what the client still sends until it closes: a close with unread bytes would be a reset
+    /// that can overtake our answer (RFC 9112 §9.6).
+    fn linger(mut self) {
+        let _ = self.wire.stream().shutdown(Shutdown::Write);
+        let deadline = Instant::now() + ms(limits().linger_ms);
+        let mut left = limits().drain_bytes;
+        loop {
+            self.wire.consume(usize::MAX);
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() || self.wire.set_patience(wait).is_err() {
+                return;
+            }
+            match self.wire.fill() {
+                Ok(count @ 1..) if count as u64 <= left => left = left.saturating_sub(count as u64),
+                _ => return,
+            }
+        }
+    }
+}

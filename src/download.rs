@@ -1,0 +1,388 @@
+//! Download: one transfer and any number of readers.
+//!
+//! Rules: only its [`Writer`] changes what there is to read; readers go at their own pace, from the
+//! growing file or, when that cannot be written, from a ring that the slowest of them holds back; a
+//! writer that is dropped unfinished fails the transfer, so that a panic strands nobody; a failure is
+//! never an end of content. `state` is never held over I/O, and may be taken under the table's lock,
+//! never the other way round.
+//!
+//! Not here: where the bytes come from and whether they are published (`fetch`).
+
+use std::fs::File;
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use crate::http::HttpDate;
+use crate::limits::{limits, ms};
+use crate::lock::lock;
+use crate::ring::Ring;
+use crate::upstream::FetchError;
+
+/// What a transfer's content is, known once the source's head is there.
+#[derive(Debug)]
+pub struct Representation {
+    /// Its length in bytes, if the source said so.
+    pub length: Option<u64>,
+    /// Its time.
+    pub last_modified: Option<HttpDate>,
+    /// Its strong entity tag, the same as later from the file, or none.
+    pub etag: Option<String>,
+    /// Its Content-Type.
+    pub media_type: Vec<u8>,
+    /// Whether it goes into the cache.
+    pub stored: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No head yet.
+    Asking,
+    /// Content arrives.
+    Receiving,
+    /// The framing is satisfied: everything can be read.
+    Received,
+    /// There will be no more.
+    Failed(FetchError),
+}
+
+#[derive(Debug)]
+struct Reader {
+    id: u64,
+    /// The next byte it wants.
+    at: u64,
+    /// When it last moved.
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// How many bytes can be read from the file.
+    stored: u64,
+    /// What came after the last byte that could be stored.
+    ring: Option<Ring>,
+    readers: Vec<Reader>,
+    next_reader: u64,
+    /// The source's connection, to end a transfer that gives way.
+    source: Option<Arc<TcpStream>>,
+    abandoned: bool,
+}
+
+impl State {
+    fn received(&self) -> u64 {
+        self.ring.as_ref().map_or(self.stored, Ring::end)
+    }
+}
+
+/// One transfer.
+#[derive(Debug)]
+pub struct Download {
+    state: Mutex<State>,
+    /// Told of every change of `state`.
+    changed: Condvar,
+    representation: OnceLock<Representation>,
+    file: OnceLock<Arc<File>>,
+}
+
+impl Download {
+    /// A transfer that has not asked yet, and its writer.
+    pub fn new() -> (Arc<Self>, Writer) {
+        let state = State {
+            phase: Phase::Asking,
+            stored: 0,
+            ring: None,
+            readers: Vec::new(),
+            next_reader: 0,
+            source: None,
+            abandoned: false,
+        };
+        let download = Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            representation: OnceLock::new(),
+            file: OnceLock::new(),
+        });
+        let writer = Writer {
+            download: Arc::clone(&download),
+        };
+        (download, writer)
+    }
+
+    /// Attaches a reader; none if the transfer has failed, gives way, or lost its beginning.
+    pub fn follow(self: &Arc<Self>) -> Option<Follower> {
+        let mut state = lock(&self.state);
+        if state.abandoned || state.ring.is_some() || matches!(state.phase, Phase::Failed(_)) {
+            return None;
+        }
+        let id = state.next_reader;
+        state.next_reader = id.saturating_add(1);
+        state.readers.push(Reader {
+            id,
+            at: 0,
+            since: Instant::now(),
+        });
+        Some(Follower {
+            download: Arc::clone(self),
+            id,
+        })
+    }
+
+    /// Ends the transfer if nobody reads it; whether it ends.
+    pub fn give_way(&self) -> bool {
+        let mut state = lock(&self.state);
+        if !state.readers.is_empty() || state.phase == Phase::Received {
+            return false;
+        }
+        state.abandoned = true;
+        if let Some(source) = &state.source {
+            let _ = source.shutdown(Shutdown::Both);
+        }
+        true
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transfer was given up because nobody reads it.
+#[derive(Debug)]
+pub struct Abandoned;
+
+/// Why a block was not stored.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The cache cannot be written.
+    Store(io::Error),
+    /// Nobody reads.
+    Abandoned,
+}
+
+/// The one that changes a transfer: the tee. Each block becomes visible to every reader at once.
+#[derive(Debug)]
+pub struct Writer {
+    download: Arc<Download>,
+}
+
+impl Writer {
+    /// The source has answered: what comes, and the file it goes to.
+    pub fn announce(
+        &self,
+        representation: Representation,
+        file: Option<Arc<File>>,
+        source: Arc<TcpStream>,
+    ) {
+        let stored = file.is_some();
+        if let Some(file) = file {
+            let _ = self.download.file.set(file);
+        }
+        let _ = self.download.representation.set(representation);
+        self.change(|state| {
+            state.phase = Phase::Receiving;
+            state.source = Some(source);
+            if !stored {
+                state.ring = Some(Ring::new(0));
+            }
+        });
+    }
+
+    /// Adds a block, to the file or, since that failed, to the ring.
+    ///
+    /// # Errors
+    /// When the file cannot be written: nothing was added, and [`Writer::stop_storing`] is next. Or when nobody reads.
+    pub fn write(&self, block: &[u8]) -> Result<(), WriteError> {
+        let state = lock(&self.download.state);
+        if state.abandoned {
+            return Err(WriteError::Abandoned);
+        }
+        let Some(file) = self.download.file.get().filter(|_| state.ring.is_none()) else {
+            return self
+                .relay(state, block)
+                .map_err(|Abandoned| WriteError::Abandoned);
+        };
+        let at = state.stored;
+        drop(state);
+        file.write_all_at(block, at).map_err(WriteError::Store)?;
+        self.change(|state| state.stored = at.saturating_add(block.len() as u64));
+        Ok(())
+    }
+
+    /// From here on nothing is stored: readers get what comes through a ring.
+    pub fn stop_storing(&self) {
+        self.change(|state| state.ring = Some(Ring::new(state.stored)));
+    }
+
+    /// How many bytes came.
+    pub fn received(&self) -> u64 {
+        lock(&self.download.state).received()
+    }
+
+    /// Whether anybody reads.
+    pub fn is_read(&self) -> bool {
+        !lock(&self.download.state).readers.is_empty()
+    }
+
+    /// The framing is satisfied. Not so if the transfer was given up: its connection was closed by us.
+    ///
+    /// # Errors
+    /// When it was given up.
+    pub fn finish(&self) -> Result<(), Abandoned> {
+        let mut abandoned = false;
+        self.change(|state| {
+            abandoned = state.abandoned;
+            if !abandoned {
+                state.phase = Phase::Received;
+            }
+        });
+        if abandoned { Err(Abandoned) } else { Ok(()) }
+    }
+
+    /// There will be no more.
+    pub fn fail(&self, error: FetchError) {
+        self.change(|state| state.phase = Phase::Failed(error));
+    }
+
+    /// Adds a block to the ring, waiting for the slowest reader; one that takes nothing is left behind.
+    fn relay(&self, mut state: MutexGuard<'_, State>, block: &[u8]) -> Result<(), Abandoned> {
+        let most = usize::try_from(limits().ring_bytes).unwrap_or(usize::MAX);
+        let mut left = block;
+        while !left.is_empty() {
+            if state.readers.is_empty() || state.abandoned {
+                return Err(Abandoned);
+            }
+            let slowest = state.readers.iter().min_by_key(|reader| reader.at);
+            let slowest = slowest.map(|reader| (reader.id, reader.at, reader.since));
+            let Some(ring) = &mut state.ring else {
+                return Err(Abandoned);
+            };
+            if let Some((_, at, _)) = slowest {
+                ring.forget_before(at);
+            }
+            let room = most.saturating_sub(ring.len()).min(left.len());
+            let (now, later) = left.split_at_checked(room).unwrap_or((left, &[]));
+            ring.push(now);
+            left = later;
+            self.download.changed.notify_all();
+            let Some((id, _, since)) = slowest.filter(|_| !left.is_empty()) else {
+                continue;
+            };
+            let patience = ms(limits().ring_ms).saturating_sub(since.elapsed());
+            if patience.is_zero() {
+                state.readers.retain(|reader| reader.id != id);
+                continue;
+            }
+            let waited = self.download.changed.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.download.state));
+        self.download.changed.notify_all();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.change(|state| {
+            state.source = None;
+            if matches!(state.phase, Phase::Asking | Phase::Receiving) {
+                state.phase = Phase::Failed(FetchError::Broken);
+            }
+        });
+    }
+}
+
+/// What a reader can take now.
+#[derive(Debug)]
+pub enum Ready {
+    /// The file, up to this offset.
+    File(u64),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing more: the content has ended.
+    End,
+}
+
+/// One reader of a transfer.
+#[derive(Debug)]
+pub struct Follower {
+    download: Arc<Download>,
+    id: u64,
+}
+
+impl Follower {
+    /// What the content is; waits for the source's head, which has its own limits.
+    ///
+    /// # Errors
+    /// When there will be none.
+    pub fn representation(&self) -> Result<&Representation, FetchError> {
+        let mut state = lock(&self.download.state);
+        loop {
+            if let Some(representation) = self.download.representation.get() {
+                return Ok(representation);
+            }
+            if let Phase::Failed(error) = state.phase {
+                return Err(error);
+            }
+            state = self.download.wait(state);
+        }
+    }
+
+    /// The file that grows, if the content is stored.
+    pub fn file(&self) -> Option<&Arc<File>> {
+        self.download.file.get()
+    }
+
+    /// What can be read from `at` on; waits until there is something.
+    ///
+    /// # Errors
+    /// When the transfer broke off before `at`, or this reader was left behind.
+    pub fn ready(&self, at: u64) -> Result<Ready, FetchError> {
+        let mut state = lock(&self.download.state);
+        self.moved_to(&mut state, at);
+        loop {
+            if at < state.stored {
+                return Ok(Ready::File(state.stored));
+            }
+            if let Some(ring) = &state.ring
+                && at < ring.end()
+            {
+                return ring.read(at).map(Ready::Bytes).ok_or(FetchError::Broken);
+            }
+            match state.phase {
+                Phase::Received => return Ok(Ready::End),
+                Phase::Failed(error) => return Err(error),
+                Phase::Asking | Phase::Receiving => state = self.download.wait(state),
+            }
+        }
+    }
+
+    fn moved_to(&self, state: &mut State, at: u64) {
+        let relaying = state.ring.is_some();
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id)
+            && reader.at != at
+        {
+            reader.at = at;
+            reader.since = Instant::now();
+            if relaying {
+                self.download.changed.notify_all();
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut state = lock(&self.download.state);
+        state.readers.retain(|reader| reader.id != self.id);
+        drop(state);
+        self.download.changed.notify_all();
+    }
+}

@@ -1,0 +1,250 @@
+//! package-cache: a caching HTTP proxy for package downloads that streams while it stores.
+//!
+//! `main` maps a result to an exit status; `serve` is the program. The module map is in the README.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod access;
+mod ages;
+mod answer;
+mod cache;
+mod cache_path;
+mod cli;
+mod clock;
+mod connect;
+mod connection;
+mod download;
+mod fetch;
+mod http;
+mod limits;
+mod lock;
+mod log;
+mod modified;
+mod origin;
+mod outlet;
+mod partial;
+mod proxy;
+mod ring;
+mod send;
+mod server;
+mod slots;
+mod store;
+mod sweep;
+mod sys;
+mod upstream;
+mod wire;
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use crate::cache::Cache;
+use crate::cli::{Command, Options};
+use crate::limits::{limits, ms};
+use crate::log::{Level, Sink};
+use crate::proxy::Proxy;
+use crate::server::Server;
+use crate::slots::Slots;
+use crate::store::{MinFree, Store};
+use crate::upstream::Upstream;
+
+/// Descriptors kept for the cache, the log and the sources beside three per connection.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+fn main() -> ExitCode {
+    match cli::parse(env::args_os().skip(1)) {
+        Ok(Command::Help) => print(&cli::usage()),
+        Ok(Command::Version) => print(&cli::version()),
+        Ok(Command::Serve(options)) => run(&options, serve),
+        Ok(Command::Check(options)) => run(&options, check),
+        Err(usage) => {
+            complain(&usage.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the program with its log; a failure is one line on stderr, and in syslog if that is used.
+fn run(options: &Options, program: fn(&Options) -> Result<(), String>) -> ExitCode {
+    let most = match options.verbosity {
+        0 => Level::Notice,
+        1 => Level::Info,
+        _ => Level::Debug,
+    };
+    log::init(
+        most,
+        if options.syslog {
+            Sink::Syslog
+        } else {
+            Sink::Stderr
+        },
+    );
+    let result = program(options);
+    log::flush();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            if options.syslog {
+                log::error!("{why}");
+                log::flush();
+            }
+            complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until a signal says stop.
+fn serve(options: &Options) -> Result<(), String> {
+    sys::block_signals().map_err(|cause| format!("cannot block signals: {cause}"))?;
+    let proxy = proxy_of_environment()?;
+    let store = Arc::new(open_store(options)?);
+    let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout);
+    let cache = Cache::new(Arc::clone(&store), upstream, pseudonym());
+    let server = Server::bind(&options.host, options.port)?;
+    let slots = Slots::new(connections(options.max_connections));
+    server
+        .start(&cache, &slots)
+        .map_err(|cause| format!("cannot serve: {cause}"))?;
+    for address in server.addresses() {
+        log::notice!("listening on http://{address}/");
+    }
+    if options.sources.is_empty() {
+        log::notice!(
+            "no --source: only what is in {} is served",
+            store.root().display()
+        );
+    }
+    sweep_in_background(&store);
+    await_stop(server, &slots);
+    store.abandon();
+    Ok(())
+}
+
+/// `--check`: what `serve` would stumble over, without making anything.
+fn check(options: &Options) -> Result<(), String> {
+    proxy_of_environment()?;
+    let private = options.cache_is_default();
+    match store::check_root(&options.cache, private) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => check_parent(&options.cache)?,
+        result => result.map_err(|cause| unusable(&options.cache, &cause))?,
+    }
+    Server::bind(&options.host, options.port).map(drop)
+}
+
+/// Whether a missing cache directory could be made.
+fn check_parent(cache: &Path) -> Result<(), String> {
+    let parent = cache
+        .ancestors()
+        .skip(1)
+        .find(|dir| dir.exists() || dir.as_os_str().is_empty());
+    match parent {
+        Some(dir) if dir.as_os_str().is_empty() || dir.is_dir() => Ok(()),
+        _ => Err(unusable(cache, &std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+fn open_store(options: &Options) -> Result<Store, String> {
+    let min_free = options.min_free.map_or(MinFree::Default, MinFree::Bytes);
+    Store::open(&options.cache, options.cache_is_default(), min_free)
+        .map_err(|cause| unusable(&options.cache, &cause))
+}
+
+fn unusable(cache: &Path, cause: &std::io::Error) -> String {
+    format!(
+        "cannot use the cache directory {}: {cause}; name another with --cache",
+        cache.display()
+    )
+}
+
+/// The proxy that the environment names, as curl and the original read it.
+fn proxy_of_environment() -> Result<Proxy, String> {
+    let value = |names: [&str; 2]| names.into_iter().find_map(|name| env::var(name).ok());
+    let http_proxy = value(["http_proxy", "HTTP_PROXY"]);
+    let no_proxy = value(["no_proxy", "NO_PROXY"]);
+    Proxy::new(http_proxy.as_deref(), no_proxy.as_deref()).map_err(|why| {
+        format!(
+            "http_proxy={}: {why}; set http_proxy=http://HOST:PORT or unset it",
+            http_proxy.unwrap_or_default()
+        )
+    })
+}
+
+/// Our name in Via, drawn anew at each start so that chained caches can tell each other apart.
+fn pseudonym() -> String {
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{}{:08x}", http::via::PREFIX, random & 0xffff_ffff)
+}
+
+/// How many connections the descriptors allow: each may need its socket, a file and a source.
+fn connections(asked: usize) -> usize {
+    let descriptors = sys::raise_descriptor_limit().unwrap_or(1024);
+    let allowed = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 3)
+        .unwrap_or(usize::MAX)
+        .max(16);
+    if allowed < asked {
+        log::warning!(
+            "{allowed} connections at once instead of {asked}: the limit is {descriptors} open files; raise it (ulimit -n) or lower --max-connections"
+        );
+    }
+    asked.min(allowed)
+}
+
+/// Removes what killed processes left, while requests are served already.
+fn sweep_in_background(store: &Arc<Store>) {
+    let store = Arc::clone(store);
+    let thread = thread::Builder::new().name("sweep".into());
+    let spawned = thread.spawn(move || {
+        let swept = sweep::sweep(store.root());
+        log::info!("swept {swept} leftovers in {}", store.root().display());
+    });
+    if let Err(cause) = spawned {
+        log::warning!("leftovers of a killed process are not swept: no thread: {cause}");
+    }
+}
+
+/// Waits for a signal, then lets running answers finish; a second signal ends the wait.
+fn await_stop(server: Server, slots: &Arc<Slots>) {
+    let first = sys::wait_signal().unwrap_or_default();
+    log::notice!("signal {first}: stopping; running answers may finish");
+    let second = thread::Builder::new().name("signal".into()).spawn(|| {
+        let _ = sys::wait_signal();
+        std::process::exit(0);
+    });
+    if let Err(cause) = second {
+        log::warning!("a second signal will not be heard: no thread: {cause}");
+    }
+    let grace = ms(limits().grace_ms);
+    // The flag first: an acceptor that wakes must know why.
+    slots.begin_stop();
+    server.stop();
+    if !slots.drain(grace) {
+        log::warning!(
+            "answers still running after {} s were cut off",
+            grace.as_secs_f32()
+        );
+    }
+}
+
+/// Prints to stdout; a closed one is no failure of ours.
+fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end());
+    ExitCode::SUCCESS
+}
+
+fn complain(why: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "package-cache: {why}");
+}

@@ -1,0 +1,155 @@
+//! Outlet: sending to one client, for as long as it takes something.
+//!
+//! Rules: a client that takes no byte for `send_ms` is given up, a slow one never. What it took is
+//! counted by what its side has acknowledged: a large send buffer may stay full for minutes
+//! while a slow reader drains it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::net::TcpStream;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use crate::limits::{limits, ms};
+use crate::slots::{Doing, Slot};
+use crate::sys;
+use crate::wire::timed_out;
+
+/// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
+/// make progress often, a fast one costs few calls.
+const PIECE: Range<usize> = 128 * 1024..2 * 1024 * 1024;
+
+/// The sending side of a connection, for one answer.
+#[derive(Debug)]
+pub struct Outlet<'a> {
+    stream: &'a TcpStream,
+    slot: &'a Slot,
+    /// Bytes that the kernel has taken for this answer.
+    sent: u64,
+    /// How many of them were acknowledged when last asked, and since when.
+    acknowledged: i64,
+    moved: Instant,
+    piece: usize,
+}
+
+impl<'a> Outlet<'a> {
+    /// Sends to `stream`, telling `slot` of progress.
+    pub fn new(stream: &'a TcpStream, slot: &'a Slot) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            slot,
+            sent: 0,
+            acknowledged: i64::MIN,
+            moved: now,
+            piece: PIECE.start,
+        }
+    }
+
+    /// Bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends all of `bytes`.
+    ///
+    /// # Errors
+    /// When the client has gone or takes nothing.
+    pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(count) => {
+                    self.progress(count);
+                    bytes = bytes.get(count..).unwrap_or_default();
+                }
+                Err(cause) => self.endure(cause)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a part of a file.
+    ///
+    /// # Errors
+    /// As [`Outlet::send`]; `UnexpectedEof` when the file ends before the part does.
+    pub fn send_file(&mut self, file: &File, part: Range<u64>) -> io::Result<()> {
+        let mut at = part.start;
+        while at < part.end {
+            let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let begun = Instant::now();
+            match sys::send_file(
+                self.stream.as_fd(),
+                file.as_fd(),
+                &mut at,
+                left.min(self.piece),
+            ) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.pace(begun.elapsed());
+                    self.progress(count);
+                }
+                // A file system that cannot splice.
+                Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
+                    at = at.saturating_add(self.copy(file, at, left)? as u64);
+                }
+                Err(cause) => self.endure(cause)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
+        let mut block = vec![0; most.min(PIECE.start)];
+        let count = file.read_at(&mut block, at)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.send(block.get(..count).unwrap_or_default())?;
+        Ok(count)
+    }
+
+    fn pace(&mut self, took: Duration) {
+        self.piece = if took > Duration::from_millis(500) {
+            PIECE.start
+        } else {
+            self.piece.saturating_mul(2).min(PIECE.end)
+        };
+    }
+
+    fn progress(&mut self, count: usize) {
+        self.sent = self.sent.saturating_add(count as u64);
+        self.moved = Instant::now();
+        self.slot.turn_to(Doing::Answer);
+    }
+
+    /// After an error: nothing, if it was but a time-out and the client took something lately.
+    fn endure(&mut self, cause: io::Error) -> io::Result<()> {
+        if cause.kind() == ErrorKind::Interrupted {
+            return Ok(());
+        }
+        if !timed_out(&cause) {
+            return Err(cause);
+        }
+        let waiting = i64::try_from(sys::unsent(self.stream.as_fd())?).unwrap_or(i64::MAX);
+        let acknowledged = i64::try_from(self.sent)
+            .unwrap_or(i64::MAX)
+            .saturating_sub(waiting);
+        if acknowledged > self.acknowledged {
+            // The first look has nothing to compare with; the clock runs since the last byte sent.
+            if self.acknowledged != i64::MIN {
+                self.moved = Instant::now();
+                self.slot.turn_to(Doing::Answer);
+            }
+            self.acknowledged = acknowledged;
+        }
+        if self.moved.elapsed() >= ms(limits().send_ms) {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "the client takes nothing",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Slots: the client connections that are served at once, and which of them makes room.
+//!
+//! Rules: at the limit a new connection makes room: the longest idle goes first, then the longest at
+//! its head, then the answer without progress for longest; idle and busy change hands by one
+//! compare-exchange, so that an evicted connection never had a request that was taken up.
+//!
+//! Not here: accepting (`server`), what a connection does (`connection`).
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::limits::{limits, ms};
+use crate::lock::lock;
+
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for a request.
+    Idle = 0,
+    /// A request head arrives.
+    Head = 1,
+    /// An answer is made and sent.
+    Answer = 2,
+}
+
+/// A connection that was told to go.
+const EVICTED: u64 = 3;
+
+/// One connection's place. Its state is the milliseconds since the start of the last change, then two bits.
+#[derive(Debug)]
+pub struct Slot {
+    stream: Arc<TcpStream>,
+    state: AtomicU64,
+    start: Instant,
+}
+
+impl Slot {
+    /// Notes what the connection does from now on; false if it was evicted.
+    pub fn turn_to(&self, doing: Doing) -> bool {
+        let next = self.now() << 2 | doing as u64;
+        let current = self.state.load(Ordering::Relaxed);
+        // Only an eviction changes the state from outside.
+        current & 3 != EVICTED
+            && self
+                .state
+                .compare_exchange(current, next, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX >> 2)
+    }
+
+    /// Takes the place away if its state is still `seen`.
+    fn evict(&self, seen: u64) -> bool {
+        let evicted = self.now() << 2 | EVICTED;
+        let ours = self
+            .state
+            .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if ours {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+        ours
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<Option<Arc<Slot>>>,
+    free: Vec<usize>,
+    /// Places taken, those told to go not counted.
+    taken: usize,
+}
+
+/// All places.
+#[derive(Debug)]
+pub struct Slots {
+    most: usize,
+    start: Instant,
+    table: Mutex<Table>,
+    /// Told when a place is given back.
+    freed: Condvar,
+    stopping: AtomicBool,
+}
+
+impl Slots {
+    /// So many places.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            start: Instant::now(),
+            table: Mutex::default(),
+            freed: Condvar::new(),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Takes a place, evicting another connection at the limit; waits while none can go. None once
+    /// the program stops.
+    pub fn admit(self: &Arc<Self>, stream: Arc<TcpStream>) -> Option<Seat> {
+        let mut table = lock(&self.table);
+        while table.taken >= self.most {
+            if self.stopping() {
+                return None;
+            }
+            if evict_one(&mut table) {
+                break;
+            }
+            let waited = self.freed.wait_timeout(table, Duration::from_millis(200));
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let slot = Arc::new(Slot {
+            stream,
+            state: AtomicU64::new(0),
+            start: self.start,
+        });
+        slot.state.store(slot.now() << 2, Ordering::Relaxed);
+        let at = table.free.pop().unwrap_or(table.slots.len());
+        match table.slots.get_mut(at) {
+            Some(place) => *place = Some(Arc::clone(&slot)),
+            None => table.slots.push(Some(Arc::clone(&slot))),
+        }
+        table.taken = table.taken.saturating_add(1);
+        Some(Seat {
+            slots: Arc::clone(self),
+            slot,
+            at,
+        })
+    }
+
+    /// Evicts one connection, if one can go.
+    pub fn make_room(&self) -> bool {
+        evict_one(&mut lock(&self.table))
+    }
+
+    /// Whether the program stops.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From here on nobody is admitted and no connection goes on to another request.
+    pub fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Closes what is idle and waits until the rest has finished; false if `grace` was not enough.
+    pub fn drain(&self, grace: Duration) -> bool {
+        let deadline = Instant::now() + grace;
+        let mut table = lock(&self.table);
+        loop {
+            // A connection may have become idle since the last look.
+            let idle: Vec<Arc<Slot>> = table.slots.iter().flatten().cloned().collect();
+            for slot in idle {
+                let seen = slot.state.load(Ordering::Relaxed);
+                if seen & 3 != EVICTED && seen & 3 != Doing::Answer as u64 && slot.evict(seen) {
+                    table.taken = table.taken.saturating_sub(1);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if table.taken == 0 || left.is_zero() {
+                return table.taken == 0;
+            }
+            let waited = self
+                .freed
+                .wait_timeout(table, left.min(Duration::from_millis(100)));
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Evicts the connection that can best go; false if none can.
+fn evict_one(table: &mut Table) -> bool {
+    // A connection may change its state as we look; then the next look finds it elsewhere.
+    for _ in 0..8 {
+        let candidate = table
+            .slots
+            .iter()
+            .flatten()
+            .map(|slot| (slot.state.load(Ordering::Relaxed), slot))
+            .filter(|(state, slot)| may_go(*state, slot.now()))
+            .min_by_key(|(state, _)| (state & 3, state >> 2));
+        let Some((state, slot)) = candidate else {
+            return false;
+        };
+        if slot.evict(state) {
+            table.taken = table.taken.saturating_sub(1);
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a connection in this state may be evicted: an answer only when it has stood still.
+fn may_go(state: u64, now: u64) -> bool {
+    let since = state >> 2;
+    match state & 3 {
+        EVICTED => false,
+        answer if answer == Doing::Answer as u64 => {
+            ms(now.saturating_sub(since)) > ms(limits().stuck_ms)
+        }
+        _ => true,
+    }
+}
+
+/// A place taken; dropped, it is given back.
+#[derive(Debug)]
+pub struct Seat {
+    slots: Arc<Slots>,
+    slot: Arc<Slot>,
+    at: usize,
+}
+
+impl Seat {
+    /// The place itself.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Whether the program stops.
+    pub fn stopping(&self) -> bool {
+        self.slots.stopping()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut table = lock(&self.slots.table);
+        if let Some(place) = table.slots.get_mut(self.at) {
+            *place = None;
+        }
+        table.free.push(self.at);
+        if self.slot.state.load(Ordering::Relaxed) & 3 != EVICTED {
+            table.taken = table.taken.saturating_sub(1);
+        }
+        drop(table);
+        self.slots.freed.notify_one();
+    }
+}
