@@ -80,6 +80,15 @@ impl Answer {
         }
     }
 
+    /// An answer without content.
+    fn empty(head: ResponseHead) -> Self {
+        Self {
+            head,
+            content: Content::Empty,
+            status: None,
+        }
+    }
+
     /// The refusal of a message.
     pub fn malformed(why: Malformed) -> Self {
         Self::text(why.status, why.why)
@@ -156,13 +165,9 @@ fn from_stored(cache: &Cache, request: &RequestHead, path: &CachePath, stored: S
         media_type: media_type::of(path.name()).as_bytes(),
         age: cache.age(path, &etag),
     };
-    let (head, part) = view.select(request);
-    let content = part.map_or(Content::Empty, |part| Content::File { file, part });
-    Answer {
-        head,
-        content,
-        status: Some(CacheStatus::Hit),
-    }
+    let mut answer = view.answer(request, |part| Content::File { file, part });
+    answer.status = Some(CacheStatus::Hit);
+    answer
 }
 
 fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> Answer {
@@ -177,7 +182,7 @@ fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> 
         collapsed,
     });
     let Some(length) = representation.length else {
-        return of_unknown_length(request, follower, status);
+        return of_unknown_length(request, &representation, follower, status);
     };
     let view = View {
         length,
@@ -186,32 +191,22 @@ fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> 
         media_type: &representation.media_type,
         age: None,
     };
-    let (head, part) = view.select(request);
-    let content = part.map_or(Content::Empty, |part| Content::Follow { follower, part });
-    Answer {
-        head,
-        content,
-        status,
-    }
+    let mut answer = view.answer(request, |part| Content::Follow { follower, part });
+    answer.status = status;
+    answer
 }
 
 /// All of it, chunked or until the close; ranges are ignored (RFC 9110 §14.2).
 fn of_unknown_length(
     request: &RequestHead,
+    representation: &Representation,
     follower: Follower,
     status: Option<CacheStatus>,
 ) -> Answer {
     let chunked = request.version == Version::Http11;
     let mut head = ResponseHead::new(StatusCode::OK);
-    if let Ok(Representation {
-        media_type,
-        last_modified,
-        ..
-    }) = follower.representation()
-    {
-        head.fields.push("Content-Type", media_type);
-        push_last_modified(&mut head, *last_modified);
-    }
+    head.fields.push("Content-Type", &representation.media_type);
+    push_last_modified(&mut head, representation.last_modified);
     if chunked {
         head.fields.push("Transfer-Encoding", "chunked");
     }
@@ -266,43 +261,35 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// The head that the request's preconditions and range ask for, and the part of the content to
-    /// send with it, if any.
-    fn select(&self, request: &RequestHead) -> (ResponseHead, Option<Range<u64>>) {
+    /// The answer that the request's preconditions and range ask for; `content` makes its content of
+    /// the part selected.
+    fn answer(&self, request: &RequestHead, content: impl FnOnce(Range<u64>) -> Content) -> Answer {
         let etag = self.etag.map(str::as_bytes);
-        let outcome = precondition::evaluate(
-            request.method,
-            &request.fields,
-            etag,
-            self.last_modified,
-            clock::now(),
-        );
-        let selection = match outcome {
-            Outcome::NotModified => return (self.head(StatusCode::NOT_MODIFIED), None),
-            Outcome::Failed => return (empty(StatusCode::PRECONDITION_FAILED), None),
+        let (method, fields, now) = (request.method, &request.fields, clock::now());
+        let selection = match precondition::evaluate(method, fields, etag, self.last_modified, now)
+        {
+            Outcome::NotModified => return Answer::empty(self.head(StatusCode::NOT_MODIFIED)),
+            Outcome::Failed => {
+                return Answer::text(StatusCode::PRECONDITION_FAILED, "the file is another one");
+            }
             Outcome::Proceed { range: false } => Selection::Whole,
-            Outcome::Proceed { range: true } => request
-                .fields
+            Outcome::Proceed { range: true } => fields
                 .get("Range")
                 .map_or(Selection::Whole, |range| range::select(range, self.length)),
         };
         let (mut head, part) = match selection {
             Selection::Whole => (self.head(StatusCode::OK), 0..self.length),
             Selection::Part(part) => (self.partial(&part), part),
-            Selection::Unsatisfiable => {
-                let mut head = empty(StatusCode::RANGE_NOT_SATISFIABLE);
-                head.fields.push_fmt(
-                    "Content-Range",
-                    format_args!("{}", UnsatisfiedRange(self.length)),
-                );
-                return (head, None);
-            }
+            Selection::Unsatisfiable => return unsatisfiable(self.length),
         };
-        head.fields.push_fmt(
-            "Content-Length",
-            format_args!("{}", part.end.saturating_sub(part.start)),
-        );
-        (head, (request.method != Method::Head).then_some(part))
+        let length = part.end.saturating_sub(part.start);
+        head.fields
+            .push_fmt("Content-Length", format_args!("{length}"));
+        let mut answer = Answer::empty(head);
+        if request.method != Method::Head {
+            answer.content = content(part);
+        }
+        answer
     }
 
     fn partial(&self, part: &Range<u64>) -> ResponseHead {
@@ -345,8 +332,15 @@ fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) 
     }
 }
 
-fn empty(status: StatusCode) -> ResponseHead {
-    let mut head = ResponseHead::new(status);
-    head.fields.push("Content-Length", "0");
-    head
+fn unsatisfiable(length: u64) -> Answer {
+    let mut answer = Answer::text(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "the range begins behind the end of the file",
+    );
+    let range = UnsatisfiedRange(length);
+    answer
+        .head
+        .fields
+        .push_fmt("Content-Range", format_args!("{range}"));
+    answer
 }

@@ -83,7 +83,7 @@ pub struct Download {
     state: Mutex<State>,
     /// Told of every change of `state`.
     changed: Condvar,
-    representation: OnceLock<Representation>,
+    representation: OnceLock<Arc<Representation>>,
     file: OnceLock<Arc<File>>,
 }
 
@@ -181,7 +181,7 @@ impl Writer {
         if let Some(file) = file {
             let _ = self.download.file.set(file);
         }
-        let _ = self.download.representation.set(representation);
+        let _ = self.download.representation.set(Arc::new(representation));
         self.change(|state| {
             state.phase = Phase::Receiving;
             state.source = Some(source);
@@ -322,11 +322,11 @@ impl Follower {
     ///
     /// # Errors
     /// When there will be none.
-    pub fn representation(&self) -> Result<&Representation, FetchError> {
+    pub fn representation(&self) -> Result<Arc<Representation>, FetchError> {
         let mut state = lock(&self.download.state);
         loop {
             if let Some(representation) = self.download.representation.get() {
-                return Ok(representation);
+                return Ok(Arc::clone(representation));
             }
             if let Phase::Failed(error) = state.phase {
                 return Err(error);

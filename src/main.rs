@@ -83,6 +83,8 @@ fn run(options: &Options, program: fn(&Options) -> Result<(), String>) -> ExitCo
         1 => Level::Info,
         _ => Level::Debug,
     };
+    // Before any other thread: all of them inherit it.
+    let blocked = sys::block_signals();
     log::init(
         most,
         if options.syslog {
@@ -91,7 +93,9 @@ fn run(options: &Options, program: fn(&Options) -> Result<(), String>) -> ExitCo
             Sink::Stderr
         },
     );
-    let result = program(options);
+    let result = blocked
+        .map_err(|cause| format!("cannot block signals: {cause}"))
+        .and_then(|()| program(options));
     log::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,7 +112,6 @@ fn run(options: &Options, program: fn(&Options) -> Result<(), String>) -> ExitCo
 
 /// Serves until a signal says stop.
 fn serve(options: &Options) -> Result<(), String> {
-    sys::block_signals().map_err(|cause| format!("cannot block signals: {cause}"))?;
     let proxy = proxy_of_environment()?;
     let store = Arc::new(open_store(options)?);
     let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout);
@@ -138,10 +141,15 @@ fn check(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
     let private = options.cache_is_default();
     match store::check_root(&options.cache, private) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => check_parent(&options.cache)?,
+        Err(cause) if is_missing(&options.cache, &cause) => check_parent(&options.cache)?,
         result => result.map_err(|cause| unusable(&options.cache, &cause))?,
     }
     Server::bind(&options.host, options.port).map(drop)
+}
+
+/// Whether nothing is there, not even a link that leads nowhere.
+fn is_missing(cache: &Path, cause: &std::io::Error) -> bool {
+    cause.kind() == std::io::ErrorKind::NotFound && cache.symlink_metadata().is_err()
 }
 
 /// Whether a missing cache directory could be made.
