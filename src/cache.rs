@@ -15,14 +15,15 @@ use std::time::Instant;
 use crate::ages::Ages;
 use crate::cache_path::{CachePath, Place};
 use crate::download::{Download, Follower, Writer};
-use crate::fetch::{self, Job, Outcome, Purpose};
+use crate::fetch;
 use crate::http::Method;
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
 use crate::origin::{Ask, Response};
 use crate::store::{Lookup, Store, Stored};
-use crate::upstream::{FetchError, Upstream, Wanted};
+use crate::transfer::{Job, Outcome, Purpose};
+use crate::upstream::{FetchError, Upstream};
 
 /// Where the content for a request is.
 #[derive(Debug)]
@@ -102,39 +103,35 @@ impl Cache {
             },
         };
         let ask = Ask::new(method, via, &self.pseudonym);
-        if method == Method::Head {
-            return self.head(path, purpose, &ask);
-        }
-        self.join_or_start(Job {
+        let job = Job {
             path: path.clone(),
             ask,
             purpose,
-        })
+        };
+        match method {
+            Method::Head => self.head(&job),
+            _ => self.join_or_start(job),
+        }
     }
 
     /// HEAD is answered by a running transfer, else by a source; it stores nothing.
-    fn head(&self, path: &CachePath, purpose: Purpose, ask: &Ask) -> Found {
-        let running = lock(&self.transfers)
-            .shared
-            .get(path)
-            .and_then(Download::follow);
-        if let Some(follower) = running.filter(|_| purpose == Purpose::Store) {
+    fn head(&self, job: &Job) -> Found {
+        let shared = |job: &Job| {
+            lock(&self.transfers)
+                .shared
+                .get(&job.path)
+                .and_then(Download::follow)
+        };
+        if job.purpose == Purpose::Store
+            && let Some(follower) = shared(job)
+        {
             return Found::Following {
                 follower,
                 collapsed: true,
             };
         }
-        let mut encoded = path.encoded();
-        let wanted = if purpose == Purpose::RelayListing {
-            encoded.push('/');
-            Wanted::Listing { encoded: &encoded }
-        } else {
-            Wanted::File {
-                encoded: &encoded,
-                name: path.name(),
-            }
-        };
-        match self.upstream.fetch(wanted, ask) {
+        let encoded = job.encoded();
+        match self.upstream.fetch(job.wanted(&encoded), &job.ask) {
             Ok(response) => Found::Head(Box::new(response)),
             Err(error) => Found::Failed(error),
         }
@@ -178,7 +175,10 @@ impl Cache {
             .running
             .iter()
             .find(|download| download.give_way());
-        let waited = self.ended.wait_timeout(transfers, left);
+        // A reader that leaves does not tell: look again soon.
+        let waited = self
+            .ended
+            .wait_timeout(transfers, left.min(ms(limits().turn_look_ms)));
         Some(waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 

@@ -182,9 +182,9 @@ impl Writer {
             let _ = self.download.file.set(file);
         }
         let _ = self.download.representation.set(Arc::new(representation));
+        self.set_source(source);
         self.change(|state| {
             state.phase = Phase::Receiving;
-            state.source = Some(source);
             if !stored {
                 state.ring = Some(Ring::new(0));
             }
@@ -220,6 +220,44 @@ impl Writer {
     /// How many bytes came.
     pub fn received(&self) -> u64 {
         lock(&self.download.state).received()
+    }
+
+    /// Up to `most` of the last bytes that came; none if they cannot be read back.
+    pub fn tail(&self, most: u64) -> Option<Vec<u8>> {
+        let state = lock(&self.download.state);
+        let (end, stored) = (state.received(), state.stored);
+        let mut at = end.saturating_sub(most);
+        let mut tail = Vec::new();
+        if at < stored {
+            tail.resize(usize::try_from(stored.saturating_sub(at)).ok()?, 0);
+            self.download
+                .file
+                .get()?
+                .read_exact_at(&mut tail, at)
+                .ok()?;
+            at = stored;
+        }
+        while at < end {
+            let piece = state.ring.as_ref()?.read(at)?;
+            at = at.saturating_add(piece.len() as u64);
+            tail.extend_from_slice(&piece);
+        }
+        Some(tail)
+    }
+
+    /// The content goes on by another connection.
+    pub fn set_source(&self, source: Arc<TcpStream>) {
+        self.change(|state| {
+            if state.abandoned {
+                let _ = source.shutdown(Shutdown::Both);
+            }
+            state.source = Some(source);
+        });
+    }
+
+    /// Whether the transfer was given up.
+    pub fn is_abandoned(&self) -> bool {
+        lock(&self.download.state).abandoned
     }
 
     /// Whether anybody reads.
@@ -261,7 +299,7 @@ impl Writer {
                 return Err(Abandoned);
             };
             if let Some((_, at, _)) = slowest {
-                ring.forget_before(at);
+                ring.forget_before(at, limits().overlap_bytes);
             }
             let room = most.saturating_sub(ring.len()).min(left.len());
             let (now, later) = left.split_at_checked(room).unwrap_or((left, &[]));

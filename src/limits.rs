@@ -61,8 +61,20 @@ limits! {
     transfers = 128;
     /// A miss waits this long for its turn among the transfers.
     turn_ms = 60_000;
+    /// While it waits, it looks this often whether a transfer has lost its readers.
+    turn_look_ms = 100;
     /// A body of unknown length is stored up to this size.
     unknown_bytes = 4 << 30;
+    /// A broken body is asked for again so often, as long as that gains less than `gain_bytes`.
+    attempts = 8;
+    /// See `attempts`.
+    gain_bytes = 1 << 20;
+    /// Between two rounds in which no source went on, doubled each time.
+    pause_ms = 50;
+    /// This much of what was received is fetched again as proof that it is the same file.
+    overlap_bytes = 64 * 1024;
+    /// A reader that waits looks whether its client is still there this often.
+    look_ms = 1_000;
     /// What a body that cannot be stored may be ahead of its slowest reader.
     ring_bytes = 1 << 20;
     /// A reader of a body that cannot be stored is detached after taking nothing for this long.

@@ -31,6 +31,7 @@ mod modified;
 mod origin;
 mod outlet;
 mod partial;
+mod proof;
 mod proxy;
 mod ring;
 mod send;
@@ -39,6 +40,7 @@ mod slots;
 mod store;
 mod sweep;
 mod sys;
+mod transfer;
 mod upstream;
 mod wire;
 

@@ -29,6 +29,34 @@ pub struct Ask {
     pub method: Method,
     /// The `Via` members to send, our own last.
     pub via: String,
+    /// Only the content from this byte on, up to that one.
+    pub range: Option<(u64, Option<u64>)>,
+}
+
+impl Ask {
+    /// A question on behalf of a client whose request carried these `Via` members of other caches.
+    pub fn new(method: Method, received: &[String], pseudonym: &str) -> Self {
+        let mut via = received.join(", ");
+        if !via.is_empty() {
+            via.push_str(", ");
+        }
+        via.push_str("1.1 ");
+        via.push_str(pseudonym);
+        Self {
+            method,
+            via,
+            range: None,
+        }
+    }
+
+    /// The same question for a part of the content.
+    pub fn part(&self, first: u64, last: Option<u64>) -> Self {
+        Self {
+            method: Method::Get,
+            via: self.via.clone(),
+            range: Some((first, last)),
+        }
+    }
 }
 
 /// A source's final answer, its content unread.
@@ -42,6 +70,8 @@ pub struct Response {
     pub url: Url,
     /// Whether a redirect did nothing but add a slash to the path: a directory.
     pub directory: bool,
+    /// Which of the sources was asked; the one who asks knows.
+    pub source: usize,
     peer: Peer,
     persists: bool,
 }
@@ -245,6 +275,7 @@ fn respond(head: ResponseHead, wire: Wire, body: Body, url: &Url, peer: Peer) ->
         body,
         url: url.clone(),
         directory: false,
+        source: 0,
         peer,
         persists,
     }
@@ -260,6 +291,11 @@ fn serialise(url: &Url, ask: &Ask, proxy: Option<(&Peer, Option<&str>)>) -> Vec<
     );
     fields.push("Accept-Encoding", "identity");
     fields.push("Via", &ask.via);
+    match ask.range {
+        Some((first, Some(last))) => fields.push_fmt("Range", format_args!("bytes={first}-{last}")),
+        Some((first, None)) => fields.push_fmt("Range", format_args!("bytes={first}-")),
+        None => {}
+    }
     if let Some((_, Some(credentials))) = proxy {
         fields.push("Proxy-Authorization", credentials);
     }

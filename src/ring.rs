@@ -39,8 +39,9 @@ impl Ring {
         self.bytes.extend(bytes);
     }
 
-    /// Drops what lies before `at`.
-    pub fn forget_before(&mut self, at: u64) {
+    /// Drops what lies before `at`, but for the last `kept` bytes.
+    pub fn forget_before(&mut self, at: u64, kept: u64) {
+        let at = at.min(self.end().saturating_sub(kept));
         let count = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let count = count.min(self.bytes.len());
         self.bytes.drain(..count);
@@ -50,7 +51,24 @@ impl Ring {
     /// A copy of some bytes from `at` on; none if they are gone already.
     pub fn read(&self, at: u64) -> Option<Vec<u8>> {
         let skip = usize::try_from(at.checked_sub(self.start)?).ok()?;
-        Some(self.bytes.iter().skip(skip).take(PIECE).copied().collect())
+        let count = self.bytes.len().saturating_sub(skip).min(PIECE);
+        let mut copy = Vec::with_capacity(count);
+        let (first, second) = self.bytes.as_slices();
+        copy.extend_from_slice(
+            first
+                .get(skip..)
+                .map(|rest| rest.get(..count).unwrap_or(rest))
+                .unwrap_or_default(),
+        );
+        let skip = skip.saturating_sub(first.len());
+        let left = count.saturating_sub(copy.len());
+        copy.extend_from_slice(
+            second
+                .get(skip..)
+                .map(|rest| rest.get(..left).unwrap_or(rest))
+                .unwrap_or_default(),
+        );
+        Some(copy)
     }
 }
 
@@ -65,11 +83,13 @@ mod tests {
         assert_eq!(ring.end(), 16);
         assert_eq!(ring.read(12).as_deref(), Some(&b"cdef"[..]));
         assert_eq!(ring.read(16).as_deref(), Some(&b""[..]));
-        ring.forget_before(13);
+        ring.forget_before(13, 0);
         assert_eq!((ring.len(), ring.end()), (3, 16));
         assert_eq!(ring.read(12), None);
         assert_eq!(ring.read(13).as_deref(), Some(&b"def"[..]));
-        ring.forget_before(99);
+        ring.forget_before(99, 2);
+        assert_eq!((ring.len(), ring.end()), (2, 16));
+        ring.forget_before(99, 0);
         assert_eq!((ring.len(), ring.end()), (0, 16));
     }
 }

@@ -96,24 +96,38 @@ impl Upstream {
     /// # Errors
     /// How all the failures together are to be answered.
     pub fn fetch(&self, wanted: Wanted<'_>, ask: &Ask) -> Result<Response, FetchError> {
-        let order = self.order();
+        self.first(&self.order(), wanted, ask, &mut |response| {
+            usable(response, wanted)
+        })
+    }
+
+    /// The first answer that `accept` takes, from the sources whose numbers are in `order`.
+    ///
+    /// # Errors
+    /// How all the failures together are to be answered.
+    pub fn first(
+        &self,
+        order: &[usize],
+        wanted: Wanted<'_>,
+        ask: &Ask,
+        accept: &mut dyn FnMut(Response) -> Result<Response, OriginError>,
+    ) -> Result<Response, FetchError> {
         let mut verdict = FetchError::NotFound;
         let mut hurried = Vec::new();
-        let last = order.len().saturating_sub(1);
-        for (at, source) in order.into_iter().enumerate() {
-            let patience = if at == last {
-                self.timeout
-            } else {
-                self.timeout.min(ms(limits().patience_ms))
-            };
-            match self.ask_one(source, wanted, ask, patience) {
+        for (at, number) in order.iter().enumerate() {
+            let is_last = at.saturating_add(1) == order.len();
+            let hurry = self.timeout.min(ms(limits().patience_ms));
+            let patience = if is_last { self.timeout } else { hurry };
+            match self.ask_one(*number, wanted, ask, patience, accept) {
                 Ok(response) => return Ok(response),
-                Err(cause) if cause.is_timeout() && patience < self.timeout => hurried.push(source),
+                Err(cause) if cause.is_timeout() && patience < self.timeout => {
+                    hurried.push(*number)
+                }
                 Err(cause) => verdict = judge(verdict, &cause),
             }
         }
-        for source in hurried {
-            match self.ask_one(source, wanted, ask, self.timeout) {
+        for number in hurried {
+            match self.ask_one(number, wanted, ask, self.timeout, accept) {
                 Ok(response) => return Ok(response),
                 Err(cause) => verdict = judge(verdict, &cause),
             }
@@ -121,40 +135,63 @@ impl Upstream {
         Err(verdict)
     }
 
-    /// The sources to ask, those that failed lately last.
-    fn order(&self) -> Vec<&Source> {
+    /// The numbers of the sources in the order to ask them, those that failed lately last.
+    pub fn order(&self) -> Vec<usize> {
         let now = Instant::now();
-        let demoted = |source: &&Source| lock(&source.demoted).is_some_and(|until| until > now);
-        let (last, first): (Vec<_>, Vec<_>) = self.sources.iter().partition(demoted);
-        first.into_iter().chain(last).collect()
+        let demoted = |source: &Source| lock(&source.demoted).is_some_and(|until| until > now);
+        let (last, first): (Vec<_>, Vec<_>) = self
+            .sources
+            .iter()
+            .enumerate()
+            .partition(|(_, source)| demoted(source));
+        first
+            .into_iter()
+            .chain(last)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// Puts a source at the end of the order for a while.
+    pub fn demote(&self, number: usize) {
+        if let Some(source) = self.sources.get(number) {
+            *lock(&source.demoted) = Some(Instant::now() + ms(limits().demote_ms));
+        }
     }
 
     fn ask_one(
         &self,
-        source: &Source,
+        number: usize,
         wanted: Wanted<'_>,
         ask: &Ask,
         patience: Duration,
+        accept: &mut dyn FnMut(Response) -> Result<Response, OriginError>,
     ) -> Result<Response, OriginError> {
+        let Some(source) = self.sources.get(number) else {
+            return Err(OriginError::NotTheFile(
+                "there is no such source".to_owned(),
+            ));
+        };
         let url = source.url.below(wanted.encoded());
         let answer = self
             .origin
             .ask(&url, ask, patience)
-            .and_then(|response| usable(response, wanted));
+            .and_then(|mut response| {
+                response.source = number;
+                response
+                    .set_patience(self.timeout)
+                    .map_err(OriginError::Broken)?;
+                accept(response)
+            });
         match &answer {
             Ok(_) => *lock(&source.demoted) = None,
             Err(cause) => {
                 log::warning!("source {url}: {cause}");
                 if cause.is_unreachable() {
-                    *lock(&source.demoted) = Some(Instant::now() + ms(limits().demote_ms));
+                    self.demote(number);
                 }
             }
         }
-        let mut response = answer?;
-        if response.set_patience(self.timeout).is_err() {
-            log::debug!("source {url}: the time-out could not be set");
-        }
-        Ok(response)
+        answer
     }
 }
 
@@ -196,17 +233,4 @@ fn usable(response: Response, wanted: Wanted<'_>) -> Result<Response, OriginErro
         return Err(OriginError::NotTheFile(format!("it is coded as {coding}")));
     }
     Ok(response)
-}
-
-impl Ask {
-    /// A question on behalf of a client whose request carried these `Via` members of other caches.
-    pub fn new(method: Method, received: &[String], pseudonym: &str) -> Self {
-        let mut via = received.join(", ");
-        if !via.is_empty() {
-            via.push_str(", ");
-        }
-        via.push_str("1.1 ");
-        via.push_str(pseudonym);
-        Self { method, via }
-    }
 }

@@ -1,0 +1,157 @@
+//! Proof: going on with a broken body only where it is the same file.
+//!
+//! The peers of this program that resume splice two mirrors' bytes. Here a source goes on only if its complete length is
+//! equal, its Last-Modified is the same (from the source that broke also its strong entity tag), and the
+//! last bytes received come again, equal byte for byte. Without any validator there is no proof.
+
+use std::io;
+
+use crate::http::range::ContentRange;
+use crate::http::{HttpDate, StatusCode};
+use crate::origin::{Ask, OriginError, Response};
+use crate::upstream::{Upstream, Wanted};
+
+/// What the first answer said of the content, and who said it.
+#[derive(Debug)]
+pub struct Proof {
+    length: u64,
+    last_modified: Option<HttpDate>,
+    etag: Option<Vec<u8>>,
+    source: usize,
+    /// The source whose body broke last, to be asked first.
+    pub broke_at: Option<usize>,
+    /// Sources that have another file under this name.
+    others: Vec<usize>,
+}
+
+impl Proof {
+    /// What `response` lets others prove; none if its length is unknown or it has no validator.
+    pub fn of(response: &Response) -> Option<Self> {
+        let last_modified = response.last_modified();
+        let etag = strong_etag(response).map(<[u8]>::to_vec);
+        if last_modified.is_none() && etag.is_none() {
+            return None;
+        }
+        let (length, source) = (response.length()?, response.source);
+        Some(Self {
+            length,
+            last_modified,
+            etag,
+            source,
+            broke_at: None,
+            others: Vec::new(),
+        })
+    }
+
+    /// Asks each source once for the content from `at` on; `overlap` is what came just before. The
+    /// response begins at `at` exactly.
+    pub fn ask(
+        &mut self,
+        upstream: &Upstream,
+        wanted: Wanted<'_>,
+        ask: &Ask,
+        at: u64,
+        overlap: &[u8],
+    ) -> Option<Response> {
+        let start = at.saturating_sub(overlap.len() as u64);
+        let ask = ask.part(start, None);
+        let mut others = Vec::new();
+        let answer = upstream.first(&self.order(upstream), wanted, &ask, &mut |response| {
+            let source = response.source;
+            let shown = self
+                .check(&response, start)
+                .and_then(|skip| compare(response, skip, overlap));
+            if matches!(shown, Err(OriginError::NotTheFile(_))) {
+                others.push(source);
+            }
+            shown
+        });
+        self.others.extend(others);
+        answer.ok()
+    }
+
+    /// Whether every source has shown that it has another file.
+    pub fn is_hopeless(&self, upstream: &Upstream) -> bool {
+        self.order(upstream).is_empty()
+    }
+
+    fn order(&self, upstream: &Upstream) -> Vec<usize> {
+        let mut order = upstream.order();
+        order.retain(|source| !self.others.contains(source));
+        order.sort_by_key(|source| Some(*source) != self.broke_at);
+        order
+    }
+
+    /// How many bytes of the response's content lie before `start`, if it can be the same file.
+    fn check(&self, response: &Response, start: u64) -> Result<u64, OriginError> {
+        let (skip, complete) = match response.head.status {
+            StatusCode::OK => (start, response.length()),
+            StatusCode::PARTIAL_CONTENT => {
+                let field = response
+                    .head
+                    .fields
+                    .get("Content-Range")
+                    .unwrap_or_default();
+                let range = ContentRange::parse(field).filter(|range| range.first == start);
+                let range = range.ok_or_else(|| other("its range is not the one asked for"))?;
+                (0, range.complete)
+            }
+            status => return Err(OriginError::Status(status)),
+        };
+        if complete != Some(self.length) {
+            return Err(other("its length is another"));
+        }
+        if response.last_modified() != self.last_modified {
+            return Err(other("its Last-Modified is another"));
+        }
+        let same_source = response.source == self.source;
+        if same_source && self.etag.is_some() && strong_etag(response) != self.etag.as_deref() {
+            return Err(other("its entity tag is another"));
+        }
+        if self.last_modified.is_none() && !same_source {
+            return Err(other("nothing proves that it is the same"));
+        }
+        Ok(skip)
+    }
+}
+
+fn other(why: &str) -> OriginError {
+    OriginError::NotTheFile(format!("cannot go on with it: {why}"))
+}
+
+/// Its entity tag, if it is a strong one (RFC 9110 §8.8.1).
+fn strong_etag(response: &Response) -> Option<&[u8]> {
+    response
+        .head
+        .fields
+        .get("ETag")
+        .filter(|etag| etag.starts_with(b"\""))
+}
+
+/// Reads over `skip` bytes and then `overlap`, which must come again.
+fn compare(mut response: Response, mut skip: u64, overlap: &[u8]) -> Result<Response, OriginError> {
+    let mut block = vec![0; 64 * 1024];
+    while skip > 0 {
+        let most = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
+        skip = skip.saturating_sub(read(&mut response, block.get_mut(..most))?.len() as u64);
+    }
+    let mut expected = overlap;
+    while !expected.is_empty() {
+        let most = expected.len().min(block.len());
+        let came = read(&mut response, block.get_mut(..most))?;
+        expected = expected
+            .strip_prefix(came)
+            .ok_or_else(|| other("its bytes are others"))?;
+    }
+    Ok(response)
+}
+
+/// Reads some bytes; an end is a break here.
+fn read<'a>(response: &mut Response, space: Option<&'a mut [u8]>) -> Result<&'a [u8], OriginError> {
+    let space = space.unwrap_or_default();
+    let broken = |cause: io::Error| OriginError::Broken(cause);
+    match response.read(space).map_err(broken)? {
+        0 => Err(OriginError::Broken(io::ErrorKind::UnexpectedEof.into())),
+        count => Ok(space.get(..count).unwrap_or_default()),
+    }
+}

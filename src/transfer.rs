@@ -1,0 +1,282 @@
+//! Transfer: the content of one download, from a source's head to the published file.
+//!
+//! Rules: each block goes to the partial and to every reader in one step; the order at the end is
+//! received (readers end), connection given back, data synced, renamed; a body that breaks off goes on
+//! where it broke, from the same or the next source, with proof (`proof`), and no reader notices; what cannot be stored any
+//! more is relayed by the same connection.
+//!
+//! Not here: the first question (`fetch`), who reads (`download`).
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use crate::cache_path::CachePath;
+use crate::download::{Abandoned, WriteError, Writer};
+use crate::limits::{limits, ms};
+use crate::log;
+use crate::origin::{Ask, Response};
+use crate::partial::Partial;
+use crate::proof::Proof;
+use crate::store::Store;
+use crate::upstream::{FetchError, Upstream, Wanted};
+use crate::wire::timed_out;
+
+/// How much is read from a source at a time, in bytes.
+const BLOCK: usize = 256 * 1024;
+
+/// What a transfer is to do.
+#[derive(Debug)]
+pub struct Job {
+    /// What to fetch.
+    pub path: CachePath,
+    /// How to ask.
+    pub ask: Ask,
+    /// What becomes of it.
+    pub purpose: Purpose,
+}
+
+impl Job {
+    /// The path as sources get it.
+    pub fn encoded(&self) -> String {
+        let mut encoded = self.path.encoded();
+        if self.purpose == Purpose::RelayListing {
+            encoded.push('/');
+        }
+        encoded
+    }
+
+    /// What is asked for; `encoded` is [`Job::encoded`].
+    pub fn wanted<'a>(&'a self, encoded: &'a str) -> Wanted<'a> {
+        match self.purpose {
+            Purpose::RelayListing => Wanted::Listing { encoded },
+            Purpose::Store | Purpose::RelayFile => Wanted::File {
+                encoded,
+                name: self.path.name(),
+            },
+        }
+    }
+}
+
+/// What becomes of a transfer's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A file to store.
+    Store,
+    /// A file to pass on only.
+    RelayFile,
+    /// A listing to pass on.
+    RelayListing,
+}
+
+/// A transfer whose head is there.
+pub struct Transfer<'a> {
+    store: &'a Arc<Store>,
+    upstream: &'a Upstream,
+    job: &'a Job,
+    writer: Writer,
+    unshared: &'a dyn Fn(),
+    partial: Option<Partial>,
+    /// What a source must show to go on with a broken body; none if nothing could show it.
+    proof: Option<Proof>,
+    breaks: Breaks,
+}
+
+/// How often the body broke lately.
+#[derive(Default)]
+struct Breaks {
+    attempts: u64,
+    /// What had been received at the first of them.
+    since: u64,
+}
+
+impl<'a> Transfer<'a> {
+    /// A transfer of what `response` announced; without a partial nothing is stored.
+    pub fn new(
+        store: &'a Arc<Store>,
+        upstream: &'a Upstream,
+        job: &'a Job,
+        writer: Writer,
+        unshared: &'a dyn Fn(),
+        partial: Option<Partial>,
+        response: &Response,
+    ) -> Self {
+        let proof = Proof::of(response);
+        Self {
+            store,
+            upstream,
+            job,
+            writer,
+            unshared,
+            partial,
+            proof,
+            breaks: Breaks::default(),
+        }
+    }
+
+    /// Moves the content until its end, then publishes it.
+    pub fn run(mut self, mut response: Response) -> Outcome {
+        let length = response.length();
+        let mut block = vec![0; BLOCK];
+        loop {
+            let moved = self.pump(&mut response, &mut block, length);
+            let received = self.writer.received();
+            match moved {
+                Ok(()) if length.is_none_or(|length| received == length) => break,
+                Err(Stop::Abandoned) => return self.fail(),
+                Ok(()) => self.note_break(&response, &cut_range(), length),
+                Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
+            }
+            // Its connection is closed before another is opened.
+            drop(response);
+            match self.go_on() {
+                Some(next) => response = next,
+                None => return self.fail(),
+            }
+        }
+        let end = self.writer.received();
+        if self.writer.finish().is_err() {
+            return self.fail();
+        }
+        self.upstream.finish(response);
+        self.publish(end)
+    }
+
+    fn fail(self) -> Outcome {
+        self.writer.fail(FetchError::Broken);
+        Outcome::Unstored
+    }
+
+    /// Moves what this response has.
+    fn pump(
+        &mut self,
+        response: &mut Response,
+        block: &mut [u8],
+        length: Option<u64>,
+    ) -> Result<(), Stop> {
+        loop {
+            let count = response.read(block).map_err(Stop::Broken)?;
+            let bytes = block.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.store_block(bytes, length)
+                .map_err(|Abandoned| Stop::Abandoned)?;
+        }
+    }
+
+    /// Logs a break; a source that fell silent is asked last for a while.
+    fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
+        let at = self.writer.received();
+        let of = length.map_or_else(String::new, |length| format!(" of {length}"));
+        if !self.writer.is_abandoned() {
+            log::warning!(
+                "source {}: broke off after {at}{of} bytes: {cause}",
+                response.url
+            );
+        }
+        if timed_out(cause) {
+            self.upstream.demote(response.source);
+        } else if let Some(proof) = &mut self.proof {
+            proof.broke_at = Some(response.source);
+        }
+        if at.saturating_sub(self.breaks.since) >= limits().gain_bytes {
+            self.breaks = Breaks {
+                attempts: 0,
+                since: at,
+            };
+        }
+    }
+
+    /// Asks the sources for the rest, with proof that it is the same file; some rounds, with pauses.
+    fn go_on(&mut self) -> Option<Response> {
+        let encoded = self.job.encoded();
+        let wanted = self.job.wanted(&encoded);
+        let received = self.writer.received();
+        let proof = self.proof.as_mut()?;
+        let overlap = self.writer.tail(limits().overlap_bytes)?;
+        let mut pause = ms(limits().pause_ms);
+        while self.breaks.attempts < limits().attempts && !self.writer.is_abandoned() {
+            self.breaks.attempts = self.breaks.attempts.saturating_add(1);
+            match proof.ask(self.upstream, wanted, &self.job.ask, received, &overlap) {
+                Some(response) => {
+                    log::info!("source {}: goes on at byte {received}", response.url);
+                    self.writer.set_source(Arc::clone(response.stream()));
+                    return Some(response);
+                }
+                None if proof.is_hopeless(self.upstream) => return None,
+                None => thread::sleep(pause),
+            }
+            pause = pause.saturating_mul(2);
+        }
+        None
+    }
+
+    /// One block into the file; into the ring when that fails.
+    fn store_block(&mut self, bytes: &[u8], length: Option<u64>) -> Result<(), Abandoned> {
+        if length.is_none() {
+            if !self.writer.is_read() {
+                return Err(Abandoned);
+            }
+            let most = limits().unknown_bytes;
+            let grown = self.writer.received().saturating_add(bytes.len() as u64);
+            if self.partial.is_some() && grown > most {
+                let why = format!("its length is unknown and over {most} bytes");
+                self.stop_storing(&io::Error::other(why));
+            }
+        }
+        match self.writer.write(bytes) {
+            Ok(()) => Ok(()),
+            Err(WriteError::Abandoned) => Err(Abandoned),
+            Err(WriteError::Store(cause)) => {
+                self.stop_storing(&cause);
+                self.writer.write(bytes).map_err(|_| Abandoned)
+            }
+        }
+    }
+
+    fn stop_storing(&mut self, cause: &io::Error) {
+        self.store.failed(&self.job.path, cause);
+        (self.unshared)();
+        self.writer.stop_storing();
+        self.partial = None;
+    }
+
+    fn publish(self, length: u64) -> Outcome {
+        let Some(partial) = self.partial else {
+            return Outcome::Unstored;
+        };
+        let etag = partial.modified().etag(length);
+        match partial.publish() {
+            Ok(()) => Outcome::Published(etag),
+            Err(cause) => {
+                self.store.failed(&self.job.path, &cause);
+                Outcome::Unstored
+            }
+        }
+    }
+}
+
+/// Why a response was not moved to its end.
+enum Stop {
+    /// Nobody wants it.
+    Abandoned,
+    /// It broke off.
+    Broken(io::Error),
+}
+
+fn cut_range() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the range sent was shorter than asked for",
+    )
+}
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The file is in the cache, with this entity tag.
+    Published(String),
+    /// Nothing was stored.
+    Unstored,
+}
