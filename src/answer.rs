@@ -19,7 +19,7 @@ use crate::http::{
     CacheStatus, Forward, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode,
     Version, media_type,
 };
-use crate::origin::Response;
+use crate::origin;
 use crate::store::Stored;
 use crate::upstream::FetchError;
 
@@ -146,7 +146,7 @@ pub fn answer(cache: &Cache, request: &RequestHead, path: &CachePath, found: Fou
             follower,
             collapsed,
         } => from_transfer(request, follower, collapsed),
-        Found::Head(response) => from_head(path, &response),
+        Found::Head { head, directory } => from_head(path, &head, directory),
         Found::Failed(error) => Answer::failure(error),
     }
 }
@@ -176,7 +176,7 @@ fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> 
         Err(error) => return Answer::failure(error),
     };
     let status = Some(CacheStatus::Forwarded {
-        why: Forward::UriMiss,
+        why: representation.forward,
         status: Some(StatusCode::OK),
         stored: representation.stored,
         collapsed,
@@ -222,11 +222,11 @@ fn of_unknown_length(
 }
 
 /// A source's answer to HEAD, in our words.
-fn from_head(path: &CachePath, response: &Response) -> Answer {
+fn from_head(path: &CachePath, source: &ResponseHead, directory: bool) -> Answer {
     let mut head = ResponseHead::new(StatusCode::OK);
-    let fields = &response.head.fields;
+    let fields = &source.fields;
     let own = media_type::of(path.name()).as_bytes();
-    let media_type = if response.directory {
+    let media_type = if directory {
         fields.get("Content-Type").unwrap_or(own)
     } else {
         own
@@ -237,10 +237,10 @@ fn from_head(path: &CachePath, response: &Response) -> Answer {
         head.fields.push("Content-Length", length);
         head.fields.push("Accept-Ranges", "bytes");
     }
-    push_last_modified(&mut head, response.last_modified());
+    push_last_modified(&mut head, origin::last_modified(source));
     let status = CacheStatus::Forwarded {
-        why: Forward::UriMiss,
-        status: Some(response.head.status),
+        why: Forward::Bypass,
+        status: Some(source.status),
         stored: false,
         collapsed: false,
     };

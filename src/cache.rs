@@ -7,6 +7,7 @@
 //! Not here: the answer made of it (`answer`).
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,14 +17,16 @@ use crate::ages::Ages;
 use crate::cache_path::{CachePath, Place};
 use crate::download::{Download, Follower, Writer};
 use crate::fetch;
-use crate::http::Method;
+use crate::http::range::ContentRange;
+use crate::http::{Method, ResponseHead, StatusCode};
+use crate::job::{Job, Purpose};
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
-use crate::origin::{Ask, Response};
+use crate::origin::{Ask, OriginError, Response};
 use crate::store::{Lookup, Store, Stored};
-use crate::transfer::{Job, Outcome, Purpose};
-use crate::upstream::{FetchError, Upstream};
+use crate::transfer::Outcome;
+use crate::upstream::{FetchError, Upstream, Wanted};
 
 /// Where the content for a request is.
 #[derive(Debug)]
@@ -38,7 +41,12 @@ pub enum Found {
         collapsed: bool,
     },
     /// A source's answer to HEAD.
-    Head(Box<Response>),
+    Head {
+        /// Its head.
+        head: Box<ResponseHead>,
+        /// Whether it turned out to be a directory.
+        directory: bool,
+    },
     /// Nowhere.
     Failed(FetchError),
 }
@@ -132,9 +140,52 @@ impl Cache {
         }
         let encoded = job.encoded();
         match self.upstream.fetch(job.wanted(&encoded), &job.ask) {
-            Ok(response) => Found::Head(Box::new(response)),
+            Ok(response) => {
+                let (head, directory) = (Box::new(response.head.clone()), response.directory);
+                self.upstream.finish(response);
+                Found::Head { head, directory }
+            }
             Err(error) => Found::Failed(error),
         }
+    }
+
+    /// A part of a transfer's content for one reader alone, from the first source that shows to have
+    /// the same file: same length, same Last-Modified. Without those there is no proof.
+    pub fn part(&self, follower: &Follower, part: Range<u64>) -> Option<Response> {
+        let same = follower
+            .representation()
+            .ok()
+            .filter(|same| same.source_date.is_some())?;
+        let Job { path, ask, .. } = follower.job();
+        let last = part.end.checked_sub(1)?;
+        let ask = ask.part(part.start, Some(last));
+        let expected = ContentRange {
+            first: part.start,
+            last,
+            complete: same.length,
+        };
+        let encoded = path.encoded();
+        let wanted = Wanted::File {
+            encoded: &encoded,
+            name: path.name(),
+        };
+        let answer = self
+            .upstream
+            .first(&self.upstream.order(), wanted, &ask, &mut |response| {
+                let range = response
+                    .head
+                    .fields
+                    .get("Content-Range")
+                    .and_then(ContentRange::parse);
+                if response.head.status != StatusCode::PARTIAL_CONTENT {
+                    Err(OriginError::Status(response.head.status))
+                } else if range == Some(expected) && response.last_modified() == same.source_date {
+                    Ok(response)
+                } else {
+                    Err(OriginError::NotTheFile("a part of another one".to_owned()))
+                }
+            });
+        answer.ok()
     }
 
     fn join_or_start(self: &Arc<Self>, job: Job) -> Found {
@@ -183,7 +234,9 @@ impl Cache {
     }
 
     fn start(self: &Arc<Self>, job: Job, mut transfers: MutexGuard<'_, Transfers>) -> Found {
-        let (download, writer) = Download::new();
+        let path = job.path.clone();
+        let shared = job.purpose == Purpose::Store;
+        let (download, writer) = Download::new(job);
         let Some(follower) = download.follow() else {
             return Found::Failed(FetchError::Broken);
         };
@@ -191,18 +244,15 @@ impl Cache {
             cache: Arc::clone(self),
             download: Arc::clone(&download),
         };
-        if job.purpose == Purpose::Store {
-            transfers
-                .shared
-                .insert(job.path.clone(), Arc::clone(&download));
+        if shared {
+            transfers.shared.insert(path.clone(), Arc::clone(&download));
         }
         transfers.running.push(download);
         drop(transfers);
         let thread = thread::Builder::new()
             .name("transfer".into())
             .stack_size(256 * 1024);
-        let path = job.path.clone();
-        match thread.spawn(move || turn.run(&job, writer)) {
+        match thread.spawn(move || turn.run(writer)) {
             Ok(_) => Found::Following {
                 follower,
                 collapsed: false,
@@ -236,8 +286,9 @@ struct Turn {
 }
 
 impl Turn {
-    fn run(&self, job: &Job, writer: Writer) {
+    fn run(&self, writer: Writer) {
         let cache = &*self.cache;
+        let job = self.download.job();
         let unshare = || cache.unshare(&job.path, &self.download);
         let run = || fetch::run(&cache.store, &cache.upstream, job, writer, &unshare);
         match catch_unwind(AssertUnwindSafe(run)) {

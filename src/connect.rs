@@ -59,11 +59,16 @@ impl Connector {
     /// A kept connection to `peer`, the one used last.
     pub fn reuse(&self, peer: &Peer) -> Option<Wire> {
         let now = Instant::now();
-        let wires = &mut lock(&self.kept).wires;
-        let at = wires
-            .iter()
-            .rposition(|kept| kept.peer == *peer && kept.until > now)?;
-        Some(wires.remove(at).wire)
+        let usable = |kept: &Kept| kept.peer == *peer && kept.until > now;
+        loop {
+            let mut pool = lock(&self.kept);
+            let at = pool.wires.iter().rposition(usable)?;
+            let wire = pool.wires.remove(at).wire;
+            drop(pool);
+            if is_quiet(wire.stream()) {
+                return Some(wire);
+            }
+        }
     }
 
     /// A new connection to `peer`.
@@ -129,6 +134,14 @@ impl Connector {
         }
         answered.insert(peer.clone(), address);
     }
+}
+
+/// Whether nothing waits to be read: bytes that nobody asked for must not pass for the next answer,
+/// and an end says that the source has closed the connection.
+fn is_quiet(stream: &TcpStream) -> bool {
+    let waits = |cause: std::io::Error| cause.kind() == ErrorKind::WouldBlock;
+    let quiet = stream.set_nonblocking(true).is_ok() && stream.peek(&mut [0]).is_err_and(waits);
+    quiet && stream.set_nonblocking(false).is_ok()
 }
 
 /// Closes kept connections as they grow old; ends when none is left.

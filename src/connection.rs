@@ -16,6 +16,7 @@ use crate::answer::{self, Answer, Content};
 use crate::cache::Cache;
 use crate::cache_path::{CachePath, Place};
 use crate::clock;
+use crate::download::Follower;
 use crate::http::via::{self, Loop};
 use crate::http::{
     Framing, Malformed, Method, RequestHead, StatusCode, Version, framing, parse_request,
@@ -205,7 +206,9 @@ impl<'a> Connection<'a> {
 
         let stream = Arc::clone(self.wire.stream());
         let mut outlet = Outlet::new(&stream, self.seat.slot());
-        let result = send_content(&mut outlet, &mut self.out, answer.content);
+        let cache = self.cache;
+        let direct = |follower: &Follower, part| cache.part(follower, part);
+        let result = send_content(&mut outlet, &mut self.out, answer.content, &direct);
         let sent = outlet.sent().saturating_sub(head_length);
         if log::enabled(log::Level::Info) {
             let entry = access::Entry {

@@ -13,9 +13,10 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::http::HttpDate;
+use crate::http::{Forward, HttpDate};
+use crate::job::Job;
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::ring::Ring;
@@ -34,6 +35,10 @@ pub struct Representation {
     pub media_type: Vec<u8>,
     /// Whether it goes into the cache.
     pub stored: bool,
+    /// The source's Last-Modified, by which another source can show that it has the same file.
+    pub source_date: Option<HttpDate>,
+    /// Why it was fetched (RFC 9211 §2.2).
+    pub forward: Forward,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,8 @@ struct Reader {
     at: u64,
     /// When it last moved.
     since: Instant,
+    /// Whether its client has closed its side.
+    forsaken: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +87,7 @@ impl State {
 /// One transfer.
 #[derive(Debug)]
 pub struct Download {
+    job: Job,
     state: Mutex<State>,
     /// Told of every change of `state`.
     changed: Condvar,
@@ -89,7 +97,7 @@ pub struct Download {
 
 impl Download {
     /// A transfer that has not asked yet, and its writer.
-    pub fn new() -> (Arc<Self>, Writer) {
+    pub fn new(job: Job) -> (Arc<Self>, Writer) {
         let state = State {
             phase: Phase::Asking,
             stored: 0,
@@ -100,6 +108,7 @@ impl Download {
             abandoned: false,
         };
         let download = Arc::new(Self {
+            job,
             state: Mutex::new(state),
             changed: Condvar::new(),
             representation: OnceLock::new(),
@@ -109,6 +118,11 @@ impl Download {
             download: Arc::clone(&download),
         };
         (download, writer)
+    }
+
+    /// What it fetches.
+    pub fn job(&self) -> &Job {
+        &self.job
     }
 
     /// Attaches a reader; none if the transfer has failed, gives way, or lost its beginning.
@@ -123,6 +137,7 @@ impl Download {
             id,
             at: 0,
             since: Instant::now(),
+            forsaken: false,
         });
         Some(Follower {
             download: Arc::clone(self),
@@ -133,7 +148,8 @@ impl Download {
     /// Ends the transfer if nobody reads it; whether it ends.
     pub fn give_way(&self) -> bool {
         let mut state = lock(&self.state);
-        if !state.readers.is_empty() || state.phase == Phase::Received {
+        let read = state.readers.iter().any(|reader| !reader.forsaken);
+        if read || state.phase == Phase::Received {
             return false;
         }
         state.abandoned = true;
@@ -344,8 +360,27 @@ pub enum Ready {
     File(u64),
     /// These bytes.
     Bytes(Vec<u8>),
+    /// Nothing yet; so much has been received.
+    Later {
+        /// In bytes from the beginning.
+        received: u64,
+    },
+    /// Never: the reader was left behind.
+    Gone,
     /// Nothing more: the content has ended.
     End,
+}
+
+impl Ready {
+    /// How many bytes to send in one go from `at` on: progress is told to the transfer after each.
+    pub fn count(&self, at: u64) -> u64 {
+        const PIECE: u64 = 256 * 1024;
+        match self {
+            Self::File(to) => to.saturating_sub(at).min(PIECE),
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Later { .. } | Self::Gone | Self::End => 0,
+        }
+    }
 }
 
 /// One reader of a transfer.
@@ -373,16 +408,22 @@ impl Follower {
         }
     }
 
+    /// What the transfer fetches.
+    pub fn job(&self) -> &Job {
+        &self.download.job
+    }
+
     /// The file that grows, if the content is stored.
     pub fn file(&self) -> Option<&Arc<File>> {
         self.download.file.get()
     }
 
-    /// What can be read from `at` on; waits until there is something.
+    /// What can be read from `at` on; waits for it, but not longer than `patience`.
     ///
     /// # Errors
-    /// When the transfer broke off before `at`, or this reader was left behind.
-    pub fn ready(&self, at: u64) -> Result<Ready, FetchError> {
+    /// When the transfer broke off before `at`.
+    pub fn ready(&self, at: u64, patience: Duration) -> Result<Ready, FetchError> {
+        let deadline = Instant::now() + patience;
         let mut state = lock(&self.download.state);
         self.moved_to(&mut state, at);
         loop {
@@ -392,13 +433,29 @@ impl Follower {
             if let Some(ring) = &state.ring
                 && at < ring.end()
             {
-                return ring.read(at).map(Ready::Bytes).ok_or(FetchError::Broken);
+                return Ok(ring.read(at).map_or(Ready::Gone, Ready::Bytes));
             }
             match state.phase {
                 Phase::Received => return Ok(Ready::End),
                 Phase::Failed(error) => return Err(error),
-                Phase::Asking | Phase::Receiving => state = self.download.wait(state),
+                Phase::Asking | Phase::Receiving => {}
             }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Ready::Later {
+                    received: state.received(),
+                });
+            }
+            let waited = self.download.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The client has closed its side: the transfer need not run for this reader alone.
+    pub fn forsake(&self) {
+        let mut state = lock(&self.download.state);
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
+            reader.forsaken = true;
         }
     }
 

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use crate::download::{Representation, Writer};
-use crate::http::media_type;
+use crate::http::{Forward, media_type};
+use crate::job::{Job, Purpose};
 use crate::origin::Response;
 use crate::partial::Partial;
 use crate::store::Store;
-use crate::transfer::{Job, Outcome, Purpose, Transfer};
+use crate::transfer::{Outcome, Transfer};
 use crate::upstream::Upstream;
 
 /// Runs one transfer to its end. `unshared` is called once it is certain that it will not be stored.
@@ -65,6 +66,8 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
             etag: length.map(|length| partial.modified().etag(length)),
             media_type: own_type.into(),
             stored: true,
+            source_date: response.last_modified(),
+            forward: Forward::UriMiss,
         },
         None => Representation {
             length,
@@ -77,6 +80,12 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
                 .unwrap_or(own_type.as_bytes())
                 .to_vec(),
             stored: false,
+            source_date: response.last_modified(),
+            forward: if job.purpose == Purpose::RelayListing || response.directory {
+                Forward::Bypass
+            } else {
+                Forward::UriMiss
+            },
         },
     };
     let file = partial.map(|partial| Arc::clone(partial.file()));

@@ -24,6 +24,7 @@ mod connection;
 mod download;
 mod fetch;
 mod http;
+mod job;
 mod limits;
 mod lock;
 mod log;
@@ -218,7 +219,9 @@ fn sweep_in_background(store: &Arc<Store>) {
     let thread = thread::Builder::new().name("sweep".into());
     let spawned = thread.spawn(move || {
         let swept = sweep::sweep(store.root());
-        log::info!("swept {swept} leftovers in {}", store.root().display());
+        if swept > 0 {
+            log::info!("swept {swept} leftovers in {}", store.root().display());
+        }
     });
     if let Err(cause) = spawned {
         log::warning!("leftovers of a killed process are not swept: no thread: {cause}");

@@ -84,7 +84,7 @@ impl Response {
 
     /// The source's Last-Modified, if it can be read as a date.
     pub fn last_modified(&self) -> Option<HttpDate> {
-        HttpDate::parse(self.head.fields.get("Last-Modified")?, clock::now())
+        last_modified(&self.head)
     }
 
     /// The connection that the content comes by.
@@ -112,6 +112,11 @@ impl Response {
             origin.connector.keep(self.peer, self.wire);
         }
     }
+}
+
+/// The Last-Modified of a head, if it can be read as a date.
+pub fn last_modified(head: &ResponseHead) -> Option<HttpDate> {
+    HttpDate::parse(head.fields.get("Last-Modified")?, clock::now())
 }
 
 /// Why a source did not answer usably.
@@ -250,8 +255,8 @@ impl Origin {
         let request = serialise(url, ask, proxy);
         if let Some(wire) = self.connector.reuse(&peer) {
             match converse(wire, &request, ask.method, patience) {
-                // It had been closed meanwhile: that says nothing of the source.
-                Err(OriginError::Broken(_)) => {}
+                // It had been closed, or spoilt by what came unasked: that says nothing of the source.
+                Err(OriginError::Broken(_) | OriginError::Malformed(_)) => {}
                 answer => {
                     return answer.map(|(head, wire, body)| respond(head, wire, body, url, peer));
                 }

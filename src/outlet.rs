@@ -100,6 +100,18 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
+    /// Whether the client has closed its side; what it sent meanwhile says that it has not.
+    pub fn peer_closed(&self) -> bool {
+        let patience = self.stream.read_timeout();
+        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(1)));
+        let closed = match self.stream.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(cause) => !timed_out(&cause),
+        };
+        let _ = self.stream.set_read_timeout(patience.unwrap_or_default());
+        closed
+    }
+
     fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
         let mut block = vec![0; most.min(PIECE.start)];
         let count = file.read_at(&mut block, at)?;

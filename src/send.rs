@@ -1,19 +1,27 @@
 //! Sending an answer's content, from a file, a transfer or memory.
 //!
 //! Rules: a small body leaves in one write with its head; a failure of the content is told apart from
-//! one of the client, for only the first is a broken promise.
+//! one of the client, for only the first is a broken promise; a reader whose range lies far ahead of its transfer, or that
+//! the transfer has left behind, gets the rest from a source on its own, with proof that it is the same file.
 
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 use crate::answer::Content;
 use crate::download::{Follower, Ready};
 use crate::http::chunked;
+use crate::limits::{limits, ms};
+use crate::origin::Response;
 use crate::outlet::Outlet;
 use crate::upstream::FetchError;
 
 /// A body up to this many bytes leaves in one write with its head.
 const SMALL: u64 = 32 * 1024;
+
+/// Asks a source for a part of a transfer's content, for a reader that the transfer does not serve.
+pub type Direct<'a> = &'a dyn Fn(&Follower, Range<u64>) -> Option<Response>;
 
 /// Why an answer was not sent whole.
 #[derive(Debug)]
@@ -38,6 +46,7 @@ pub fn send_content(
     outlet: &mut Outlet<'_>,
     out: &mut Vec<u8>,
     content: Content,
+    direct: Direct<'_>,
 ) -> Result<(), SendError> {
     match content {
         Content::Empty => outlet.send(out)?,
@@ -58,59 +67,148 @@ pub fn send_content(
         }
         Content::Follow { follower, part } => {
             outlet.send(out)?;
-            follow(outlet, &follower, part.start, part.end, false)?;
+            let follower = &follower;
+            Reading {
+                outlet,
+                follower,
+                direct,
+                detours: 0,
+            }
+            .part(part)?;
         }
         Content::Stream { follower, chunked } => {
             outlet.send(out)?;
-            follow(outlet, &follower, 0, u64::MAX, chunked)?;
-            if chunked {
-                outlet.send(chunked::LAST_CHUNK)?;
+            let follower = &follower;
+            Reading {
+                outlet,
+                follower,
+                direct,
+                detours: 0,
             }
+            .stream(chunked)?;
         }
     }
     Ok(())
 }
 
-/// Sends a transfer's bytes as they come, as far as `end` or its own.
-fn follow(
-    outlet: &mut Outlet<'_>,
-    follower: &Follower,
-    start: u64,
-    end: u64,
-    in_chunks: bool,
-) -> Result<(), SendError> {
-    /// Progress is told to the transfer after so many bytes at the latest.
-    const PIECE: u64 = 256 * 1024;
-    let mut at = start;
-    while at < end {
-        let ready = follower.ready(at).map_err(SendError::Content)?;
-        let count = match &ready {
-            Ready::File(to) => to.saturating_sub(at).min(PIECE),
-            Ready::Bytes(bytes) => bytes.len() as u64,
-            Ready::End => break,
+/// A reader of a transfer, and its way around it.
+struct Reading<'a, 'o> {
+    outlet: &'a mut Outlet<'o>,
+    follower: &'a Follower,
+    direct: Direct<'a>,
+    /// How often it went around the transfer, or could not.
+    detours: u64,
+}
+
+impl Reading<'_, '_> {
+    /// Sends a part of the content, whose length is known.
+    fn part(&mut self, part: Range<u64>) -> Result<(), SendError> {
+        let mut at = part.start;
+        let mut since = Instant::now();
+        while at < part.end {
+            let count = match self
+                .follower
+                .ready(at, ms(limits().look_ms))
+                .map_err(SendError::Content)?
+            {
+                // The content was announced longer than it is.
+                Ready::End => return Err(SendError::Content(FetchError::Broken)),
+                Ready::Later { received } => {
+                    self.look();
+                    if received >= at || since.elapsed() < ms(limits().far_ms) {
+                        continue;
+                    }
+                    since = Instant::now();
+                    self.around(at..part.end)?
+                }
+                Ready::Gone => match self.around(at..part.end)? {
+                    0 => return Err(SendError::Content(FetchError::Broken)),
+                    count => count,
+                },
+                ready => self.send(&ready, at, part.end.saturating_sub(at))?,
+            };
+            at = at.saturating_add(count);
         }
-        .min(end.saturating_sub(at));
-        let mut frame = Vec::new();
+        Ok(())
+    }
+
+    /// Sends all of the content, whose length is unknown.
+    fn stream(&mut self, in_chunks: bool) -> Result<(), SendError> {
+        let mut at: u64 = 0;
+        loop {
+            let ready = self
+                .follower
+                .ready(at, ms(limits().look_ms))
+                .map_err(SendError::Content)?;
+            let count = match &ready {
+                Ready::End => break,
+                Ready::Gone => return Err(SendError::Content(FetchError::Broken)),
+                Ready::Later { .. } => {
+                    self.look();
+                    continue;
+                }
+                ready => ready.count(at),
+            };
+            if in_chunks {
+                let mut frame = Vec::new();
+                chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
+                self.outlet.send(&frame)?;
+            }
+            self.send(&ready, at, count)?;
+            if in_chunks {
+                self.outlet.send(b"\r\n")?;
+            }
+            at = at.saturating_add(count);
+        }
         if in_chunks {
-            chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
-            outlet.send(&frame)?;
+            self.outlet.send(chunked::LAST_CHUNK)?;
         }
-        match (&ready, follower.file()) {
-            (Ready::File(_), Some(file)) => outlet.send_file(file, at..at.saturating_add(count))?,
+        Ok(())
+    }
+
+    /// Sends what is ready, `most` bytes of it; how many.
+    fn send(&mut self, ready: &Ready, at: u64, most: u64) -> Result<u64, SendError> {
+        let count = ready.count(at).min(most);
+        match (ready, self.follower.file()) {
+            (Ready::File(_), Some(file)) => {
+                self.outlet.send_file(file, at..at.saturating_add(count))?;
+            }
             (Ready::Bytes(bytes), _) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                outlet.send(bytes.get(..count).unwrap_or(bytes))?;
+                self.outlet.send(bytes.get(..count).unwrap_or(bytes))?;
             }
             _ => return Err(SendError::Content(FetchError::Broken)),
         }
-        if in_chunks {
-            outlet.send(b"\r\n")?;
+        Ok(count)
+    }
+
+    /// A client that has closed its side does not hold a place that another transfer waits for; it may
+    /// still read.
+    fn look(&mut self) {
+        if self.outlet.peer_closed() {
+            self.follower.forsake();
         }
-        at = at.saturating_add(count);
     }
-    // The content may have been announced longer than it was.
-    if end != u64::MAX && at < end {
-        return Err(SendError::Content(FetchError::Broken));
+
+    /// Asks a source for the rest of the part on this client's behalf alone; how many bytes that gave.
+    fn around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
+        if self.detours >= limits().attempts {
+            return Ok(0);
+        }
+        self.detours = self.detours.saturating_add(1);
+        let Some(mut response) = (self.direct)(self.follower, part.clone()) else {
+            return Ok(0);
+        };
+        let mut block = vec![0; SMALL as usize];
+        let mut at = part.start;
+        while at < part.end {
+            let count = match response.read(&mut block) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => count,
+            };
+            self.outlet.send(block.get(..count).unwrap_or_default())?;
+            at = at.saturating_add(count as u64);
+        }
+        Ok(at.saturating_sub(part.start))
     }
-    Ok(())
 }

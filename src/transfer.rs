@@ -10,64 +10,21 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
-use crate::cache_path::CachePath;
 use crate::download::{Abandoned, WriteError, Writer};
+use crate::job::Job;
 use crate::limits::{limits, ms};
 use crate::log;
-use crate::origin::{Ask, Response};
+use crate::origin::Response;
 use crate::partial::Partial;
 use crate::proof::Proof;
 use crate::store::Store;
-use crate::upstream::{FetchError, Upstream, Wanted};
+use crate::upstream::{FetchError, Upstream};
 use crate::wire::timed_out;
 
 /// How much is read from a source at a time, in bytes.
 const BLOCK: usize = 256 * 1024;
-
-/// What a transfer is to do.
-#[derive(Debug)]
-pub struct Job {
-    /// What to fetch.
-    pub path: CachePath,
-    /// How to ask.
-    pub ask: Ask,
-    /// What becomes of it.
-    pub purpose: Purpose,
-}
-
-impl Job {
-    /// The path as sources get it.
-    pub fn encoded(&self) -> String {
-        let mut encoded = self.path.encoded();
-        if self.purpose == Purpose::RelayListing {
-            encoded.push('/');
-        }
-        encoded
-    }
-
-    /// What is asked for; `encoded` is [`Job::encoded`].
-    pub fn wanted<'a>(&'a self, encoded: &'a str) -> Wanted<'a> {
-        match self.purpose {
-            Purpose::RelayListing => Wanted::Listing { encoded },
-            Purpose::Store | Purpose::RelayFile => Wanted::File {
-                encoded,
-                name: self.path.name(),
-            },
-        }
-    }
-}
-
-/// What becomes of a transfer's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// A file to store.
-    Store,
-    /// A file to pass on only.
-    RelayFile,
-    /// A listing to pass on.
-    RelayListing,
-}
 
 /// A transfer whose head is there.
 pub struct Transfer<'a> {
@@ -196,7 +153,12 @@ impl<'a> Transfer<'a> {
         let proof = self.proof.as_mut()?;
         let overlap = self.writer.tail(limits().overlap_bytes)?;
         let mut pause = ms(limits().pause_ms);
-        while self.breaks.attempts < limits().attempts && !self.writer.is_abandoned() {
+        // Clients that hear nothing for much longer have left.
+        let deadline = Instant::now() + self.upstream.timeout().saturating_mul(2);
+        while self.breaks.attempts < limits().attempts
+            && Instant::now() < deadline
+            && !self.writer.is_abandoned()
+        {
             self.breaks.attempts = self.breaks.attempts.saturating_add(1);
             match proof.ask(self.upstream, wanted, &self.job.ask, received, &overlap) {
                 Some(response) => {

@@ -10,7 +10,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::http::{Method, StatusCode, Url, carried_by_name, media_type};
+use crate::http::{StatusCode, Url, carried_by_name, media_type};
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
@@ -84,6 +84,11 @@ impl Upstream {
             origin: Origin::new(proxy),
             timeout,
         }
+    }
+
+    /// The longest silence tolerated from a source.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Gives a connection back whose content was read to its end.

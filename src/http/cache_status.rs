@@ -13,27 +13,15 @@ use super::StatusCode;
 pub enum Forward {
     /// Nothing is stored under that path.
     UriMiss,
-    /// What is stored had to be asked after.
-    Stale,
     /// Such paths are not stored.
     Bypass,
-    /// Nor are answers to that method.
-    Method,
-    /// The client asked for it.
-    Request,
-    /// What is there does not reach the range that was asked for.
-    Partial,
 }
 
 impl Forward {
     fn token(self) -> &'static str {
         match self {
             Self::UriMiss => "uri-miss",
-            Self::Stale => "stale",
             Self::Bypass => "bypass",
-            Self::Method => "method",
-            Self::Request => "request",
-            Self::Partial => "partial",
         }
     }
 }
@@ -43,8 +31,6 @@ impl Forward {
 pub enum CacheStatus {
     /// Served from the cache.
     Hit,
-    /// Served from the cache although no source could confirm it.
-    HitStale,
     /// Served by a source.
     Forwarded {
         /// Why a source was asked.
@@ -61,21 +47,19 @@ pub enum CacheStatus {
 impl CacheStatus {
     /// The word for the access log.
     pub fn word(self) -> &'static str {
-        let Self::Forwarded {
-            why,
-            status,
-            collapsed,
-            ..
-        } = self
-        else {
-            return if self == Self::Hit { "HIT" } else { "STALE" };
-        };
-        match why {
-            _ if collapsed => "COLLAPSED",
-            _ if status == Some(StatusCode::NOT_MODIFIED) => "REVALIDATED",
-            Forward::UriMiss | Forward::Partial => "MISS",
-            Forward::Stale | Forward::Request => "EXPIRED",
-            Forward::Bypass | Forward::Method => "BYPASS",
+        match self {
+            Self::Hit => "HIT",
+            Self::Forwarded {
+                collapsed: true, ..
+            } => "COLLAPSED",
+            Self::Forwarded {
+                why: Forward::UriMiss,
+                ..
+            } => "MISS",
+            Self::Forwarded {
+                why: Forward::Bypass,
+                ..
+            } => "BYPASS",
         }
     }
 }
@@ -121,7 +105,6 @@ mod tests {
         let ok = Some(StatusCode::OK);
         for (status, text, word) in [
             (CacheStatus::Hit, "hit", "HIT"),
-            (CacheStatus::HitStale, "hit; detail=stale", "STALE"),
             (
                 forwarded(Forward::UriMiss, ok, true, false),
                 "fwd=uri-miss; fwd-status=200; stored",
@@ -138,29 +121,9 @@ mod tests {
                 "MISS",
             ),
             (
-                forwarded(Forward::Stale, Some(StatusCode::NOT_MODIFIED), false, false),
-                "fwd=stale; fwd-status=304",
-                "REVALIDATED",
-            ),
-            (
-                forwarded(Forward::Request, ok, true, false),
-                "fwd=request; fwd-status=200; stored",
-                "EXPIRED",
-            ),
-            (
                 forwarded(Forward::Bypass, ok, false, false),
                 "fwd=bypass; fwd-status=200",
                 "BYPASS",
-            ),
-            (
-                forwarded(Forward::Method, None, false, false),
-                "fwd=method",
-                "BYPASS",
-            ),
-            (
-                forwarded(Forward::Partial, None, false, false),
-                "fwd=partial",
-                "MISS",
             ),
         ] {
             assert_eq!(status.to_string(), format!("package-cache; {text}"));

@@ -41,6 +41,7 @@ impl Fields {
     }
 
     /// Drops every line and keeps the memory.
+    #[cfg(test)]
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.lines.clear();
@@ -52,6 +53,7 @@ impl Fields {
     }
 
     /// True without lines.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

@@ -104,7 +104,8 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Appends the head, its empty line included.
+    /// Appends the head, its empty line included; what was parsed comes out as it came in.
+    #[cfg(test)]
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.method.as_str().as_bytes());
         out.push(b' ');

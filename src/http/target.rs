@@ -66,6 +66,7 @@ impl Target {
     }
 
     /// The authority of an absolute-form, `host` or `host:port`.
+    #[cfg(test)]
     pub fn authority(&self) -> Option<&[u8]> {
         match &self.form {
             Form::Absolute { authority } => self.raw.get(authority.clone()),
