@@ -1,0 +1,364 @@
+//! Keep-alive, pipelining, request bodies, limits of a connection.
+
+use std::fs::File;
+
+use crate::support::{Client, End, Gate, Rig, Setup, Step, noise, ok, until};
+
+/// A rig with two stored files and one at the source.
+fn filled(more: impl FnOnce(Setup) -> Setup) -> Rig {
+    let rig = Rig::with(more);
+    rig.cache.put("a.tar", b"content of a", 1);
+    rig.cache.put("b.tar", b"content of b", 1);
+    rig.origin.file("/miss.tar", b"content of the miss");
+    rig
+}
+
+#[test]
+fn a_connection_is_kept() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    for _ in 0..3 {
+        client.get("/a.tar").is_whole(b"content of a");
+        client.get("/miss.tar").is_whole(b"content of the miss");
+        client.get("/none.tar").is_error(404);
+        assert_eq!(
+            client
+                .ask("HEAD", "/b.tar", &[])
+                .answer()
+                .field("content-length"),
+            Some("12")
+        );
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let rig = filled(|setup| setup);
+    let gate = Gate::new();
+    let script = [vec![Step::Wait(gate.clone())], ok(b"content of the late")].concat();
+    rig.origin.script("/late.tar", script);
+    let mut client = rig.daemon.client();
+    let names = [
+        "/a.tar",
+        "/late.tar",
+        "/b.tar",
+        "/none.tar",
+        "/miss.tar",
+        "/a.tar",
+    ];
+    let requests = names.map(|name| format!("GET {name} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    client.send(requests.concat());
+    client.answer().is_whole(b"content of a");
+    gate.open();
+    client.answer().is_whole(b"content of the late");
+    client.answer().is_whole(b"content of b");
+    client.answer().is_error(404);
+    client.answer().is_whole(b"content of the miss");
+    client.answer().is_whole(b"content of a");
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    for byte in b"\r\nGET /a.tar HTTP/1.1\r\nHost: x\r\n\r\nGET /b.tar HTTP/1.1\r\nHost: x\r\n\r\n"
+    {
+        client.send([*byte]);
+    }
+    client.answer().is_whole(b"content of a");
+    client.answer().is_whole(b"content of b");
+}
+
+#[test]
+fn connection_close_closes() {
+    let rig = filled(|setup| setup);
+    for field in ["Connection: close", "Connection: TE, Close"] {
+        let mut client = rig.daemon.client();
+        let answer = client.ask("GET", "/a.tar", &[field]).answer();
+        assert_eq!(
+            answer.is_whole(b"content of a").field("connection"),
+            Some("close")
+        );
+        assert_eq!(client.closed(), Some(End::Cut), "{field}");
+    }
+}
+
+#[test]
+fn http_1_0_closes_unless_asked_to_keep() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    client
+        .send("GET /a.tar HTTP/1.0\r\n\r\n")
+        .answer()
+        .is_whole(b"content of a");
+    assert_eq!(client.closed(), Some(End::Cut));
+    let mut client = rig.daemon.client();
+    let request = "GET /a.tar HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let answer = client.send(request).answer();
+    // It may be refused, but then both must know.
+    match answer.is_whole(b"content of a").field("connection") {
+        Some("keep-alive") => drop(client.send(request).answer().is_whole(b"content of a")),
+        _ => assert_eq!(client.closed(), Some(End::Cut)),
+    }
+}
+
+#[test]
+fn other_methods_are_refused_and_the_connection_stays_in_step() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+        let answer = client.ask(method, "/a.tar", &[]).answer();
+        assert_eq!(
+            answer.is_error(405).field("allow"),
+            Some("GET, HEAD"),
+            "{method}"
+        );
+    }
+    for method in ["BREW", "get", "PROPFIND"] {
+        client.ask(method, "/a.tar", &[]).answer().is_error(501);
+    }
+    client.get("/a.tar").is_whole(b"content of a");
+    assert!(rig.origin.requests().is_empty());
+}
+
+#[test]
+fn a_small_request_body_is_drained() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    // What looks like a request in the body is none.
+    client
+        .ask("POST", "/a.tar", &["Content-Length: 27"])
+        .send("GET /b.tar HTTP/1.1\r\nX: y\r\n");
+    client.answer().is_error(405);
+    client.ask("PUT", "/a.tar", &["Transfer-Encoding: chunked"]);
+    client
+        .send("5\r\nhello\r\n0\r\nTrailer: x\r\n\r\n")
+        .answer()
+        .is_error(405);
+    client
+        .ask("GET", "/a.tar", &["Content-Length: 5"])
+        .send("hello");
+    client.answer().is_whole(b"content of a");
+    client.get("/b.tar").is_whole(b"content of b");
+}
+
+#[test]
+fn a_large_request_body_costs_the_connection() {
+    let rig = filled(|setup| setup.limits("drain_bytes=1000"));
+    let mut client = rig.daemon.client();
+    client
+        .ask("POST", "/a.tar", &["Content-Length: 100000"])
+        .send(noise(100_000));
+    // The answer arrives before the reset that unread bytes would cause.
+    client.answer().is_error(405);
+    assert!(client.closed().is_some());
+}
+
+#[test]
+fn expect_100_continue_is_answered() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    client.ask(
+        "GET",
+        "/a.tar",
+        &["Content-Length: 5", "Expect: 100-continue"],
+    );
+    let mut answer = client.head();
+    let asked_for_body = answer.status == 100;
+    if asked_for_body {
+        client.send("hello");
+        answer = client.head();
+    }
+    assert_eq!(
+        (answer.status, client.rest()),
+        (200, (b"content of a".to_vec(), End::Complete))
+    );
+    if !asked_for_body {
+        // Whether the body still comes is anybody's guess.
+        assert!(client.closed().is_some());
+    }
+    let answer = rig.daemon.ask("GET", "/a.tar", &["Expect: miracles"]);
+    answer.is_error(417);
+}
+
+#[test]
+fn absolute_form_and_host_do_not_choose_the_source() {
+    let rig = filled(|setup| setup);
+    let mut client = rig.daemon.client();
+    for target in [
+        "http://elsewhere.example/a.tar",
+        "HTTP://elsewhere.example:8080/a.tar?x",
+        "https://elsewhere.example/a.tar",
+    ] {
+        client.get(target).is_whole(b"content of a");
+    }
+    client
+        .get("http://127.0.0.1:1/miss.tar")
+        .is_whole(b"content of the miss");
+    let request = &rig.origin.requests()[0];
+    assert_eq!(request.target, "/miss.tar");
+    assert_eq!(
+        request.field("host"),
+        rig.origin.url().strip_prefix("http://")
+    );
+}
+
+#[test]
+fn a_silent_connection_is_closed() {
+    let rig = filled(|setup| setup.limits("idle_ms=500"));
+    let mut client = rig.daemon.client();
+    client.get("/a.tar").is_whole(b"content of a");
+    assert_eq!(client.closed(), Some(End::Cut));
+    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_up() {
+    let rig = filled(|setup| setup.limits("head_ms=300"));
+    let mut client = rig.daemon.client();
+    client.get("/a.tar").is_whole(b"content of a");
+    client.send("GET /a.tar HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    // 408, or a silent close.
+    if client.closed().is_none() {
+        client.answer().is_error(408);
+        assert!(client.closed().is_some());
+    }
+}
+
+/// The status of a request, after which the connection must be closed.
+fn refused(mut client: Client, request: &str) -> u16 {
+    let answer = client.send(request).answer();
+    assert_eq!(
+        answer.is_error(answer.status).field("connection"),
+        Some("close")
+    );
+    assert!(client.closed().is_some());
+    answer.status
+}
+
+#[test]
+fn heads_have_their_limits() {
+    let rig = filled(|setup| setup);
+    let ask = |request: &str| refused(rig.daemon.client(), request);
+    let long = "x".repeat(17_000);
+    assert_eq!(
+        ask(&format!(
+            "GET /a.tar HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"
+        )),
+        431
+    );
+    let many = "X: y\r\n".repeat(101);
+    assert_eq!(
+        ask(&format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{many}\r\n")),
+        431
+    );
+    let target = &long[..8_200];
+    assert_eq!(
+        ask(&format!("GET /{target} HTTP/1.1\r\nHost: x\r\n\r\n")),
+        414
+    );
+    // Said as soon as it is certain.
+    assert_eq!(ask(&format!("GET /{target}")), 414);
+    assert_eq!(
+        ask(&format!("GET /a.tar HTTP/1.1\r\nHost: x\r\nX: {long}")),
+        431
+    );
+    // What is within the limits is fine.
+    let (fits, lines) = ("x".repeat(8_000), "X: y\r\n".repeat(90));
+    let mut client = rig.daemon.client();
+    // No file system has such a name; no source has it either.
+    client.get(&format!("/{fits}")).is_error(404);
+    client.send(format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{lines}\r\n"));
+    client.answer().is_whole(b"content of a");
+}
+
+#[test]
+fn a_full_table_makes_room_by_the_longest_idle() {
+    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
+    let mut clients: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
+    for client in &mut clients {
+        client.get("/a.tar").is_whole(b"content of a");
+    }
+    // The second becomes the longest idle.
+    clients[0].get("/a.tar").is_whole(b"content of a");
+    rig.daemon.client().get("/b.tar").is_whole(b"content of b");
+    assert!(clients[1].closed().is_some());
+    clients[0].get("/b.tar").is_whole(b"content of b");
+}
+
+/// Asks until it is answered: as long as others come in a rush, a new connection may be told to go
+/// before its request was taken up.
+fn is_served(rig: &Rig, target: &str, content: &[u8]) {
+    until("a new client is served", || {
+        let mut client = rig.daemon.begin(target);
+        let answered = client.closed().is_none();
+        if answered {
+            client.answer().is_whole(content);
+        }
+        answered
+    });
+}
+
+#[test]
+fn connections_that_never_ask_lock_nobody_out() {
+    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
+    let silent: Vec<_> = (0..60).map(|_| rig.daemon.client()).collect();
+    let slow: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = rig.daemon.client();
+            client.send("GET /a.tar HT");
+            client
+        })
+        .collect();
+    is_served(&rig, "/a.tar", b"content of a");
+    drop((silent, slow));
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_dropped() {
+    let rig = filled(|setup| setup.limits("send_ms=300").arg("-v"));
+    // Larger than any socket buffer.
+    File::create(rig.cache.file("huge.tar"))
+        .unwrap()
+        .set_len(64 << 20)
+        .unwrap();
+    let mut client = rig.daemon.begin("/huge.tar");
+    assert_eq!(client.head().status, 200);
+    // The access line is written when the answer has ended.
+    rig.daemon.wait_for_log("GET /huge.tar");
+    assert_ne!(client.rest().1, End::Complete);
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_harms_nobody() {
+    let rig = filled(|setup| setup);
+    File::create(rig.cache.file("huge.tar"))
+        .unwrap()
+        .set_len(64 << 20)
+        .unwrap();
+    for _ in 0..20 {
+        let mut client = rig.daemon.begin("/huge.tar");
+        client.head();
+    }
+    rig.daemon.get("/a.tar").is_whole(b"content of a");
+}
+
+#[test]
+fn few_descriptors_are_made_to_do() {
+    let rig = filled(|setup| setup.after("ulimit -n 100"));
+    rig.daemon.wait_for_log("warning: ");
+    let clients: Vec<_> = (0..150).map(|_| rig.daemon.client()).collect();
+    is_served(&rig, "/a.tar", b"content of a");
+    is_served(&rig, "/miss.tar", b"content of the miss");
+    drop(clients);
+    is_served(&rig, "/b.tar", b"content of b");
+}
+
+#[test]
+fn a_burst_of_connections_is_served() {
+    let rig = filled(|setup| setup);
+    let clients: Vec<_> = (0..250).map(|_| rig.daemon.begin("/a.tar")).collect();
+    for mut client in clients {
+        client.answer().is_whole(b"content of a");
+    }
+}

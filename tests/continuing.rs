@@ -1,0 +1,266 @@
+//! A source that dies in mid-body: going on with proof, or not at all.
+
+use crate::support::{
+    End, Gate, MODIFIED, Origin, Rig, Script, Setup, Step, head, noise, ok, reply,
+};
+
+const LENGTH: usize = 200_000;
+/// What arrives before the body breaks off.
+const FIRST: usize = 100_000;
+/// Where the rest is asked from: the last 64 KiB come again.
+const AGAIN: usize = FIRST - 65_536;
+
+/// The head and what arrives of the body, then `end`.
+fn broken(content: &[u8], fields: &[&str], end: &[Step]) -> Script {
+    let length = format!("Content-Length: {}", content.len());
+    let head = head("200 OK", &[&[length.as_str()], fields].concat());
+    [&[head, Step::Send(content[..FIRST].to_vec())], end].concat()
+}
+
+/// A part of the content from `start` on, of which `sent` bytes arrive.
+fn part(content: &[u8], start: usize, sent: usize, field: &str) -> Script {
+    let (last, length) = (content.len() - 1, content.len());
+    let range = format!("Content-Range: bytes {start}-{last}/{length}");
+    let left = format!("Content-Length: {}", length - start);
+    let head = head("206 Partial Content", &[&range, &left, field]);
+    vec![head, Step::Send(content[start..start + sent].to_vec())]
+}
+
+fn modified() -> String {
+    format!("Last-Modified: {MODIFIED}")
+}
+
+/// A rig with a second source that waits for nothing.
+fn pair(more: impl FnOnce(Setup) -> Setup) -> (Rig, Origin) {
+    let second = Origin::start();
+    let rig = Rig::with(|setup| more(setup.source(second.url()).limits("pause_ms=1")));
+    (rig, second)
+}
+
+/// Asks for the file: it must come whole, be stored, and the break be a warning.
+#[track_caller]
+fn comes_whole(rig: &Rig, content: &[u8]) {
+    rig.daemon.get("/d/a.tar").is_whole(content);
+    assert!(
+        rig.cache.stored("d/a.tar") == content,
+        "other content is stored"
+    );
+    let url = format!("{}/d/a.tar", rig.origin.url());
+    assert!(rig.daemon.wait_for_log(&url).contains("warning: "));
+}
+
+/// Asks for the file: it must be cut after what arrived first, and nothing may stay.
+#[track_caller]
+fn is_cut(rig: &Rig, content: &[u8], why: &str) {
+    let answer = rig.daemon.get("/d/a.tar");
+    assert_eq!(answer.status, 200, "{why}");
+    assert_ne!(answer.end, End::Complete, "{why}");
+    assert!(
+        content[..FIRST].starts_with(&answer.body),
+        "{why}: bytes of two files"
+    );
+    rig.cache.emptied();
+}
+
+#[test]
+fn the_same_source_goes_on_from_the_break() {
+    let (rig, content) = (Rig::start(), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[]));
+    rig.origin.script(
+        "/d/a.tar",
+        part(&content, AGAIN, LENGTH - AGAIN, &modified()),
+    );
+    comes_whole(&rig, &content);
+    let requests = rig.origin.requests();
+    assert_eq!(requests.len(), 2);
+    let range = format!("bytes={AGAIN}-");
+    assert_eq!(requests[1].field("range"), Some(range.as_str()));
+    assert_eq!(rig.daemon.logged("warning: ").len(), 1);
+}
+
+#[test]
+fn it_goes_on_as_often_as_there_is_progress() {
+    let (rig, content) = (Rig::start(), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[Step::Reset]));
+    let second = FIRST + 20_000;
+    rig.origin.script(
+        "/d/a.tar",
+        part(&content, AGAIN, second - AGAIN, &modified()),
+    );
+    let again = second - 65_536;
+    rig.origin.script(
+        "/d/a.tar",
+        part(&content, again, LENGTH - again, &modified()),
+    );
+    comes_whole(&rig, &content);
+    assert_eq!(rig.origin.requests().len(), 3);
+}
+
+#[test]
+fn a_200_in_answer_is_compared_from_the_start() {
+    let (rig, content) = (Rig::start(), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[]));
+    rig.origin.file("/d/a.tar", &content);
+    comes_whole(&rig, &content);
+}
+
+#[test]
+fn the_next_source_goes_on() {
+    let ((rig, second), content) = (pair(|setup| setup), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[]));
+    rig.origin
+        .script("/d/a.tar", reply("503 Gone to lunch", &[], b""));
+    second.script(
+        "/d/a.tar",
+        part(&content, AGAIN, LENGTH - AGAIN, &modified()),
+    );
+    comes_whole(&rig, &content);
+    assert_eq!(second.count("/d/a.tar"), 1);
+}
+
+#[test]
+fn the_next_source_goes_on_after_silence() {
+    let ((rig, second), content) = (pair(|setup| setup.arg("--timeout=1")), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[Step::Stall]));
+    second.file("/d/a.tar", &content);
+    comes_whole(&rig, &content);
+    assert_eq!(
+        (rig.origin.requests().len(), second.count("/d/a.tar")),
+        (1, 1)
+    );
+}
+
+#[test]
+fn no_reader_notices() {
+    let (rig, gate, content) = (Rig::start(), Gate::new(), noise(LENGTH));
+    rig.origin.script(
+        "/d/a.tar",
+        broken(&content, &[&modified()], &[Step::Wait(gate.clone())]),
+    );
+    rig.origin.script(
+        "/d/a.tar",
+        part(&content, AGAIN, LENGTH - AGAIN, &modified()),
+    );
+    let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
+    for client in &mut clients {
+        assert_eq!(client.head().status, 200);
+        assert!(client.take(FIRST) == content[..FIRST]);
+    }
+    let mut ranged = rig.daemon.client();
+    ranged.ask("GET", "/d/a.tar", &["Range: bytes=150000-"]);
+    gate.open();
+    for client in &mut clients {
+        let (rest, end) = client.rest();
+        assert!(end == End::Complete && rest == content[FIRST..], "{end:?}");
+    }
+    let answer = ranged.answer();
+    assert_eq!((answer.status, answer.end), (206, End::Complete));
+    assert!(answer.body == content[150_000..]);
+    assert_eq!(rig.origin.requests().len(), 2);
+}
+
+#[test]
+fn another_file_is_never_taken_for_the_rest() {
+    let content = noise(LENGTH);
+    let (mut changed, longer) = (content.clone(), noise(LENGTH + 1));
+    changed[FIRST - 1] ^= 1;
+    let mut early = content.clone();
+    early[AGAIN] ^= 1;
+    let rest = |content: &[u8], field: &str| part(content, AGAIN, content.len() - AGAIN, field);
+    let whole = |content: &[u8], field: &str| reply("200 OK", &[field], content);
+    let other = "Last-Modified: Wed, 21 Oct 2015 07:28:01 GMT";
+    let modified = modified();
+    for (why, script) in [
+        ("other time", rest(&content, other)),
+        ("no time", rest(&content, "X: y")),
+        ("other length", rest(&longer, &modified)),
+        ("other bytes before the break", rest(&changed, &modified)),
+        (
+            "other bytes at the start of the part",
+            rest(&early, &modified),
+        ),
+        (
+            "other range",
+            part(&content, AGAIN + 1, LENGTH - AGAIN - 1, &modified),
+        ),
+        (
+            "a part after the break only",
+            part(&content, FIRST, LENGTH - FIRST, &modified),
+        ),
+        ("a 200 of another time", whole(&content, other)),
+        ("a 200 of another length", whole(&longer, &modified)),
+        ("a 200 of other bytes", whole(&changed, &modified)),
+    ] {
+        let rig = Rig::with(|setup| setup.limits("pause_ms=1"));
+        rig.origin
+            .script("/d/a.tar", broken(&content, &[&modified], &[]));
+        rig.origin.script("/d/a.tar", script);
+        is_cut(&rig, &content, why);
+    }
+}
+
+#[test]
+fn the_entity_tag_of_the_same_source_must_be_the_same() {
+    let content = noise(LENGTH);
+    for (tag, same) in [
+        ("ETag: \"one\"", true),
+        ("ETag: \"two\"", false),
+        ("X: y", false),
+    ] {
+        let rig = Rig::with(|setup| setup.limits("pause_ms=1"));
+        // Without Last-Modified the strong tag is proof enough from the same source.
+        rig.origin
+            .script("/d/a.tar", broken(&content, &["ETag: \"one\""], &[]));
+        rig.origin
+            .script("/d/a.tar", part(&content, AGAIN, LENGTH - AGAIN, tag));
+        match same {
+            true => comes_whole(&rig, &content),
+            false => is_cut(&rig, &content, tag),
+        }
+    }
+}
+
+#[test]
+fn an_entity_tag_says_nothing_of_another_source() {
+    let ((rig, second), content) = (pair(|setup| setup), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &["ETag: \"one\""], &[]));
+    rig.origin
+        .script("/d/a.tar", reply("404 Not Found", &[], b""));
+    second.script(
+        "/d/a.tar",
+        part(&content, AGAIN, LENGTH - AGAIN, "ETag: \"one\""),
+    );
+    is_cut(&rig, &content, "no common validator");
+}
+
+#[test]
+fn without_a_validator_nobody_is_asked_for_the_rest() {
+    let content = noise(LENGTH);
+    for field in ["X: y", "ETag: W/\"weak\"", "Last-Modified: soon"] {
+        let rig = Rig::start();
+        rig.origin
+            .script("/d/a.tar", broken(&content, &[field], &[]));
+        rig.origin.script("/d/a.tar", ok(&content));
+        is_cut(&rig, &content, field);
+        assert_eq!(rig.origin.requests().len(), 1, "{field}");
+        // The next request starts anew.
+        rig.daemon.get("/d/a.tar").is_whole(&content);
+    }
+}
+
+#[test]
+fn eight_attempts_without_gain_are_enough() {
+    let (rig, content) = (Rig::with(|setup| setup.limits("pause_ms=1")), noise(LENGTH));
+    rig.origin
+        .script("/d/a.tar", broken(&content, &[&modified()], &[]));
+    rig.origin
+        .script("/d/a.tar", reply("503 Gone to lunch", &[], b""));
+    is_cut(&rig, &content, "nobody goes on");
+    assert_eq!(rig.origin.requests().len(), 9);
+}

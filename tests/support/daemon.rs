@@ -1,0 +1,253 @@
+//! The program under test, started as a user would start it, with its log at hand.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use super::{CacheDir, Client, LIMIT, Response};
+
+/// The built program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_package-cache");
+
+/// A daemon to be started: `Daemon::on(&cache).source(url).start()`.
+#[must_use]
+pub struct Setup {
+    command: Command,
+}
+
+impl Setup {
+    /// Adds a source.
+    pub fn source(self, url: impl AsRef<OsStr>) -> Self {
+        self.arg("--source").arg(url)
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Lowers limits: `idle_ms=300,head_ms=300`.
+    pub fn limits(self, list: &str) -> Self {
+        self.env("PACKAGE_CACHE_LIMITS", list)
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts the daemon from a shell, after `prelude` (`ulimit -f 8`) has taken effect.
+    pub fn after(mut self, prelude: &str) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("{prelude}; exec \"$0\" \"$@\""))
+            .arg(PROGRAM);
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn start(mut self) -> Daemon {
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let drained = Arc::clone(&log);
+        thread::spawn(move || drained.drain(lines));
+        // Made before the first wait, so that a daemon that never listens is killed all the same.
+        let mut daemon = Daemon {
+            child,
+            log,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let line = daemon.wait_for_log("listening on http://");
+        let address = line.split("http://").nth(1).unwrap().trim_end_matches('/');
+        daemon.address = address
+            .parse()
+            .unwrap_or_else(|_| panic!("no address in {line:?}"));
+        daemon
+    }
+}
+
+/// A running daemon; `Drop` kills it, and shows its log if the test has failed.
+pub struct Daemon {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Log>,
+}
+
+impl Daemon {
+    /// A daemon on a cache directory, a free port and no source.
+    pub fn on(cache: &CacheDir) -> Setup {
+        let mut command = Command::new(PROGRAM);
+        for name in [
+            "http_proxy",
+            "HTTP_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+            "PACKAGE_CACHE_LIMITS",
+        ] {
+            command.env_remove(name);
+        }
+        let path: PathBuf = cache.path();
+        command
+            .args(["--host", "127.0.0.1", "--port", "0", "--cache"])
+            .arg(path);
+        Setup { command }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A new connection.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// A new connection on which a file was asked for.
+    pub fn begin(&self, target: &str) -> Client {
+        let mut client = self.client();
+        client.ask("GET", target, &[]);
+        client
+    }
+
+    /// The whole answer to a GET on a connection of its own.
+    pub fn get(&self, target: &str) -> Response {
+        self.ask("GET", target, &[])
+    }
+
+    /// The whole answer to a request on a connection of its own.
+    pub fn ask(&self, method: &str, target: &str, fields: &[&str]) -> Response {
+        let fields = [fields, &["Connection: close"]].concat();
+        self.client().ask(method, target, &fields).answer()
+    }
+
+    /// Waits for a log line that contains `text`, past lines included.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let (lines, found) = self
+            .log
+            .wait(|lines| lines.iter().any(|line| line.contains(text)));
+        let line = lines.into_iter().find(|line| line.contains(text));
+        line.filter(|_| found)
+            .unwrap_or_else(|| panic!("no log line with {text:?}"))
+    }
+
+    /// The log lines until now that contain `text`.
+    pub fn logged(&self, text: &str) -> Vec<String> {
+        let lines = &self.log.state.lock().unwrap().0;
+        lines
+            .iter()
+            .filter(|line| line.contains(text))
+            .cloned()
+            .collect()
+    }
+
+    /// Sends a signal: `TERM`, `INT`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {id}")])
+            .status();
+        assert!(status.unwrap().success(), "kill -{name} {id}");
+    }
+
+    /// Waits for the daemon to end by itself.
+    #[track_caller]
+    pub fn exited(&mut self) -> ExitStatus {
+        // Its end closes the log.
+        self.log.wait_end();
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it at once, as `kill -9` and a power failure do.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            let lines = &self.log.state.lock().unwrap().0;
+            eprintln!("the daemon's log:\n  {}", lines.join("\n  "));
+        }
+    }
+}
+
+/// The log lines until now, and whether the log has ended.
+#[derive(Default)]
+struct Log {
+    state: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+impl Log {
+    /// Takes lines until the daemon closes its end, so that it never waits for us.
+    fn drain(&self, mut lines: impl BufRead) {
+        loop {
+            let mut line = Vec::new();
+            let more = lines
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|length| length > 0);
+            let mut state = self.state.lock().unwrap();
+            if more {
+                state
+                    .0
+                    .push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            } else {
+                state.1 = true;
+            }
+            self.changed.notify_all();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the lines to satisfy `holds`, or for the log's end.
+    fn wait(&self, holds: impl Fn(&[String]) -> bool) -> (Vec<String>, bool) {
+        let state = self.state.lock().unwrap();
+        let waiting = |state: &mut (Vec<String>, bool)| !holds(&state.0) && !state.1;
+        let state = self
+            .changed
+            .wait_timeout_while(state, LIMIT, waiting)
+            .unwrap()
+            .0;
+        (state.0.clone(), holds(&state.0))
+    }
+
+    #[track_caller]
+    fn wait_end(&self) {
+        let state = self.state.lock().unwrap();
+        let ended = self
+            .changed
+            .wait_timeout_while(state, LIMIT, |state| !state.1)
+            .unwrap()
+            .0
+            .1;
+        assert!(ended, "the daemon did not end within {LIMIT:?}");
+    }
+}

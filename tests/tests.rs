@@ -1,0 +1,58 @@
+//! Black-box tests: the built program between a scripted origin and a raw client, over loopback.
+//!
+//! Rules: no sleep, no fixed port, a time limit on every wait (`support::LIMIT`). A `Gate` in the
+//! origin's script holds a transfer where a test wants it; requests seen by the origin are the proof
+//! of what was asked. Limits of the program are lowered through `PACKAGE_CACHE_LIMITS`.
+//!
+//! Not here: tables of the pure modules (syntax, dates, ranges), which stand beside their code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+/// The scripted origin, the daemon under test, the raw client, the cache directory.
+mod support;
+
+/// Miss then hit, Last-Modified kept, HEAD, types, a cache that was there before.
+mod basic;
+/// The command line: help, usage errors, start-up failures, `--check`.
+mod cli;
+/// Preconditions and ranges, on stored files.
+mod conditional;
+/// Keep-alive, pipelining, request bodies, limits of a connection.
+mod connection;
+/// A source that dies in mid-body: going on with proof, or not at all.
+mod continuing;
+/// Kills, restarts, leftovers, two processes on one directory, stopping.
+mod crash;
+/// Sources that fail: the next one is asked, and the log says why.
+mod failover;
+/// How a body ends: known and unknown lengths, chunks, cut bodies.
+mod framing;
+/// Requests that no honest client sends.
+mod hostile;
+/// Preconditions, ranges and HEAD on a file that is just being received.
+mod in_flight;
+/// `make install` into a directory of its own.
+mod install;
+/// Access lines, warnings, syslog, a log that nobody reads.
+mod log;
+/// From path to file name to upstream target: escapes, spaces, long names.
+mod names;
+/// Sources that send us elsewhere.
+mod redirect;
+/// Bodies that are relayed and not stored: listings, refused or impossible places, no room.
+mod relay;
+/// Connections to a source that serve again, and those that must not.
+mod reuse;
+/// One transfer, many readers: first bytes, joiners, leavers.
+mod streaming;
+/// How many transfers run at a time, and which gives way.
+mod turns;
+/// What a source is asked: path, fields, Via, proxies.
+mod upstream;
+/// In which order sources are asked, and which status remains when all fail.
+mod verdict;

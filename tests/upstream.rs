@@ -1,0 +1,223 @@
+//! What a source is asked: path, fields, Via, proxies.
+
+use crate::support::{CacheDir, Daemon, Origin, REFUSED, Recorded, Rig};
+
+/// The fields that every request to a source carries; `Connection` says only how long it lasts.
+const FIELDS: [&str; 4] = ["accept-encoding", "host", "user-agent", "via"];
+
+fn names(request: &Recorded) -> Vec<&str> {
+    let mut names: Vec<_> = request
+        .fields
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    names.retain(|name| *name != "connection");
+    names.sort_unstable();
+    names
+}
+
+/// The pseudonym under which a daemon passes requests on.
+fn pseudonym(via: &str) -> &str {
+    let name = via.split([' ', ',']).nth(1).unwrap_or_default();
+    let hex = name
+        .strip_prefix("package-cache-")
+        .unwrap_or_else(|| panic!("via {via:?}"));
+    assert!(
+        hex.len() == 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "via {via:?}"
+    );
+    name
+}
+
+#[test]
+fn only_the_path_of_the_client_reaches_a_source() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    let fields = [
+        "User-Agent: Wget/1.21",
+        "Accept: */*",
+        "Accept-Encoding: br, gzip",
+        "Authorization: Basic c2VjcmV0",
+        "Cookie: secret",
+        "Referer: http://elsewhere.example/",
+        "Range: bytes=2-",
+        "If-Modified-Since: Sat, 01 Jan 2022 00:00:00 GMT",
+        "X-Forwarded-For: 10.0.0.1",
+        "Via: 1.1 proxy.example (squid)",
+        "Cache-Control: no-transform",
+        "Content-Length: 6",
+    ];
+    let mut client = rig.daemon.client();
+    assert_eq!(
+        client
+            .ask("GET", "/d/a.tar?secret=1", &fields)
+            .send("secret")
+            .answer()
+            .status,
+        304
+    );
+    let request = &rig.origin.requests()[0];
+    assert_eq!(
+        (request.method.as_str(), request.target.as_str()),
+        ("GET", "/d/a.tar")
+    );
+    assert_eq!(names(request), FIELDS);
+    assert_eq!(
+        request.field("host"),
+        rig.origin.url().strip_prefix("http://")
+    );
+    assert_eq!(request.field("accept-encoding"), Some("identity"));
+    let agent = concat!("package-cache/", env!("CARGO_PKG_VERSION"));
+    assert!(
+        request
+            .field("user-agent")
+            .is_some_and(|name| name.starts_with(agent)),
+        "{request:?}"
+    );
+    let via = request.field("via").unwrap();
+    assert!(
+        via.starts_with("1.1 ") && !via.contains("proxy.example"),
+        "{via}"
+    );
+    pseudonym(via);
+}
+
+#[test]
+fn a_head_is_asked_in_the_same_words() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    assert_eq!(
+        rig.daemon
+            .ask("HEAD", "/d/a.tar", &["Cookie: secret"])
+            .status,
+        200
+    );
+    let request = &rig.origin.requests()[0];
+    assert_eq!(
+        (request.method.as_str(), names(request).as_slice()),
+        ("HEAD", &FIELDS[..])
+    );
+}
+
+#[test]
+fn the_path_of_a_source_comes_first() {
+    let (origin, cache) = (Origin::start(), CacheDir::new());
+    origin.file("/pub/gentoo%20x/d/a.tar", b"content");
+    let daemon = Daemon::on(&cache)
+        .source(format!("{}/pub/gentoo%20x/", origin.url()))
+        .start();
+    daemon.get("/d/a.tar").is_whole(b"content");
+    assert_eq!(cache.stored("d/a.tar"), b"content");
+    assert_eq!(origin.requests()[0].target, "/pub/gentoo%20x/d/a.tar");
+}
+
+#[test]
+fn a_request_that_comes_back_is_refused_before_any_lookup() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    rig.daemon.get("/d/a.tar").is_whole(b"content");
+    rig.cache.stored("d/a.tar");
+    let via = rig.origin.requests()[0].field("via").unwrap().to_owned();
+    let own = pseudonym(&via);
+    for field in [
+        format!("Via: {via}"),
+        format!("Via: 1.0 fred, 1.1 {own}, 1.1 other.example"),
+        format!("Via: 1.1 fred\r\nVia: 1.1 {own} (package-cache)"),
+    ] {
+        for target in ["/d/a.tar", "/d/b.tar", "/d/"] {
+            rig.daemon.ask("GET", target, &[&field]).is_error(508);
+        }
+    }
+    assert_eq!(rig.origin.requests().len(), 1);
+}
+
+#[test]
+fn entries_of_other_caches_of_our_kind_are_passed_on() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    let via = "Via: 1.1 squid.example, 1.1 package-cache-0123abcd, 1.1 package-cache-nothex00";
+    rig.daemon
+        .ask("GET", "/d/a.tar", &[via])
+        .is_whole(b"content");
+    let requests = rig.origin.requests();
+    let lines = requests[0].fields.iter().filter(|(name, _)| name == "via");
+    let sent: Vec<_> = lines.flat_map(|(_, value)| value.split(", ")).collect();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert_eq!(sent[0], "1.1 package-cache-0123abcd");
+    assert_ne!(pseudonym(sent[1]), "package-cache-0123abcd");
+}
+
+#[test]
+fn more_than_eight_entries_are_a_loop() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    let entries = |count: u32| {
+        let entries = (0..count).map(|number| format!("1.1 package-cache-{number:08x}"));
+        format!("Via: {}", entries.collect::<Vec<_>>().join(", "))
+    };
+    rig.daemon
+        .ask("GET", "/d/a.tar", &[&entries(9)])
+        .is_error(508);
+    assert!(rig.origin.requests().is_empty());
+    rig.daemon
+        .ask("GET", "/d/a.tar", &[&entries(8)])
+        .is_whole(b"content");
+}
+
+#[test]
+fn caches_can_be_chained() {
+    let (rig, cache) = (Rig::start(), CacheDir::new());
+    rig.origin.file("/d/a.tar", b"content");
+    let front = Daemon::on(&cache)
+        .source(format!("http://{}", rig.daemon.address()))
+        .start();
+    front.get("/d/a.tar").is_whole(b"content");
+    assert_eq!(cache.stored("d/a.tar"), b"content");
+    assert_eq!(rig.cache.stored("d/a.tar"), b"content");
+    assert_eq!(cache.modified("d/a.tar"), rig.cache.modified("d/a.tar"));
+    front.get("/d/none.tar").is_error(404);
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked_in_absolute_form() {
+    let (proxy, cache) = (Origin::start(), CacheDir::new());
+    proxy.file("http://mirror.invalid/pub/d/a.tar", b"content");
+    proxy.file("http://mirror.invalid:8080/d/b.tar", b"other content");
+    let daemon = Daemon::on(&cache)
+        .source("http://mirror.invalid/pub")
+        .source("http://mirror.invalid:8080/")
+        .env("http_proxy", proxy.url())
+        .start();
+    daemon.get("/d/a.tar").is_whole(b"content");
+    daemon.get("/d/b.tar").is_whole(b"other content");
+    let requests = proxy.requests();
+    assert_eq!(requests[0].field("host"), Some("mirror.invalid"));
+    assert_eq!(names(&requests[0]), FIELDS);
+    assert_eq!(
+        requests.last().unwrap().field("host"),
+        Some("mirror.invalid:8080")
+    );
+}
+
+#[test]
+fn no_proxy_names_sources_that_are_asked_directly() {
+    let origin = Origin::start();
+    origin.file("/d/a.tar", b"content");
+    for list in ["127.0.0.1", "mirror.example, 127.0.0.1", "*"] {
+        let cache = CacheDir::new();
+        let daemon = Daemon::on(&cache)
+            .source(origin.url())
+            .env("http_proxy", REFUSED);
+        let daemon = daemon.env("no_proxy", list).start();
+        daemon.get("/d/a.tar").is_whole(b"content");
+    }
+    let cache = CacheDir::new();
+    let daemon = Daemon::on(&cache)
+        .source(origin.url())
+        .env("http_proxy", REFUSED);
+    daemon
+        .env("no_proxy", "mirror.example")
+        .start()
+        .get("/d/a.tar")
+        .is_error(502);
+}
