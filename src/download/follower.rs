@@ -1,0 +1,144 @@
+//! The reading side of a download.
+
+use std::fs::File;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Download, Phase, Representation, State};
+use crate::job::Job;
+use crate::lock::lock;
+use crate::upstream::FetchError;
+
+/// What a reader can take now.
+#[derive(Debug)]
+pub enum Ready {
+    /// The file, up to this offset.
+    File(u64),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing yet; so much has been received.
+    Later {
+        /// In bytes from the beginning.
+        received: u64,
+    },
+    /// Never: the reader was left behind.
+    Gone,
+    /// Nothing more: the content has ended.
+    End,
+}
+
+impl Ready {
+    /// How many bytes to send in one go from `at` on: progress is told to the transfer after each.
+    pub fn count(&self, at: u64) -> u64 {
+        const PIECE: u64 = 256 * 1024;
+        match self {
+            Self::File(to) => to.saturating_sub(at).min(PIECE),
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Later { .. } | Self::Gone | Self::End => 0,
+        }
+    }
+}
+
+/// One reader of a transfer.
+#[derive(Debug)]
+pub struct Follower {
+    download: Arc<Download>,
+    id: u64,
+}
+
+impl Follower {
+    /// The reader that `download` knows as `id`.
+    pub(super) fn new(download: Arc<Download>, id: u64) -> Self {
+        Self { download, id }
+    }
+
+    /// What the content is; waits for the source's head, which has its own limits.
+    ///
+    /// # Errors
+    /// When there will be none.
+    pub fn representation(&self) -> Result<Arc<Representation>, FetchError> {
+        let mut state = lock(&self.download.state);
+        loop {
+            if let Some(representation) = self.download.representation.get() {
+                return Ok(Arc::clone(representation));
+            }
+            if let Phase::Failed(error) = state.phase {
+                return Err(error);
+            }
+            state = self.download.wait(state);
+        }
+    }
+
+    /// What the transfer fetches.
+    pub fn job(&self) -> &Job {
+        &self.download.job
+    }
+
+    /// The file that grows, if the content is stored.
+    pub fn file(&self) -> Option<&Arc<File>> {
+        self.download.file.get()
+    }
+
+    /// What can be read from `at` on; waits for it, but not longer than `patience`.
+    ///
+    /// # Errors
+    /// When the transfer broke off before `at`.
+    pub fn ready(&self, at: u64, patience: Duration) -> Result<Ready, FetchError> {
+        let deadline = Instant::now() + patience;
+        let mut state = lock(&self.download.state);
+        self.moved_to(&mut state, at);
+        loop {
+            if at < state.stored {
+                return Ok(Ready::File(state.stored));
+            }
+            if let Some(ring) = &state.ring
+                && at < ring.end()
+            {
+                return Ok(ring.read(at).map_or(Ready::Gone, Ready::Bytes));
+            }
+            match state.phase {
+                Phase::Received => return Ok(Ready::End),
+                Phase::Failed(error) => return Err(error),
+                Phase::Asking | Phase::Receiving => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Ready::Later {
+                    received: state.received(),
+                });
+            }
+            let waited = self.download.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The client has closed its side: the transfer need not run for this reader alone.
+    pub fn forsake(&self) {
+        let mut state = lock(&self.download.state);
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
+            reader.forsaken = true;
+        }
+    }
+
+    fn moved_to(&self, state: &mut State, at: u64) {
+        let relaying = state.ring.is_some();
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id)
+            && reader.at != at
+        {
+            reader.at = at;
+            reader.since = Instant::now();
+            if relaying {
+                self.download.changed.notify_all();
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut state = lock(&self.download.state);
+        state.readers.retain(|reader| reader.id != self.id);
+        drop(state);
+        self.download.changed.notify_all();
+    }
+}

@@ -1,0 +1,205 @@
+//! The writing side of a download.
+
+use std::fs::File;
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use super::{Download, Phase, Representation, State};
+use crate::limits::{limits, ms};
+use crate::lock::lock;
+use crate::ring::Ring;
+use crate::upstream::FetchError;
+
+/// The transfer was given up because nobody reads it.
+#[derive(Debug)]
+pub struct Abandoned;
+
+/// Why a block was not stored.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The cache cannot be written.
+    Store(io::Error),
+    /// Nobody reads.
+    Abandoned,
+}
+
+/// The one that changes a transfer: the tee. Each block becomes visible to every reader at once.
+#[derive(Debug)]
+pub struct Writer {
+    download: Arc<Download>,
+}
+
+impl Writer {
+    /// The writer of a transfer; there is one.
+    pub(super) fn new(download: Arc<Download>) -> Self {
+        Self { download }
+    }
+
+    /// The source has answered: what comes, and the file it goes to.
+    pub fn announce(
+        &self,
+        representation: Representation,
+        file: Option<Arc<File>>,
+        source: Arc<TcpStream>,
+    ) {
+        let stored = file.is_some();
+        if let Some(file) = file {
+            let _ = self.download.file.set(file);
+        }
+        let _ = self.download.representation.set(Arc::new(representation));
+        self.set_source(source);
+        self.change(|state| {
+            state.phase = Phase::Receiving;
+            if !stored {
+                state.ring = Some(Ring::new(0));
+            }
+        });
+    }
+
+    /// Adds a block, to the file or, since that failed, to the ring.
+    ///
+    /// # Errors
+    /// When the file cannot be written: nothing was added, and [`Writer::stop_storing`] is next. Or when nobody reads.
+    pub fn write(&self, block: &[u8]) -> Result<(), WriteError> {
+        let state = lock(&self.download.state);
+        if state.abandoned {
+            return Err(WriteError::Abandoned);
+        }
+        let Some(file) = self.download.file.get().filter(|_| state.ring.is_none()) else {
+            return self
+                .relay(state, block)
+                .map_err(|Abandoned| WriteError::Abandoned);
+        };
+        let at = state.stored;
+        drop(state);
+        file.write_all_at(block, at).map_err(WriteError::Store)?;
+        self.change(|state| state.stored = at.saturating_add(block.len() as u64));
+        Ok(())
+    }
+
+    /// From here on nothing is stored: readers get what comes through a ring.
+    pub fn stop_storing(&self) {
+        self.change(|state| state.ring = Some(Ring::new(state.stored)));
+    }
+
+    /// How many bytes came.
+    pub fn received(&self) -> u64 {
+        lock(&self.download.state).received()
+    }
+
+    /// Up to `most` of the last bytes that came; none if they cannot be read back.
+    pub fn tail(&self, most: u64) -> Option<Vec<u8>> {
+        let state = lock(&self.download.state);
+        let (end, stored) = (state.received(), state.stored);
+        let mut at = end.saturating_sub(most);
+        let mut tail = Vec::new();
+        if at < stored {
+            tail.resize(usize::try_from(stored.saturating_sub(at)).ok()?, 0);
+            self.download
+                .file
+                .get()?
+                .read_exact_at(&mut tail, at)
+                .ok()?;
+            at = stored;
+        }
+        while at < end {
+            let piece = state.ring.as_ref()?.read(at)?;
+            at = at.saturating_add(piece.len() as u64);
+            tail.extend_from_slice(&piece);
+        }
+        Some(tail)
+    }
+
+    /// The content goes on by another connection.
+    pub fn set_source(&self, source: Arc<TcpStream>) {
+        self.change(|state| {
+            if state.abandoned {
+                let _ = source.shutdown(Shutdown::Both);
+            }
+            state.source = Some(source);
+        });
+    }
+
+    /// Whether the transfer was given up.
+    pub fn is_abandoned(&self) -> bool {
+        lock(&self.download.state).abandoned
+    }
+
+    /// Whether anybody reads.
+    pub fn is_read(&self) -> bool {
+        !lock(&self.download.state).readers.is_empty()
+    }
+
+    /// The framing is satisfied. Not so if the transfer was given up: its connection was closed by us.
+    ///
+    /// # Errors
+    /// When it was given up.
+    pub fn finish(&self) -> Result<(), Abandoned> {
+        let mut abandoned = false;
+        self.change(|state| {
+            abandoned = state.abandoned;
+            if !abandoned {
+                state.phase = Phase::Received;
+            }
+        });
+        if abandoned { Err(Abandoned) } else { Ok(()) }
+    }
+
+    /// There will be no more.
+    pub fn fail(&self, error: FetchError) {
+        self.change(|state| state.phase = Phase::Failed(error));
+    }
+
+    /// Adds a block to the ring, waiting for the slowest reader; one that takes nothing is left behind.
+    fn relay(&self, mut state: MutexGuard<'_, State>, block: &[u8]) -> Result<(), Abandoned> {
+        let most = usize::try_from(limits().ring_bytes).unwrap_or(usize::MAX);
+        let mut left = block;
+        while !left.is_empty() {
+            if state.readers.is_empty() || state.abandoned {
+                return Err(Abandoned);
+            }
+            let slowest = state.readers.iter().min_by_key(|reader| reader.at);
+            let slowest = slowest.map(|reader| (reader.id, reader.at, reader.since));
+            let Some(ring) = &mut state.ring else {
+                return Err(Abandoned);
+            };
+            if let Some((_, at, _)) = slowest {
+                ring.forget_before(at, limits().overlap_bytes);
+            }
+            let room = most.saturating_sub(ring.len()).min(left.len());
+            let (now, later) = left.split_at_checked(room).unwrap_or((left, &[]));
+            ring.push(now);
+            left = later;
+            self.download.changed.notify_all();
+            let Some((id, _, since)) = slowest.filter(|_| !left.is_empty()) else {
+                continue;
+            };
+            let patience = ms(limits().ring_ms).saturating_sub(since.elapsed());
+            if patience.is_zero() {
+                state.readers.retain(|reader| reader.id != id);
+                continue;
+            }
+            let waited = self.download.changed.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.download.state));
+        self.download.changed.notify_all();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.change(|state| {
+            state.source = None;
+            if matches!(state.phase, Phase::Asking | Phase::Receiving) {
+                state.phase = Phase::Failed(FetchError::Broken);
+            }
+        });
+    }
+}
