@@ -13,7 +13,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::ages::Ages;
 use crate::cache_path::{CachePath, Place};
 use crate::download::{Download, Follower, Writer};
 use crate::fetch;
@@ -25,7 +24,6 @@ use crate::lock::lock;
 use crate::log;
 use crate::origin::{Ask, OriginError, Response};
 use crate::store::{Lookup, Store, Stored};
-use crate::transfer::Outcome;
 use crate::upstream::{FetchError, Upstream, Wanted};
 
 /// Where the content for a request is.
@@ -56,7 +54,6 @@ pub enum Found {
 pub struct Cache {
     store: Arc<Store>,
     upstream: Upstream,
-    ages: Ages,
     pseudonym: String,
     transfers: Mutex<Transfers>,
     /// Told when a transfer ends.
@@ -77,7 +74,6 @@ impl Cache {
         Arc::new(Self {
             store,
             upstream,
-            ages: Ages::default(),
             pseudonym,
             transfers: Mutex::default(),
             ended: Condvar::new(),
@@ -91,7 +87,7 @@ impl Cache {
 
     /// Seconds since this process stored the file, if it still knows.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
-        self.ages.age(path, etag)
+        self.store.age(path, etag)
     }
 
     /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here.
@@ -292,8 +288,7 @@ impl Turn {
         let unshare = || cache.unshare(&job.path, &self.download);
         let run = || fetch::run(&cache.store, &cache.upstream, job, writer, &unshare);
         match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Outcome::Published(etag)) => cache.ages.note(&job.path, &etag),
-            Ok(Outcome::Unstored) => {}
+            Ok(()) => {}
             Err(_) => log::error!(
                 "the transfer of {} panicked; its clients were cut off",
                 job.path

@@ -12,7 +12,7 @@ use crate::job::{Job, Purpose};
 use crate::origin::Response;
 use crate::partial::Partial;
 use crate::store::Store;
-use crate::transfer::{Outcome, Transfer};
+use crate::transfer::Transfer;
 use crate::upstream::Upstream;
 
 /// Runs one transfer to its end. `unshared` is called once it is certain that it will not be stored.
@@ -22,15 +22,12 @@ pub fn run(
     job: &Job,
     writer: Writer,
     unshared: &dyn Fn(),
-) -> Outcome {
+) {
     let encoded = job.encoded();
     let wanted = job.wanted(&encoded);
     let response = match upstream.fetch(wanted, &job.ask) {
         Ok(response) => response,
-        Err(error) => {
-            writer.fail(error);
-            return Outcome::Unstored;
-        }
+        Err(error) => return writer.fail(error),
     };
     let partial = begin(store, job, &response);
     if partial.is_none() {

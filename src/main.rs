@@ -142,10 +142,16 @@ fn serve(options: &Options) -> Result<(), String> {
 /// `--check`: what `serve` would stumble over, without making anything.
 fn check(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
-    let private = options.cache_is_default();
-    match store::check_root(&options.cache, private) {
-        Err(cause) if is_missing(&options.cache, &cause) => check_parent(&options.cache)?,
-        result => result.map_err(|cause| unusable(&options.cache, &cause))?,
+    let cache = &options.cache;
+    let unusable = |cause: std::io::Error| unusable(cache, &cause);
+    let dir = match store::check_root(cache, options.cache_is_default()) {
+        Ok(()) => cache.as_path(),
+        Err(cause) if is_missing(cache, &cause) => existing_parent(cache).map_err(unusable)?,
+        Err(cause) => return Err(unusable(cause)),
+    };
+    // Without sources nothing is ever stored.
+    if !options.sources.is_empty() || dir != cache {
+        store::check_writable(dir).map_err(unusable)?;
     }
     Server::bind(&options.host, options.port).map(drop)
 }
@@ -155,15 +161,14 @@ fn is_missing(cache: &Path, cause: &std::io::Error) -> bool {
     cause.kind() == std::io::ErrorKind::NotFound && cache.symlink_metadata().is_err()
 }
 
-/// Whether a missing cache directory could be made.
-fn check_parent(cache: &Path) -> Result<(), String> {
-    let parent = cache
-        .ancestors()
-        .skip(1)
-        .find(|dir| dir.exists() || dir.as_os_str().is_empty());
-    match parent {
-        Some(dir) if dir.as_os_str().is_empty() || dir.is_dir() => Ok(()),
-        _ => Err(unusable(cache, &std::io::ErrorKind::NotADirectory.into())),
+/// The directory in which a missing cache directory would be made.
+fn existing_parent(cache: &Path) -> std::io::Result<&Path> {
+    let parent = cache.ancestors().skip(1).find(|dir| dir.exists());
+    let parent = parent.unwrap_or(Path::new("."));
+    if parent.is_dir() {
+        Ok(parent)
+    } else {
+        Err(std::io::ErrorKind::NotADirectory.into())
     }
 }
 

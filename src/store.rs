@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::ages::Ages;
 use crate::cache_path::CachePath;
 use crate::http::HttpDate;
 use crate::log;
@@ -60,6 +61,7 @@ pub struct Store {
     root: PathBuf,
     min_free: MinFree,
     partials: Arc<Partials>,
+    ages: Ages,
     /// Whether storing failed the last time: one error in the log, not one per file.
     failing: AtomicBool,
 }
@@ -85,6 +87,7 @@ impl Store {
             root: root.to_path_buf(),
             min_free,
             partials: Arc::default(),
+            ages: Ages::default(),
             failing: AtomicBool::new(false),
         })
     }
@@ -155,6 +158,16 @@ impl Store {
         }
     }
 
+    /// Notes that what is published at `path` with this entity tag is fresh from its source.
+    pub fn note_fresh(&self, path: &CachePath, etag: &str) {
+        self.ages.note(path, etag);
+    }
+
+    /// Seconds since that was noted, if it is still known.
+    pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
+        self.ages.age(path, etag)
+    }
+
     /// Unlinks every partial of this process: the last act before it exits.
     pub fn abandon(&self) {
         self.partials.abandon();
@@ -206,4 +219,27 @@ pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether files can be made in `dir`, by one that never gets a name. A file system that knows no
+/// such files is given the benefit of the doubt.
+///
+/// # Errors
+/// Why they cannot.
+pub fn check_writable(dir: &Path) -> io::Result<()> {
+    let nameless = OpenOptions::new()
+        .write(true)
+        .custom_flags(sys::O_TMPFILE)
+        .open(dir);
+    match nameless {
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound
+            ) =>
+        {
+            Err(cause)
+        }
+        _ => Ok(()),
+    }
 }

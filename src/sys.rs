@@ -26,6 +26,14 @@ compile_error!("sys.rs does not know this architecture's numbers of signals and 
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
 
+/// The open(2) flags that make, in a directory, a file that never gets a name.
+pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
+
+#[cfg(any(target_arch = "aarch64", target_arch = "powerpc64"))]
+const O_DIRECTORY: i32 = 0o40_000;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "powerpc64")))]
+const O_DIRECTORY: i32 = 0o200_000;
+
 const SIGINT: c_int = 2;
 const SIGTERM: c_int = 15;
 const SIGXFSZ: c_int = 25;

@@ -72,7 +72,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Moves the content until its end, then publishes it.
-    pub fn run(mut self, mut response: Response) -> Outcome {
+    pub fn run(mut self, mut response: Response) {
         let length = response.length();
         let mut block = vec![0; BLOCK];
         loop {
@@ -96,12 +96,11 @@ impl<'a> Transfer<'a> {
             return self.fail();
         }
         self.upstream.finish(response);
-        self.publish(end)
+        self.publish(end);
     }
 
-    fn fail(self) -> Outcome {
+    fn fail(self) {
         self.writer.fail(FetchError::Broken);
-        Outcome::Unstored
     }
 
     /// Moves what this response has.
@@ -204,17 +203,13 @@ impl<'a> Transfer<'a> {
         self.partial = None;
     }
 
-    fn publish(self, length: u64) -> Outcome {
-        let Some(partial) = self.partial else {
-            return Outcome::Unstored;
-        };
-        let etag = partial.modified().etag(length);
-        match partial.publish() {
-            Ok(()) => Outcome::Published(etag),
-            Err(cause) => {
-                self.store.failed(&self.job.path, &cause);
-                Outcome::Unstored
-            }
+    fn publish(self, length: u64) {
+        let Some(partial) = self.partial else { return };
+        // Noted first: a hit may come as soon as the name is there.
+        self.store
+            .note_fresh(&self.job.path, &partial.modified().etag(length));
+        if let Err(cause) = partial.publish() {
+            self.store.failed(&self.job.path, &cause);
         }
     }
 }
@@ -232,13 +227,4 @@ fn cut_range() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "the range sent was shorter than asked for",
     )
-}
-
-/// How a transfer ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The file is in the cache, with this entity tag.
-    Published(String),
-    /// Nothing was stored.
-    Unstored,
 }

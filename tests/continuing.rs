@@ -264,3 +264,18 @@ fn eight_attempts_without_gain_are_enough() {
     is_cut(&rig, &content, "nobody goes on");
     assert_eq!(rig.origin.requests().len(), 9);
 }
+
+#[test]
+fn a_part_from_elsewhere_is_refused_even_if_its_bytes_would_fit() {
+    // All that is compared is zero; one byte off, and what follows would be wrong.
+    let content = [vec![0; FIRST + 10], noise(LENGTH)].concat();
+    for start in [AGAIN - 1, AGAIN + 1] {
+        let rig = Rig::with(|setup| setup.limits("pause_ms=1"));
+        rig.origin
+            .script("/d/a.tar", broken(&content, &[&modified()], &[]));
+        let left = content.len() - start;
+        rig.origin
+            .script("/d/a.tar", part(&content, start, left, &modified()));
+        is_cut(&rig, &content, "another start");
+    }
+}

@@ -255,3 +255,26 @@ fn who_comes_late_to_an_unstorable_body_gets_a_relay_of_its_own() {
     );
     rig.cache.emptied();
 }
+
+#[test]
+fn a_reader_is_not_blamed_for_the_silence_of_the_source() {
+    let limits = "ring_bytes=200000,ring_ms=300,idle_ms=600";
+    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(limits));
+    let (gate, content) = (Gate::new(), noise(6_000_000));
+    let script = vec![
+        head("200 OK", &["Content-Length: 6000000"]),
+        Step::Send(content[..3_000_000].to_vec()),
+        Step::Wait(gate.clone()),
+        Step::Send(content[3_000_000..].to_vec()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let mut client = rig.daemon.begin("/d/a.tar");
+    assert_eq!(client.head().status, 200);
+    assert!(client.take(3_000_000) == content[..3_000_000]);
+    // A connection that idles measures the time: longer than a reader may take nothing.
+    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+    gate.open();
+    let (rest, end) = client.rest();
+    assert!(end == End::Complete, "{end:?} after {} bytes", rest.len());
+    assert!(rest == content[3_000_000..], "other bytes");
+}

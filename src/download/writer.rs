@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::{Download, Phase, Representation, State};
 use crate::limits::{limits, ms};
@@ -155,6 +156,8 @@ impl Writer {
     /// Adds a block to the ring, waiting for the slowest reader; one that takes nothing is left behind.
     fn relay(&self, mut state: MutexGuard<'_, State>, block: &[u8]) -> Result<(), Abandoned> {
         let most = usize::try_from(limits().ring_bytes).unwrap_or(usize::MAX);
+        // Before this the source was silent, and no reader is to blame for that.
+        let begun = Instant::now();
         let mut left = block;
         while !left.is_empty() {
             if state.readers.is_empty() || state.abandoned {
@@ -176,7 +179,7 @@ impl Writer {
             let Some((id, _, since)) = slowest.filter(|_| !left.is_empty()) else {
                 continue;
             };
-            let patience = ms(limits().ring_ms).saturating_sub(since.elapsed());
+            let patience = ms(limits().ring_ms).saturating_sub(since.max(begun).elapsed());
             if patience.is_zero() {
                 state.readers.retain(|reader| reader.id != id);
                 continue;
