@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cache_path::{CachePath, Place};
 use crate::download::{Download, Follower, Writer};
@@ -227,6 +227,24 @@ impl Cache {
             .ended
             .wait_timeout(transfers, left.min(ms(limits().turn_look_ms)));
         Some(waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// Waits until what has been received is published, but not longer than `grace`.
+    pub fn settle(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        let mut transfers = lock(&self.transfers);
+        while transfers
+            .running
+            .iter()
+            .any(|running| running.is_received())
+        {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.ended.wait_timeout(transfers, left);
+            transfers = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn start(self: &Arc<Self>, job: Job, mut transfers: MutexGuard<'_, Transfers>) -> Found {

@@ -143,6 +143,11 @@ impl Download {
         Some(Follower::new(Arc::clone(self), id))
     }
 
+    /// Whether all of the content is there, and at most its name is missing.
+    pub fn is_received(&self) -> bool {
+        lock(&self.state).phase == Phase::Received
+    }
+
     /// Ends the transfer if nobody reads it; whether it ends.
     pub fn give_way(&self) -> bool {
         let mut state = lock(&self.state);

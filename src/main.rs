@@ -52,6 +52,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use crate::cache::Cache;
 use crate::cli::{Command, Options};
@@ -134,8 +135,7 @@ fn serve(options: &Options) -> Result<(), String> {
         );
     }
     sweep_in_background(&store);
-    await_stop(server, &slots);
-    store.abandon();
+    await_stop(server, &slots, &cache, &store);
     Ok(())
 }
 
@@ -234,26 +234,29 @@ fn sweep_in_background(store: &Arc<Store>) {
 }
 
 /// Waits for a signal, then lets running answers finish; a second signal ends the wait.
-fn await_stop(server: Server, slots: &Arc<Slots>) {
+fn await_stop(server: Server, slots: &Slots, cache: &Cache, store: &Arc<Store>) {
     let first = sys::wait_signal().unwrap_or_default();
     log::notice!("signal {first}: stopping; running answers may finish");
-    let second = thread::Builder::new().name("signal".into()).spawn(|| {
+    let at_once = Arc::clone(store);
+    let second = thread::Builder::new().name("signal".into()).spawn(move || {
         let _ = sys::wait_signal();
+        at_once.abandon();
         std::process::exit(0);
     });
     if let Err(cause) = second {
         log::warning!("a second signal will not be heard: no thread: {cause}");
     }
-    let grace = ms(limits().grace_ms);
+    let deadline = Instant::now() + ms(limits().grace_ms);
     // The flag first: an acceptor that wakes must know why.
     slots.begin_stop();
     server.stop();
-    if !slots.drain(grace) {
-        log::warning!(
-            "answers still running after {} s were cut off",
-            grace.as_secs_f32()
-        );
+    let left = || deadline.saturating_duration_since(Instant::now());
+    if !slots.drain(left()) {
+        log::warning!("answers that still ran were cut off");
     }
+    // What is there whole, and lacks but its name, would be fetched again.
+    cache.settle(left());
+    store.abandon();
 }
 
 /// Prints to stdout; a closed one is no failure of ours.

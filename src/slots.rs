@@ -28,7 +28,7 @@ pub enum Doing {
 /// A connection that was told to go.
 const EVICTED: u64 = 3;
 
-/// One connection's place. Its state is the milliseconds since the start of the last change, then two bits.
+/// One connection's place. Its state is the microseconds from the start to the last change, then two bits.
 #[derive(Debug)]
 pub struct Slot {
     stream: Arc<TcpStream>,
@@ -50,7 +50,7 @@ impl Slot {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX >> 2)
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX >> 2)
     }
 
     /// Takes the place away if its state is still `seen`.
@@ -199,7 +199,7 @@ fn may_go(state: u64, now: u64) -> bool {
     match state & 3 {
         EVICTED => false,
         answer if answer == Doing::Answer as u64 => {
-            ms(now.saturating_sub(since)) > ms(limits().stuck_ms)
+            Duration::from_micros(now.saturating_sub(since)) > ms(limits().stuck_ms)
         }
         _ => true,
     }

@@ -16,11 +16,7 @@ use std::ptr;
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("sys.rs knows the system calls of 64-bit Linux only");
-#[cfg(any(
-    target_arch = "mips64",
-    target_arch = "mips64r6",
-    target_arch = "sparc64"
-))]
+#[cfg(any(target_arch = "mips64", target_arch = "sparc64"))]
 compile_error!("sys.rs does not know this architecture's numbers of signals and options");
 
 /// The open(2) flag that keeps a FIFO or device from blocking the open.

@@ -124,7 +124,7 @@ fn the_next_source_goes_on() {
 
 #[test]
 fn the_next_source_goes_on_after_silence() {
-    let ((rig, second), content) = (pair(|setup| setup.arg("--timeout=1")), noise(LENGTH));
+    let ((rig, second), content) = (pair(|setup| setup.arg("--timeout=2")), noise(LENGTH));
     rig.origin
         .script("/d/a.tar", broken(&content, &[&modified()], &[Step::Stall]));
     second.file("/d/a.tar", &content);

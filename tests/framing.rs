@@ -170,7 +170,7 @@ fn a_reset_body_without_length_is_a_reset_for_1_0() {
 
 #[test]
 fn a_source_silent_in_mid_body_is_given_up() {
-    let rig = Rig::with(|setup| setup.arg("--timeout").arg("1"));
+    let rig = Rig::with(|setup| setup.arg("--timeout").arg("2"));
     let script = vec![
         head("200 OK", &["Content-Length: 20"]),
         Step::Send(b"half of it".to_vec()),
@@ -178,6 +178,7 @@ fn a_source_silent_in_mid_body_is_given_up() {
     ];
     rig.origin.script("/d/a.tar", script);
     let answer = rig.daemon.get("/d/a.tar");
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert_ne!(answer.end, End::Complete);
     assert_eq!(answer.body, b"half of it");
     rig.cache.emptied();
