@@ -85,6 +85,11 @@ impl State {
     fn received(&self) -> u64 {
         self.ring.as_ref().map_or(self.stored, Ring::end)
     }
+
+    /// Whether the reader has not been left behind.
+    fn is_read_by(&self, id: u64) -> bool {
+        self.readers.iter().any(|reader| reader.id == id)
+    }
 }
 
 /// One transfer.

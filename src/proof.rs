@@ -8,6 +8,7 @@ use std::io;
 
 use crate::http::range::ContentRange;
 use crate::http::{HttpDate, StatusCode};
+use crate::limits::limits;
 use crate::origin::{Ask, OriginError, Response};
 use crate::upstream::{Upstream, Wanted};
 
@@ -18,8 +19,10 @@ pub struct Proof {
     last_modified: Option<HttpDate>,
     etag: Option<Vec<u8>>,
     source: usize,
-    /// The source whose body broke last, to be asked first.
-    pub broke_at: Option<usize>,
+    /// The source that gave the latest bytes.
+    latest: Option<usize>,
+    /// Sources whose answers gained less than the proof costs since another one gained more.
+    barren: Vec<usize>,
     /// Sources that have another file under this name.
     others: Vec<usize>,
 }
@@ -38,9 +41,20 @@ impl Proof {
             last_modified,
             etag,
             source,
-            broke_at: None,
+            latest: None,
+            barren: Vec::new(),
             others: Vec::new(),
         })
+    }
+
+    /// Notes that the answer of `source` broke off, and what it had gained, in bytes.
+    pub fn broke(&mut self, source: usize, gained: u64) {
+        if gained >= limits().overlap_bytes {
+            self.barren.clear();
+            self.latest = Some(source);
+        } else {
+            self.barren.push(source);
+        }
     }
 
     /// Asks each source once for the content from `at` on; `overlap` is what came just before. The
@@ -78,7 +92,12 @@ impl Proof {
     fn order(&self, upstream: &Upstream) -> Vec<usize> {
         let mut order = upstream.order();
         order.retain(|source| !self.others.contains(source));
-        order.sort_by_key(|source| Some(*source) != self.broke_at);
+        // The one that broke just now has its connection warm; one that gains nothing comes last.
+        order.sort_by_key(|source| match source {
+            source if self.barren.contains(source) => 2,
+            source if Some(*source) == self.latest => 0,
+            _ => 1,
+        });
         order
     }
 

@@ -122,7 +122,9 @@ impl Reading<'_, '_> {
                     self.around(at..part.end)?
                 }
                 Ready::Gone => match self.around(at..part.end)? {
-                    0 => return Err(SendError::Content(FetchError::Broken)),
+                    0 if self.detours >= limits().attempts => {
+                        return Err(SendError::Content(FetchError::Broken));
+                    }
                     count => count,
                 },
                 ready => self.send(&ready, at, part.end.saturating_sub(at))?,
@@ -202,7 +204,10 @@ impl Reading<'_, '_> {
         let mut block = vec![0; SMALL as usize];
         let mut at = part.start;
         while at < part.end {
-            let count = match response.read(&mut block) {
+            // A source may send more than its range: that would pass for the next answer.
+            let most = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let most = most.min(block.len());
+            let count = match response.read(block.get_mut(..most).unwrap_or_default()) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => count,
             };

@@ -36,6 +36,8 @@ pub struct Transfer<'a> {
     partial: Option<Partial>,
     /// What a source must show to go on with a broken body; none if nothing could show it.
     proof: Option<Proof>,
+    /// What had been received when the present response began.
+    begun_at: u64,
     breaks: Breaks,
 }
 
@@ -67,6 +69,7 @@ impl<'a> Transfer<'a> {
             unshared,
             partial,
             proof,
+            begun_at: 0,
             breaks: Breaks::default(),
         }
     }
@@ -111,7 +114,14 @@ impl<'a> Transfer<'a> {
         length: Option<u64>,
     ) -> Result<(), Stop> {
         loop {
-            let count = response.read(block).map_err(Stop::Broken)?;
+            // A source may send more than its range has.
+            let left = length.map_or(u64::MAX, |of| of.saturating_sub(self.writer.received()));
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+            let space = block.get_mut(..most).unwrap_or_default();
+            if space.is_empty() {
+                return Ok(());
+            }
+            let count = response.read(space).map_err(Stop::Broken)?;
             let bytes = block.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return Ok(());
@@ -133,9 +143,16 @@ impl<'a> Transfer<'a> {
         }
         if timed_out(cause) {
             self.upstream.demote(response.source);
-        } else if let Some(proof) = &mut self.proof {
-            proof.broke_at = Some(response.source);
         }
+        if let Some(proof) = &mut self.proof {
+            let gained = if timed_out(cause) {
+                0
+            } else {
+                at.saturating_sub(self.begun_at)
+            };
+            proof.broke(response.source, gained);
+        }
+        self.begun_at = at;
         if at.saturating_sub(self.breaks.since) >= limits().gain_bytes {
             self.breaks = Breaks {
                 attempts: 0,

@@ -98,6 +98,8 @@ impl Follower {
             }
             match state.phase {
                 Phase::Received => return Ok(Ready::End),
+                // The transfer may have ended because this reader was left behind.
+                Phase::Failed(_) if !state.is_read_by(self.id) => return Ok(Ready::Gone),
                 Phase::Failed(error) => return Err(error),
                 Phase::Asking | Phase::Receiving => {}
             }
