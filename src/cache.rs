@@ -90,8 +90,15 @@ impl Cache {
         self.store.age(path, etag)
     }
 
-    /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here.
-    pub fn lookup(self: &Arc<Self>, method: Method, place: &Place, via: &[String]) -> Found {
+    /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here; `left`
+    /// tells whether the client has gone, in which case nothing is begun for it.
+    pub fn lookup(
+        self: &Arc<Self>,
+        method: Method,
+        place: &Place,
+        via: &[String],
+        left: &dyn Fn() -> bool,
+    ) -> Found {
         let (path, purpose) = match place {
             Place::Root => return Found::Failed(FetchError::NotFound),
             Place::Listing(path) => (path, Purpose::RelayListing),
@@ -114,7 +121,7 @@ impl Cache {
         };
         match method {
             Method::Head => self.head(&job),
-            _ => self.join_or_start(job),
+            _ => self.join_or_start(job, left),
         }
     }
 
@@ -184,8 +191,9 @@ impl Cache {
         answer.ok()
     }
 
-    fn join_or_start(self: &Arc<Self>, job: Job) -> Found {
+    fn join_or_start(self: &Arc<Self>, job: Job, left: &dyn Fn() -> bool) -> Found {
         let deadline = Instant::now() + ms(limits().turn_ms);
+        let mut look = Instant::now() + ms(limits().look_ms);
         let mut transfers = lock(&self.transfers);
         loop {
             if job.purpose == Purpose::Store {
@@ -205,6 +213,12 @@ impl Cache {
                     return Found::Failed(FetchError::Busy);
                 };
                 transfers = again;
+                if look <= Instant::now() {
+                    if left() {
+                        return Found::Failed(FetchError::Busy);
+                    }
+                    look = Instant::now() + ms(limits().look_ms);
+                }
                 continue;
             }
             return self.start(job, transfers);

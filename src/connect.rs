@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{limits, ms};
 use crate::lock::lock;
-use crate::wire::Wire;
+use crate::wire::{Pending, Wire, pending};
 
 /// Where a connection goes: a host name or address literal, and a port.
 pub type Peer = (String, u16);
@@ -65,7 +65,8 @@ impl Connector {
             let at = pool.wires.iter().rposition(usable)?;
             let wire = pool.wires.remove(at).wire;
             drop(pool);
-            if is_quiet(wire.stream()) {
+            // Bytes that nobody asked for must not pass for the next answer.
+            if pending(wire.stream()) == Pending::Nothing {
                 return Some(wire);
             }
         }
@@ -134,14 +135,6 @@ impl Connector {
         }
         answered.insert(peer.clone(), address);
     }
-}
-
-/// Whether nothing waits to be read: bytes that nobody asked for must not pass for the next answer,
-/// and an end says that the source has closed the connection.
-fn is_quiet(stream: &TcpStream) -> bool {
-    let waits = |cause: std::io::Error| cause.kind() == ErrorKind::WouldBlock;
-    let quiet = stream.set_nonblocking(true).is_ok() && stream.peek(&mut [0]).is_err_and(waits);
-    quiet && stream.set_nonblocking(false).is_ok()
 }
 
 /// Closes kept connections as they grow old; ends when none is left.

@@ -28,7 +28,7 @@ use crate::send::{SendError, send_content};
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
-use crate::wire::{Body, HeadError, Wire};
+use crate::wire::{Body, HeadError, Pending, Wire, pending};
 
 /// Whether another request may follow on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,8 @@ impl<'a> Connection<'a> {
             Ok(place) => place,
             Err(malformed) => return Answer::malformed(malformed),
         };
-        let found = self.cache.lookup(request.method, &place, &via);
+        let left = || pending(self.wire.stream()) == Pending::End;
+        let found = self.cache.lookup(request.method, &place, &via, &left);
         match &place {
             Place::Root => Answer::failure(FetchError::NotFound),
             Place::Listing(path) | Place::File(path) => {

@@ -153,11 +153,11 @@ impl Download {
         lock(&self.state).phase == Phase::Received
     }
 
-    /// Ends the transfer if nobody reads it; whether it ends.
+    /// Ends the transfer if nobody reads it; whether it ends for that.
     pub fn give_way(&self) -> bool {
         let mut state = lock(&self.state);
         let read = state.readers.iter().any(|reader| !reader.forsaken);
-        if read || state.phase == Phase::Received {
+        if read || state.abandoned || state.phase == Phase::Received {
             return false;
         }
         state.abandoned = true;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{limits, ms};
 use crate::slots::{Doing, Slot};
 use crate::sys;
-use crate::wire::timed_out;
+use crate::wire::{Pending, pending, timed_out};
 
 /// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
 /// make progress often, a fast one costs few calls.
@@ -100,16 +100,9 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Whether the client has closed its side; what it sent meanwhile says that it has not.
+    /// Whether the client has closed its side.
     pub fn peer_closed(&self) -> bool {
-        let patience = self.stream.read_timeout();
-        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(1)));
-        let closed = match self.stream.peek(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(cause) => !timed_out(&cause),
-        };
-        let _ = self.stream.set_read_timeout(patience.unwrap_or_default());
-        closed
+        pending(self.stream) == Pending::End
     }
 
     fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {

@@ -166,6 +166,29 @@ fn read_once(mut stream: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// What a peer has sent that was not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing.
+    Nothing,
+    /// Some bytes.
+    Bytes,
+    /// Its end: it has closed its side, or the connection broke.
+    End,
+}
+
+/// Looks at a connection without waiting and without taking anything.
+pub fn pending(stream: &TcpStream) -> Pending {
+    let looked = stream
+        .set_nonblocking(true)
+        .and_then(|()| stream.peek(&mut [0]));
+    match (looked, stream.set_nonblocking(false)) {
+        (Ok(1..), Ok(())) => Pending::Bytes,
+        (Err(cause), Ok(())) if cause.kind() == ErrorKind::WouldBlock => Pending::Nothing,
+        _ => Pending::End,
+    }
+}
+
 /// Whether a socket's read or write time-out ran out.
 pub fn timed_out(cause: &io::Error) -> bool {
     matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
