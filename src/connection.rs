@@ -125,9 +125,9 @@ impl<'a> Connection<'a> {
             Err(malformed) => return self.refuse(Some(request), Answer::malformed(malformed)),
         };
         let answer = self.find_answer(request);
-        // A client that waits for 100 may or may not send its body after a final answer (RFC 9110 §10.1.1).
-        let unsent_body = framing != Framing::None && request.fields.get("Expect").is_some();
-        let reusable = framing::persists(request.version, &request.fields) && !unsent_body;
+        let reusable = framing::persists(request.version, &request.fields)
+            && answer.head.status != StatusCode::BAD_REQUEST
+            && may_drain(request, framing);
         let next = self.send(Some(request), answer, reusable && !self.seat.stopping());
         match next {
             Next::Request if !self.drain(framing) => Next::Close,
@@ -140,8 +140,8 @@ impl<'a> Connection<'a> {
         if !matches!(request.method, Method::Get | Method::Head) {
             return Answer::method(request.method);
         }
-        let expects = request.fields.get("Expect");
-        if expects.is_some_and(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
+        let mut expects = request.fields.members("Expect");
+        if expects.any(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
             return Answer::text(
                 StatusCode::EXPECTATION_FAILED,
                 "only 100-continue can be expected",
@@ -270,9 +270,6 @@ impl<'a> Connection<'a> {
     fn drain(&mut self, framing: Framing) -> bool {
         let mut body = Body::new(framing);
         let mut left = limits().drain_bytes;
-        if body.length().is_some_and(|length| length > left) {
-            return false;
-        }
         let mut scrap = [0; 4096];
         while !body.is_done() {
             let wait = self.wire.set_patience(ms(limits().linger_ms));
@@ -301,5 +298,16 @@ impl<'a> Connection<'a> {
                 _ => return,
             }
         }
+    }
+}
+
+/// Whether the request's content can be read and dropped. A client that waits for 100 may or may not
+/// send it after a final answer (RFC 9110 §10.1.1).
+fn may_drain(request: &RequestHead, framing: Framing) -> bool {
+    match framing {
+        Framing::None => true,
+        _ if request.fields.get("Expect").is_some() => false,
+        Framing::Length(length) => length <= limits().drain_bytes,
+        Framing::Chunked | Framing::UntilClose => true,
     }
 }

@@ -20,6 +20,8 @@ mod support;
 mod basic;
 /// The command line: help, usage errors, start-up failures, `--check`.
 mod cli;
+/// What the conformance suite of HTTP caches asks of ranges, conditions and the rest.
+mod compliance;
 /// Preconditions and ranges, on stored files.
 mod conditional;
 /// Keep-alive, pipelining, request bodies, limits of a connection.
@@ -40,6 +42,8 @@ mod in_flight;
 mod install;
 /// Access lines, warnings, syslog, a log that nobody reads.
 mod log;
+/// Some three hundred malformed and odd requests, beside what nginx answers to them.
+mod malformed;
 /// From path to file name to upstream target: escapes, spaces, long names.
 mod names;
 /// Sources that send us elsewhere.
@@ -48,6 +52,8 @@ mod redirect;
 mod relay;
 /// Connections to a source that serve again, and those that must not.
 mod reuse;
+/// Random transfers with everything that can go wrong, and what must hold whatever goes wrong.
+mod storm;
 /// One transfer, many readers: first bytes, joiners, leavers.
 mod streaming;
 /// How many transfers run at a time, and which gives way.

@@ -43,6 +43,8 @@ pub struct Decoder {
 enum State {
     #[default]
     Size,
+    /// White space between the size and what ends or extends it.
+    Padding,
     Extension,
     SizeLf,
     Content,
@@ -118,6 +120,7 @@ impl Decoder {
     fn step(&mut self, byte: u8) -> Result<State, Malformed> {
         match self.state {
             State::Size => self.size(byte),
+            State::Padding => self.padding(byte),
             State::Extension => self.extension(byte),
             State::SizeLf => self.size_lf(byte),
             State::ContentCr => expect(byte, b'\r', State::ContentLf),
@@ -140,12 +143,25 @@ impl Decoder {
             None if self.count == 0 => Err(Malformed::bad_request("no chunk size")),
             None => match byte {
                 b'\r' => Ok(State::SizeLf),
+                b';' => Ok(State::Extension),
                 // Some old servers pad the size with spaces.
-                b';' | b' ' | b'\t' => Ok(State::Extension),
+                b' ' | b'\t' => Ok(State::Padding),
                 _ => Err(Malformed::bad_request(
                     "a chunk size that is no hexadecimal number",
                 )),
             },
+        }
+    }
+
+    fn padding(&mut self, byte: u8) -> Result<State, Malformed> {
+        self.count(LINE_CAP, "a chunk extension over 4 KiB")?;
+        match byte {
+            b' ' | b'\t' => Ok(State::Padding),
+            b'\r' => Ok(State::SizeLf),
+            b';' => Ok(State::Extension),
+            _ => Err(Malformed::bad_request(
+                "a chunk size followed by more than an extension",
+            )),
         }
     }
 

@@ -65,7 +65,11 @@ pub fn content_length(fields: &Fields) -> Result<Option<u64>, Malformed> {
 
 /// True for exactly `Transfer-Encoding: chunked` (RFC 9112 §6.1), false without that field.
 fn is_chunked(version: Version, fields: &Fields) -> Result<bool, Malformed> {
-    if fields.get("transfer-encoding").is_none() {
+    let given = fields.single("transfer-encoding");
+    if given
+        .map_err(|_| Malformed::bad_request("two Transfer-Encoding"))?
+        .is_none()
+    {
         return Ok(false);
     }
     if version < Version::Http11 {

@@ -68,6 +68,10 @@ fn requests() {
         ),
         (&["Transfer-Encoding:\n"], Err(400)),
         (&["Transfer-Encoding: ,\n"], Err(400)),
+        (
+            &["Transfer-Encoding:\n", "Transfer-Encoding: chunked\n"],
+            Err(400),
+        ),
         (&["Transfer-Encoding: chunked, chunked\n"], Err(400)),
         (
             &[
@@ -86,7 +90,7 @@ fn requests() {
         (&["Transfer-Encoding: gzip, chunked\n"], Err(501)),
         (
             &["Transfer-Encoding: gzip\n", "Transfer-Encoding: chunked\n"],
-            Err(501),
+            Err(400),
         ),
     ] {
         assert_eq!(asked("POST / HTTP/1.1", lines), expected, "{lines:?}");

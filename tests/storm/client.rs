@@ -1,0 +1,496 @@
+//! A client in a storm: it comes late, reads slowly, leaves, comes back, and looks at every byte.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::dice::Dice;
+use super::figures::Figures;
+use super::file::{File, Witness};
+use super::{LIMIT, pause};
+
+/// What a client asks for and how it reads.
+struct Order {
+    head: bool,
+    /// The first byte asked for, and the last.
+    range: Option<(usize, Option<usize>)>,
+    /// Only if the file still has this entity tag.
+    if_range: Option<String>,
+    old: bool,
+    close: bool,
+    slow: bool,
+    /// After so many bytes it leaves.
+    leaves: Option<usize>,
+}
+
+impl Order {
+    fn roll(dice: &mut Dice, length: usize) -> Self {
+        let first = dice.up_to(length + length / 8);
+        let last = dice.chance(50).then(|| first + dice.up_to(length));
+        Self {
+            head: dice.chance(7),
+            range: dice.chance(30).then_some((first, last)),
+            if_range: None,
+            old: dice.chance(15),
+            close: dice.chance(30),
+            slow: dice.chance(25),
+            leaves: dice.chance(12).then(|| dice.up_to(length)),
+        }
+    }
+
+    fn text(&self, path: &str) -> String {
+        let method = if self.head { "HEAD" } else { "GET" };
+        let version = if self.old { "1.0" } else { "1.1" };
+        let mut text = format!("{method} {path} HTTP/{version}\r\nHost: cache.example\r\n");
+        if let Some((first, last)) = self.range {
+            let last = last.map(|last| last.to_string()).unwrap_or_default();
+            text += &format!("Range: bytes={first}-{last}\r\n");
+        }
+        if let Some(tag) = &self.if_range {
+            text += &format!("If-Range: {tag}\r\n");
+        }
+        if self.close {
+            text += "Connection: close\r\n";
+        }
+        text + "\r\n"
+    }
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum End {
+    /// Whole; the connection goes on or not.
+    Whole { kept: bool },
+    /// Short of its promise.
+    Cut,
+    /// By us.
+    Left,
+    /// A status that is no content.
+    Refused,
+}
+
+/// Asks for a file, some times; whether with a GET, or what went against the promise.
+pub fn run(
+    daemons: &[SocketAddr],
+    file: &File,
+    mut dice: Dice,
+    figures: &Figures,
+) -> Result<bool, String> {
+    let length = file.versions[0].content.len();
+    if dice.chance(50) {
+        pause(dice.below(500));
+    }
+    let mut visit = Visit {
+        file,
+        figures,
+        wire: None,
+        tag: None,
+        witness: None,
+    };
+    let mut order = Order::roll(&mut dice, length);
+    let mut got = false;
+    for _ in 0..4 {
+        got |= !order.head;
+        let address = dice.pick(daemons);
+        let end = visit
+            .exchange(address, &order, &mut dice)
+            .map_err(|why| format!("{}: {why}; asked {:?}", file.path, order.text(&file.path)))?;
+        let comes_back = match end {
+            End::Whole { .. } => dice.chance(30),
+            End::Cut | End::Left => dice.chance(70),
+            End::Refused => dice.chance(30),
+        };
+        if !comes_back {
+            break;
+        }
+        order = Order::roll(&mut dice, length);
+        if !matches!(end, End::Whole { kept: true }) {
+            visit.wire = None;
+        }
+        if !matches!(end, End::Whole { .. } | End::Refused) {
+            visit.go_on(&mut order);
+        }
+    }
+    Ok(got)
+}
+
+/// A client with what it knows of the file.
+struct Visit<'a> {
+    file: &'a File,
+    figures: &'a Figures,
+    wire: Option<Wire>,
+    /// The entity tag of the last answer, and what came of its content.
+    tag: Option<String>,
+    witness: Option<Witness<'a>>,
+}
+
+impl Visit<'_> {
+    /// Asks for the rest of what was cut, as a client that resumes does: same tag, same file.
+    fn go_on(&self, order: &mut Order) {
+        let (Some(tag), Some(witness)) = (&self.tag, &self.witness) else {
+            return;
+        };
+        if !self.file.twins {
+            order.head = false;
+            order.range = Some((witness.at(), None));
+            order.if_range = Some(tag.clone());
+            self.figures.add("clients: resumed", 1);
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        address: SocketAddr,
+        order: &Order,
+        dice: &mut Dice,
+    ) -> Result<End, String> {
+        let mut wire = match self.wire.take() {
+            Some(wire) => wire,
+            None => Wire::connect(address)?,
+        };
+        // A connection that was kept may have been closed meanwhile; not so here, within its limit.
+        wire.send(&order.text(&self.file.path))?;
+        let head = wire.head()?;
+        let end = self.content(&mut wire, &head, order, dice)?;
+        let (what, complete) = match end {
+            End::Whole { .. } => ("clients: served", true),
+            End::Cut => ("clients: cut", false),
+            End::Left => ("clients: left", true),
+            End::Refused => ("clients: refused", false),
+        };
+        self.figures.add(what, 1);
+        if self.file.sure && !complete {
+            return Err(format!("{end:?} after {head:?}, though a source has it"));
+        }
+        if let End::Whole { kept } = end {
+            wire.is_at_end(kept)?;
+            self.wire = kept.then_some(wire);
+        }
+        Ok(end)
+    }
+
+    /// Reads what follows a head and checks it.
+    fn content(
+        &mut self,
+        wire: &mut Wire,
+        head: &Head,
+        order: &Order,
+        dice: &mut Dice,
+    ) -> Result<End, String> {
+        let framing = head.framing(order)?;
+        let resumed = self.witness.take().filter(|_| order.if_range.is_some());
+        let mut witness = match (head.status, resumed) {
+            (200, _) => Witness::new(self.file, 0),
+            (206, resumed) => {
+                let (first, _) = order.range.ok_or("a 206 that nobody asked for")?;
+                resumed.unwrap_or_else(|| Witness::new(self.file, first))
+            }
+            (416, _) if order.range.is_some() => {
+                return self.unsatisfiable(wire, head, framing, order);
+            }
+            (404 | 502 | 503 | 504, _) => {
+                return match wire.drain(framing)? {
+                    true => Ok(End::Refused),
+                    false => Err("a cut error".to_owned()),
+                };
+            }
+            _ => return Err(format!("a strange answer: {head:?}")),
+        };
+        let part = self.promised(head, order, framing, &mut witness)?;
+        if order.head {
+            return Ok(End::Whole {
+                kept: head.kept(order, framing),
+            });
+        }
+        self.tag = head.field("etag").map(str::to_owned);
+        let begin = witness.at();
+        let end = wire.content(framing, order, dice, &mut witness);
+        self.figures
+            .add("clients: bytes", (witness.at() - begin) as u64);
+        let end = end?;
+        if end {
+            let at = witness.at();
+            let whole = |length: usize| part.map_or(length, |(_, last)| last + 1) == at;
+            witness.only(|version| whole(version.content.len()), "ends")?;
+        }
+        self.witness = Some(witness);
+        Ok(match (end, order.leaves) {
+            (true, _) => End::Whole {
+                kept: head.kept(order, framing),
+            },
+            (false, Some(_)) if wire.left => End::Left,
+            (false, _) => End::Cut,
+        })
+    }
+
+    /// Checks the head against the versions; the part that a 206 promises.
+    fn promised(
+        &self,
+        head: &Head,
+        order: &Order,
+        framing: Framing,
+        witness: &mut Witness<'_>,
+    ) -> Result<Option<(usize, usize)>, String> {
+        let announced = head
+            .field("content-length")
+            .and_then(|length| length.parse().ok());
+        if head.status == 200 {
+            // More may be announced than there is: then it must be cut.
+            if let (true, Framing::Length(_), Some(length)) = (self.file.sure, framing, announced) {
+                witness.only(|version| version.content.len() == length, "is so long")?;
+            }
+            return Ok(None);
+        }
+        let field = head
+            .field("content-range")
+            .ok_or("a 206 without Content-Range")?;
+        let numbers = field
+            .strip_prefix("bytes ")
+            .and_then(|range| range.split_once('/'));
+        let parsed = numbers.and_then(|(range, all)| {
+            let (first, last) = range.split_once('-')?;
+            Some((first.parse().ok()?, last.parse().ok()?, all.parse().ok()?))
+        });
+        let (first, last, all): (usize, usize, usize) = parsed.ok_or(format!("part {field:?}"))?;
+        let (from, to) = order.range.unwrap_or_default();
+        let expected = (from, to.unwrap_or(all).min(all - 1));
+        if (first, last) != expected || announced != Some(last + 1 - first) {
+            return Err(format!("asked {expected:?}, answered {head:?}"));
+        }
+        Ok(Some((first, last)))
+    }
+
+    fn unsatisfiable(
+        &self,
+        wire: &mut Wire,
+        head: &Head,
+        framing: Framing,
+        order: &Order,
+    ) -> Result<End, String> {
+        let (first, _) = order.range.unwrap_or_default();
+        let mut versions = self.file.versions.iter();
+        // A source may have announced more than there is.
+        if self.file.sure
+            && versions
+                .next()
+                .is_none_or(|version| version.content.len() > first)
+        {
+            return Err(format!("416 for byte {first}: {head:?}"));
+        }
+        match wire.drain(framing)? {
+            true => Ok(End::Whole {
+                kept: head.kept(order, framing),
+            }),
+            false => Err("a cut error".to_owned()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Framing {
+    Length(usize),
+    Chunked,
+    UntilClose,
+}
+
+#[derive(Debug)]
+struct Head {
+    status: u16,
+    fields: Vec<(String, String)>,
+}
+
+impl Head {
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut same = self.fields.iter().filter(|(key, _)| key == name);
+        same.next().map(|(_, value)| value.as_str())
+    }
+
+    fn framing(&self, order: &Order) -> Result<Framing, String> {
+        match (
+            self.field("transfer-encoding"),
+            self.field("content-length"),
+        ) {
+            _ if order.head => Ok(Framing::Length(0)),
+            (Some("chunked"), None) if !order.old => Ok(Framing::Chunked),
+            (None, Some(length)) => length
+                .parse()
+                .map(Framing::Length)
+                .map_err(|_| length.into()),
+            (None, None) => Ok(Framing::UntilClose),
+            framing => Err(format!("framing {framing:?}")),
+        }
+    }
+
+    fn kept(&self, order: &Order, framing: Framing) -> bool {
+        !order.old && framing != Framing::UntilClose && self.field("connection") != Some("close")
+    }
+}
+
+/// A connection with what was read ahead.
+struct Wire {
+    stream: TcpStream,
+    ahead: Vec<u8>,
+    /// Whether we left in mid-answer.
+    left: bool,
+}
+
+impl Wire {
+    fn connect(address: SocketAddr) -> Result<Self, String> {
+        let stream =
+            TcpStream::connect_timeout(&address, LIMIT).map_err(|cause| cause.to_string())?;
+        let limited = stream.set_read_timeout(Some(LIMIT));
+        limited
+            .and(stream.set_write_timeout(Some(LIMIT)))
+            .map_err(|cause| cause.to_string())?;
+        Ok(Self {
+            stream,
+            ahead: Vec::new(),
+            left: false,
+        })
+    }
+
+    fn send(&mut self, text: &str) -> Result<(), String> {
+        self.stream
+            .write_all(text.as_bytes())
+            .map_err(|cause| cause.to_string())
+    }
+
+    /// Reads once more, `most` bytes; false at the end, also at a hard one where `hard` is told.
+    fn fill(&mut self, most: usize, hard: &mut bool) -> Result<bool, String> {
+        let mut block = vec![0; most.clamp(1, 64 << 10)];
+        match self.stream.read(&mut block) {
+            Ok(count) => {
+                self.ahead.extend_from_slice(&block[..count]);
+                Ok(count > 0)
+            }
+            Err(cause) if cause.kind() == ErrorKind::ConnectionReset => {
+                *hard = true;
+                Ok(false)
+            }
+            Err(cause) => Err(format!("silent for {LIMIT:?}: {cause}")),
+        }
+    }
+
+    /// A line without its end; none if the connection ends first.
+    fn line(&mut self) -> Result<Option<String>, String> {
+        loop {
+            if let Some(end) = self.ahead.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.ahead.drain(..end + 2).take(end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            }
+            if !self.fill(4096, &mut false)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn head(&mut self) -> Result<Head, String> {
+        let first = self.line()?.ok_or("no answer at all")?;
+        let status = first
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3));
+        let status = status.and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| format!("a bad status line: {first:?}"))?;
+        let mut fields = Vec::new();
+        loop {
+            let line = self.line()?.ok_or("a cut head")?;
+            if line.is_empty() {
+                return Ok(Head { status, fields });
+            }
+            let (name, value) = line.split_once(": ").ok_or("a bad field")?;
+            fields.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+
+    /// Reads content and shows it to the witness; whether it came whole.
+    fn content(
+        &mut self,
+        framing: Framing,
+        order: &Order,
+        dice: &mut Dice,
+        witness: &mut Witness<'_>,
+    ) -> Result<bool, String> {
+        let begin = witness.at();
+        let mut chunk = 0;
+        loop {
+            let came = witness.at() - begin;
+            let left = match framing {
+                Framing::Length(length) => length - came,
+                Framing::UntilClose => usize::MAX,
+                Framing::Chunked if chunk > 0 => chunk,
+                Framing::Chunked => match self.chunk()? {
+                    Some(0) => return Ok(true),
+                    Some(size) => {
+                        chunk = size;
+                        size
+                    }
+                    None => return Ok(false),
+                },
+            };
+            if left == 0 {
+                return Ok(true);
+            }
+            if order.leaves.is_some_and(|most| came >= most) {
+                self.left = true;
+                return Ok(false);
+            }
+            let mut hard = false;
+            if order.slow {
+                pause(dice.below(40));
+            }
+            let most = if order.slow {
+                1 + dice.up_to(60_000)
+            } else {
+                64 << 10
+            };
+            if self.ahead.is_empty() && !self.fill(most, &mut hard)? {
+                return Ok(framing == Framing::UntilClose && !hard);
+            }
+            let count = left.min(self.ahead.len());
+            let bytes: Vec<u8> = self.ahead.drain(..count).collect();
+            witness.see(&bytes)?;
+            if chunk > 0 {
+                chunk -= count;
+                if chunk == 0 && self.line()?.is_none_or(|line| !line.is_empty()) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// The next chunk's size; none if the connection ends first.
+    fn chunk(&mut self) -> Result<Option<usize>, String> {
+        let Some(line) = self.line()? else {
+            return Ok(None);
+        };
+        let size = usize::from_str_radix(&line, 16).map_err(|_| format!("chunk {line:?}"))?;
+        if size == 0 && self.line()?.as_deref() != Some("") {
+            return Ok(None);
+        }
+        Ok(Some(size))
+    }
+
+    /// Reads over a short text; whether it came whole.
+    fn drain(&mut self, framing: Framing) -> Result<bool, String> {
+        let Framing::Length(length) = framing else {
+            return Ok(false);
+        };
+        while self.ahead.len() < length {
+            if !self.fill(length, &mut false)? {
+                return Ok(false);
+            }
+        }
+        self.ahead.drain(..length);
+        Ok(true)
+    }
+
+    /// Nothing may follow an answer; a connection that is not kept is closed.
+    fn is_at_end(&mut self, kept: bool) -> Result<(), String> {
+        if !kept && self.ahead.is_empty() {
+            self.fill(1, &mut false)?;
+        }
+        match self.ahead.len() {
+            0 => Ok(()),
+            count => Err(format!("{count} bytes behind the answer")),
+        }
+    }
+}

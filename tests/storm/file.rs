@@ -1,0 +1,167 @@
+//! Files whose every byte follows from file, version and offset, so that any byte can be checked.
+
+use super::dice::{Dice, mix};
+use crate::support::MODIFIED_UNIX;
+
+/// One state of a file at the sources.
+pub struct Version {
+    /// Its bytes: two versions differ everywhere.
+    pub content: Vec<u8>,
+    /// Its Last-Modified, as seconds after `MODIFIED`, below 60.
+    pub second: Option<u64>,
+    /// Whether sources give it a strong entity tag.
+    pub tagged: bool,
+}
+
+impl Version {
+    /// The field line, if it has a Last-Modified.
+    pub fn modified(&self) -> Option<String> {
+        let second = self.second?;
+        Some(format!(
+            "Last-Modified: Wed, 21 Oct 2015 07:28:{second:02} GMT"
+        ))
+    }
+
+    /// The time that a stored copy must have, if the source told one.
+    pub fn unix(&self) -> Option<u64> {
+        self.second.map(|second| MODIFIED_UNIX + second)
+    }
+}
+
+/// How a source treats one file.
+#[derive(Clone, Copy, Debug)]
+pub enum Mood {
+    /// It serves what it is asked for.
+    Honest,
+    /// So many answers out of a hundred are spoilt.
+    Faulty(u64),
+    /// Every answer breaks off soon, but for the parts that one client asks for alone.
+    Dying,
+}
+
+/// A file as the sources have it.
+pub struct File {
+    /// Its target.
+    pub path: String,
+    /// One honest source has it, all mean the same version, and what proves that is there: every
+    /// client must be served whole.
+    pub sure: bool,
+    /// Its states, the first one first; of a sure file all but the first are lies.
+    pub versions: Vec<Version>,
+    /// Each source's mood.
+    pub moods: Vec<Mood>,
+    /// Two versions bear the same validators, so that the cache's entity tag cannot tell them apart.
+    pub twins: bool,
+}
+
+impl File {
+    /// A file of chance.
+    pub fn roll(path: String, dice: &mut Dice, sources: usize) -> Self {
+        let sure = dice.chance(50);
+        let length = length(dice);
+        let dated = sure || dice.chance(85);
+        let (mut versions, mut twins) = (Vec::new(), false);
+        for number in 0..3 {
+            let twin = number > 0 && dice.chance(30);
+            twins |= twin || !dated;
+            let length = match dice.chance(60) || twin || number == 0 {
+                true => length,
+                false => length + dice.up_to(1_000),
+            };
+            versions.push(Version {
+                content: content(dice.roll(), number as u8, length),
+                second: dated.then_some(if twin { 0 } else { number * 7 }),
+                tagged: dice.chance(60),
+            });
+        }
+        let honest = dice.up_to(sources - 1);
+        let moods = (0..sources)
+            .map(|source| match dice.below(100) {
+                _ if sure && source == honest => Mood::Honest,
+                0..20 => Mood::Honest,
+                20..30 => Mood::Dying,
+                _ => Mood::Faulty(dice.pick(&[20, 50, 80, 100])),
+            })
+            .collect();
+        Self {
+            path,
+            sure,
+            versions,
+            moods,
+            twins,
+        }
+    }
+
+    /// The name below the cache directory.
+    pub fn name(&self) -> &str {
+        self.path.trim_start_matches('/')
+    }
+}
+
+/// Lengths about the sizes at which the program changes its ways, and others.
+fn length(dice: &mut Dice) -> usize {
+    match dice.below(10) {
+        0 => dice.pick(&[0, 1, 2, 1_000]),
+        1 => dice.pick(&[32 << 10, 64 << 10, 256 << 10]) - 1 + dice.up_to(2),
+        2..=4 => 1_000 + dice.up_to(100_000),
+        5..=7 => 100_000 + dice.up_to(400_000),
+        _ => 500_000 + dice.up_to(2_500_000),
+    }
+}
+
+/// The first byte tells the versions apart, however little there is to compare.
+fn content(key: u64, first: u8, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 8);
+    let mut block = key;
+    while bytes.len() <= length {
+        block = block.wrapping_add(1);
+        bytes.extend_from_slice(&mix(block).to_le_bytes());
+    }
+    bytes[0] = first;
+    bytes.truncate(length);
+    bytes
+}
+
+/// Checks one answer's content: all of it must be of one version.
+pub struct Witness<'a> {
+    file: &'a File,
+    at: usize,
+    /// The versions that it can be so far.
+    left: Vec<&'a Version>,
+}
+
+impl<'a> Witness<'a> {
+    /// Nothing seen yet; the content begins at `at`.
+    pub fn new(file: &'a File, at: usize) -> Self {
+        let left = file.versions.iter().collect();
+        Self { file, at, left }
+    }
+
+    /// Keeps the versions of which this holds.
+    pub fn only(&mut self, holds: impl Fn(&Version) -> bool, what: &str) -> Result<(), String> {
+        self.left.retain(|version| holds(version));
+        match self.left.is_empty() {
+            true => Err(format!(
+                "{}: no version {what} at byte {}",
+                self.file.path, self.at
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The next bytes of the content.
+    pub fn see(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let (at, end) = (self.at, self.at + bytes.len());
+        self.only(
+            |version| version.content.get(at..end) == Some(bytes),
+            "has these bytes",
+        )?;
+        self.at = end;
+        Ok(())
+    }
+
+    /// Where the content has come to.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
