@@ -4,7 +4,7 @@
 //! one of the client, for only the first is a broken promise; a reader whose range lies far ahead of its transfer, or that
 //! the transfer has left behind, gets the rest from a source on its own, with proof that it is the same file.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use crate::answer::Content;
 use crate::download::{Follower, Ready};
 use crate::http::chunked;
 use crate::limits::{limits, ms};
+use crate::log;
 use crate::origin::Response;
 use crate::outlet::Outlet;
 use crate::upstream::FetchError;
@@ -58,12 +59,13 @@ pub fn send_content(
             let head = out.len();
             let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
             out.resize(head.saturating_add(length), 0);
-            file.read_exact_at(out.get_mut(head..).unwrap_or_default(), part.start)?;
+            let space = out.get_mut(head..).unwrap_or_default();
+            file.read_exact_at(space, part.start).map_err(of_file)?;
             outlet.send(out)?;
         }
         Content::File { file, part } => {
             outlet.send(out)?;
-            outlet.send_file(&file, part)?;
+            outlet.send_file(&file, part).map_err(of_file)?;
         }
         Content::Follow { follower, part } => {
             outlet.send(out)?;
@@ -89,6 +91,17 @@ pub fn send_content(
         }
     }
     Ok(())
+}
+
+/// An end of the file before the end of the answer is no fault of the client's.
+fn of_file(cause: io::Error) -> SendError {
+    if cause.kind() != ErrorKind::UnexpectedEof {
+        return SendError::Client(cause);
+    }
+    log::error!(
+        "a file of the cache became shorter while it was sent: replace files, never rewrite them"
+    );
+    SendError::Content(FetchError::Broken)
 }
 
 /// A reader of a transfer, and its way around it.

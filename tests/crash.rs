@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 
 use crate::support::{
-    CacheDir, Client, Daemon, End, Gate, LIMIT, MODIFIED, Origin, Rig, Setup, Step, head, ok, until,
+    CacheDir, Client, Daemon, End, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Origin, Rig, Setup, Step,
+    head, ok, until,
 };
 
 const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
@@ -243,4 +244,26 @@ fn directories_made_for_a_failed_transfer_go_with_it() {
     until("its directories are gone", || {
         cache.walk() == ["d", "d/kept.tar"]
     });
+}
+
+#[test]
+fn a_file_cut_short_while_it_is_sent_is_never_a_clean_end() {
+    // Sparse, and larger than any socket's buffers: most of it is unsent when it shrinks.
+    const LENGTH: u64 = 1 << 30;
+    let rig = Rig::start();
+    rig.cache.put("a.tar", b"", MODIFIED_UNIX);
+    let file = File::options().write(true).open(rig.cache.file("a.tar"));
+    let file = file.unwrap();
+    file.set_len(LENGTH).unwrap();
+    for version in ["1.1", "1.0"] {
+        file.set_len(LENGTH).unwrap();
+        let mut client = rig.daemon.client();
+        client.send(format!("GET /a.tar HTTP/{version}\r\nHost: x\r\n\r\n"));
+        assert_eq!(client.head().field("content-length"), Some("1073741824"));
+        file.set_len(4096).unwrap();
+        let (body, end) = client.rest();
+        assert!((body.len() as u64) < LENGTH);
+        assert_ne!(end, End::Complete, "HTTP/{version}");
+    }
+    rig.daemon.wait_for_log("became shorter");
 }
