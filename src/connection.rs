@@ -285,6 +285,8 @@ impl<'a> Connection<'a> {
     /// that can overtake our answer (RFC 9112 §9.6).
     fn linger(mut self) {
         let _ = self.wire.stream().shutdown(Shutdown::Write);
+        // Whoever needs the place may have it.
+        self.seat.slot().turn_to(Doing::Idle);
         let deadline = Instant::now() + ms(limits().linger_ms);
         let mut left = limits().drain_bytes;
         loop {

@@ -153,7 +153,8 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sys::listen(listener.as_fd(), BACKLOG)?;
     let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
     socket.set_nodelay(true)?;
-    socket.set_write_timeout(Some(ms(limits().send_ms / 12)))
+    // A send looks this often whether its client took something.
+    socket.set_write_timeout(Some(ms(limits().send_ms / 30)))
 }
 
 /// The threads of one listener.
