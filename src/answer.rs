@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::cache::{Cache, Found};
 use crate::cache_path::CachePath;
@@ -19,7 +20,9 @@ use crate::http::{
     CacheStatus, Forward, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode,
     Version, media_type,
 };
+use crate::limits::{limits, ms};
 use crate::origin;
+use crate::slots::Slot;
 use crate::store::Stored;
 use crate::upstream::FetchError;
 
@@ -139,13 +142,19 @@ impl Answer {
 }
 
 /// The answer to `request` for `path`, of which `found` was found.
-pub fn answer(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Answer {
+pub fn answer(
+    cache: &Cache,
+    request: &RequestHead,
+    path: &CachePath,
+    found: Found,
+    client: &Slot,
+) -> Answer {
     match found {
         Found::Stored(stored) => from_stored(cache, request, path, stored),
         Found::Following {
             follower,
             collapsed,
-        } => from_transfer(request, follower, collapsed),
+        } => from_transfer(request, follower, collapsed, client),
         Found::Head { head, directory } => from_head(path, &head, directory),
         Found::Failed(error) => Answer::failure(error),
     }
@@ -170,8 +179,13 @@ fn from_stored(cache: &Cache, request: &RequestHead, path: &CachePath, stored: S
     answer
 }
 
-fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> Answer {
-    let representation = match follower.representation() {
+fn from_transfer(
+    request: &RequestHead,
+    follower: Follower,
+    collapsed: bool,
+    client: &Slot,
+) -> Answer {
+    let representation = match await_head(&follower, client) {
         Ok(representation) => representation,
         Err(error) => return Answer::failure(error),
     };
@@ -194,6 +208,22 @@ fn from_transfer(request: &RequestHead, follower: Follower, collapsed: bool) -> 
     let mut answer = view.answer(request, |part| Content::Follow { follower, part });
     answer.status = status;
     answer
+}
+
+/// Waits for the source's head. A client that has closed its side does not hold a place that another
+/// transfer waits for; one that lost its place is not waited for.
+fn await_head(follower: &Follower, client: &Slot) -> Result<Arc<Representation>, FetchError> {
+    loop {
+        if let Some(representation) = follower.representation(ms(limits().look_ms))? {
+            return Ok(representation);
+        }
+        if client.is_evicted() {
+            return Err(FetchError::Busy);
+        }
+        if client.client_closed() {
+            follower.forsake();
+        }
+    }
 }
 
 /// All of it, chunked or until the close; ranges are ignored (RFC 9110 §14.2).

@@ -23,6 +23,7 @@ use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
 use crate::origin::{Ask, OriginError, Response};
+use crate::slots::Slot;
 use crate::store::{Lookup, Store, Stored};
 use crate::upstream::{FetchError, Upstream, Wanted};
 
@@ -90,14 +91,14 @@ impl Cache {
         self.store.age(path, etag)
     }
 
-    /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here; `left`
-    /// tells whether the client has gone, in which case nothing is begun for it.
+    /// Finds the content for a GET or HEAD of `place`, asking the sources for what is not here; nothing is
+    /// begun for a `client` that has gone or lost its place.
     pub fn lookup(
         self: &Arc<Self>,
         method: Method,
         place: &Place,
         via: &[String],
-        left: &dyn Fn() -> bool,
+        client: &Slot,
     ) -> Found {
         let (path, purpose) = match place {
             Place::Root => return Found::Failed(FetchError::NotFound),
@@ -106,6 +107,10 @@ impl Cache {
                 Lookup::Hit(stored) => return Found::Stored(stored),
                 Lookup::Miss => (path, Purpose::Store),
                 Lookup::Directory => (path, Purpose::RelayFile),
+                Lookup::Busy(cause) => {
+                    log::info!("cannot open {path}: {cause}; the client is asked to come again");
+                    return Found::Failed(FetchError::Busy);
+                }
                 Lookup::Unusable(cause) => {
                     let root = self.store.root().display();
                     log::warning!("cannot read {root}/{path}: {cause}; relayed from the sources");
@@ -121,7 +126,7 @@ impl Cache {
         };
         match method {
             Method::Head => self.head(&job),
-            _ => self.join_or_start(job, left),
+            _ => self.join_or_start(job, client),
         }
     }
 
@@ -156,8 +161,9 @@ impl Cache {
     /// the same file: same length, same Last-Modified. Without those there is no proof.
     pub fn part(&self, follower: &Follower, part: Range<u64>) -> Option<Response> {
         let same = follower
-            .representation()
+            .representation(Duration::ZERO)
             .ok()
+            .flatten()
             .filter(|same| same.source_date.is_some())?;
         let Job { path, ask, .. } = follower.job();
         let last = part.end.checked_sub(1)?;
@@ -191,7 +197,7 @@ impl Cache {
         answer.ok()
     }
 
-    fn join_or_start(self: &Arc<Self>, job: Job, left: &dyn Fn() -> bool) -> Found {
+    fn join_or_start(self: &Arc<Self>, job: Job, client: &Slot) -> Found {
         let deadline = Instant::now() + ms(limits().turn_ms);
         let mut look = Instant::now() + ms(limits().look_ms);
         let mut transfers = lock(&self.transfers);
@@ -214,7 +220,7 @@ impl Cache {
                 };
                 transfers = again;
                 if look <= Instant::now() {
-                    if left() {
+                    if client.is_evicted() || client.client_closed() {
                         return Found::Failed(FetchError::Busy);
                     }
                     look = Instant::now() + ms(limits().look_ms);

@@ -6,6 +6,7 @@
 //!
 //! Not here: which answer it is (`answer`), where the bytes are (`cache`).
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::send::{SendError, send_content};
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
-use crate::wire::{Body, HeadError, Pending, Wire, pending};
+use crate::wire::{Body, HeadError, Wire};
 
 /// Whether another request may follow on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,12 +174,12 @@ impl<'a> Connection<'a> {
             Ok(place) => place,
             Err(malformed) => return Answer::malformed(malformed),
         };
-        let left = || pending(self.wire.stream()) == Pending::End;
-        let found = self.cache.lookup(request.method, &place, &via, &left);
+        let client = self.seat.slot();
+        let found = self.cache.lookup(request.method, &place, &via, client);
         match &place {
             Place::Root => Answer::failure(FetchError::NotFound),
             Place::Listing(path) | Place::File(path) => {
-                answer::answer(self.cache, request, path, found)
+                answer::answer(self.cache, request, path, found, client)
             }
         }
     }
@@ -206,6 +207,10 @@ impl<'a> Connection<'a> {
         let head_length = self.out.len() as u64;
 
         let stream = Arc::clone(self.wire.stream());
+        if closes {
+            // Until it is whole, whatever closes the connection must not look like its end.
+            let _ = sys::set_reset(stream.as_fd(), true);
+        }
         let mut outlet = Outlet::new(&stream, self.seat.slot());
         let cache = self.cache;
         let direct = |follower: &Follower, part| cache.part(follower, part);
@@ -227,7 +232,10 @@ impl<'a> Connection<'a> {
         }
         match result {
             Ok(()) if reusable => Next::Request,
-            Ok(()) => Next::Close,
+            Ok(()) => {
+                let _ = sys::set_reset(stream.as_fd(), false);
+                Next::Close
+            }
             Err(cause) => {
                 self.cut(&cause, closes || version == Version::Http10);
                 Next::Cut
@@ -242,8 +250,11 @@ impl<'a> Connection<'a> {
             SendError::Client(cause) => log::debug!("{}: client left: {cause}", self.client),
             SendError::Content(cause) => log::debug!("{}: cut short: {cause:?}", self.client),
         }
-        if reset && matches!(cause, SendError::Content(_)) {
-            let _ = sys::set_linger_zero(self.wire.stream().as_fd());
+        // What a client does not take would stay in the kernel for minutes.
+        let untaken =
+            matches!(cause, SendError::Client(cause) if cause.kind() == ErrorKind::TimedOut);
+        if reset || untaken {
+            let _ = sys::set_reset(self.wire.stream().as_fd(), true);
         }
     }
 
@@ -270,10 +281,17 @@ impl<'a> Connection<'a> {
     fn drain(&mut self, framing: Framing) -> bool {
         let mut body = Body::new(framing);
         let mut left = limits().drain_bytes;
+        let deadline = Instant::now() + ms(limits().linger_ms);
+        if !body.is_done() && !self.seat.slot().turn_to(Doing::Head) {
+            return false;
+        }
         let mut scrap = [0; 4096];
         while !body.is_done() {
-            let wait = self.wire.set_patience(ms(limits().linger_ms));
-            match wait.and_then(|()| body.read(&mut self.wire, &mut scrap)) {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() || self.wire.set_patience(wait).is_err() {
+                return false;
+            }
+            match body.read(&mut self.wire, &mut scrap) {
                 Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
                 _ => return false,
             }

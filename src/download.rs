@@ -13,7 +13,7 @@ mod writer;
 
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::http::{Forward, HttpDate};
@@ -165,11 +165,5 @@ impl Download {
             let _ = source.shutdown(Shutdown::Both);
         }
         true
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{limits, ms};
 use crate::slots::{Doing, Slot};
 use crate::sys;
-use crate::wire::{Pending, pending, timed_out};
+use crate::wire::timed_out;
 
 /// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
 /// make progress often, a fast one costs few calls.
@@ -61,7 +61,7 @@ impl<'a> Outlet<'a> {
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(count) => {
-                    self.progress(count);
+                    self.progress(count)?;
                     bytes = bytes.get(count..).unwrap_or_default();
                 }
                 Err(cause) => self.endure(cause)?,
@@ -88,7 +88,7 @@ impl<'a> Outlet<'a> {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.pace(begun.elapsed());
-                    self.progress(count);
+                    self.progress(count)?;
                 }
                 // A file system that cannot splice.
                 Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
@@ -100,9 +100,9 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Whether the client has closed its side.
-    pub fn peer_closed(&self) -> bool {
-        pending(self.stream) == Pending::End
+    /// The client's place.
+    pub fn slot(&self) -> &Slot {
+        self.slot
     }
 
     fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
@@ -123,10 +123,22 @@ impl<'a> Outlet<'a> {
         };
     }
 
-    fn progress(&mut self, count: usize) {
+    fn progress(&mut self, count: usize) -> io::Result<()> {
         self.sent = self.sent.saturating_add(count as u64);
         self.moved = Instant::now();
-        self.slot.turn_to(Doing::Answer);
+        self.hold()
+    }
+
+    /// Tells the slot of progress; an error if the place was taken away.
+    fn hold(&self) -> io::Result<()> {
+        if self.slot.turn_to(Doing::Answer) {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                ErrorKind::ConnectionAborted,
+                "another connection has its place",
+            ))
+        }
     }
 
     /// After an error: nothing, if it was but a time-out and the client took something lately.
@@ -137,6 +149,9 @@ impl<'a> Outlet<'a> {
         if !timed_out(&cause) {
             return Err(cause);
         }
+        if self.slot.is_evicted() {
+            return self.hold();
+        }
         let waiting = i64::try_from(sys::unsent(self.stream.as_fd())?).unwrap_or(i64::MAX);
         let acknowledged = i64::try_from(self.sent)
             .unwrap_or(i64::MAX)
@@ -145,7 +160,7 @@ impl<'a> Outlet<'a> {
             // The first look has nothing to compare with; the clock runs since the last byte sent.
             if self.acknowledged != i64::MIN {
                 self.moved = Instant::now();
-                self.slot.turn_to(Doing::Answer);
+                self.hold()?;
             }
             self.acknowledged = acknowledged;
         }

@@ -111,7 +111,10 @@ impl Proof {
                     .fields
                     .get("Content-Range")
                     .unwrap_or_default();
-                let range = ContentRange::parse(field).filter(|range| range.first == start);
+                let range = ContentRange::parse(field).filter(|range| {
+                    let rest = range.last.saturating_sub(start).saturating_add(1);
+                    range.first == start && response.length().is_none_or(|length| length == rest)
+                });
                 let range = range.ok_or_else(|| other("its range is not the one asked for"))?;
                 (0, range.complete)
             }

@@ -127,7 +127,7 @@ impl Reading<'_, '_> {
                 // The content was announced longer than it is.
                 Ready::End => return Err(SendError::Content(FetchError::Broken)),
                 Ready::Later { received } => {
-                    self.look();
+                    self.look()?;
                     if received >= at || since.elapsed() < ms(limits().far_ms) {
                         continue;
                     }
@@ -159,7 +159,7 @@ impl Reading<'_, '_> {
                 Ready::End => break,
                 Ready::Gone => return Err(SendError::Content(FetchError::Broken)),
                 Ready::Later { .. } => {
-                    self.look();
+                    self.look()?;
                     continue;
                 }
                 ready => ready.count(at),
@@ -199,10 +199,15 @@ impl Reading<'_, '_> {
 
     /// A client that has closed its side does not hold a place that another transfer waits for; it may
     /// still read.
-    fn look(&mut self) {
-        if self.outlet.peer_closed() {
+    fn look(&mut self) -> Result<(), SendError> {
+        let slot = self.outlet.slot();
+        if slot.is_evicted() {
+            return Err(SendError::Client(ErrorKind::ConnectionAborted.into()));
+        }
+        if slot.client_closed() {
             self.follower.forsake();
         }
+        Ok(())
     }
 
     /// Asks a source for the rest of the part on this client's behalf alone; how many bytes that gave.

@@ -236,15 +236,15 @@ impl Acceptor {
 
     /// After an accept error: frees a descriptor if they are out, and waits a little longer each time.
     fn back_off(&self, cause: &io::Error, pause: Duration) -> Duration {
-        const ENFILE: i32 = 23;
-        const EMFILE: i32 = 24;
         if matches!(
             cause.kind(),
             ErrorKind::ConnectionAborted | ErrorKind::Interrupted
         ) {
             return pause;
         }
-        let out_of_descriptors = matches!(cause.raw_os_error(), Some(ENFILE | EMFILE));
+        let out_of_descriptors = cause
+            .raw_os_error()
+            .is_some_and(|code| sys::OUT_OF_DESCRIPTORS.contains(&code));
         if pause.is_zero() {
             log::warning!("cannot accept: {cause}; going on");
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{limits, ms};
 use crate::lock::lock;
+use crate::wire::{Pending, pending};
 
 /// What a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +61,21 @@ impl Slot {
             .state
             .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
-        if ours {
+        // An answer's thread sees it soon and closes: a shutdown could look like the answer's end.
+        if ours && seen & 3 != Doing::Answer as u64 {
             let _ = self.stream.shutdown(Shutdown::Both);
         }
         ours
+    }
+
+    /// Whether the place was taken away.
+    pub fn is_evicted(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & 3 == EVICTED
+    }
+
+    /// Whether the client has closed its side; it may still read.
+    pub fn client_closed(&self) -> bool {
+        pending(&self.stream) == Pending::End
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Lookup {
     Miss,
     /// A directory.
     Directory,
+    /// No descriptor is left to open it with.
+    Busy(io::Error),
     /// Something that cannot be served, and cannot be replaced either.
     Unusable(io::Error),
 }
@@ -117,6 +119,13 @@ impl Store {
             Ok((_, metadata)) if metadata.is_dir() => Lookup::Directory,
             Ok(_) => Lookup::Unusable(io::Error::other("not a regular file")),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Lookup::Miss,
+            Err(cause)
+                if cause
+                    .raw_os_error()
+                    .is_some_and(|code| sys::OUT_OF_DESCRIPTORS.contains(&code)) =>
+            {
+                Lookup::Busy(cause)
+            }
             Err(cause) => Lookup::Unusable(cause),
         }
     }
@@ -173,7 +182,11 @@ impl Store {
         self.partials.abandon();
     }
 
-    fn check_space(&self, length: u64) -> io::Result<()> {
+    /// Whether `length` more bytes leave the free space that is to be left.
+    ///
+    /// # Errors
+    /// When they do not, or nobody knows.
+    pub fn check_space(&self, length: u64) -> io::Result<()> {
         let space = sys::space(&self.root)?;
         let least = match self.min_free {
             MinFree::Default => (space.total / 100).min(256 << 20),

@@ -19,6 +19,9 @@ compile_error!("sys.rs knows the system calls of 64-bit Linux only");
 #[cfg(any(target_arch = "mips64", target_arch = "sparc64"))]
 compile_error!("sys.rs does not know this architecture's numbers of signals and options");
 
+/// ENFILE and EMFILE: no descriptor is left in the system, in this process.
+pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
+
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
 
@@ -140,15 +143,15 @@ pub fn listen(socket: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     checked(unsafe { c_listen(socket.as_raw_fd(), backlog) })
 }
 
-/// Makes the close of `socket` a reset: the peer cannot take the cut for an end.
-pub fn set_linger_zero(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let (fd, linger, length) = (socket.as_raw_fd(), [1, 0], size_of::<Linger>() as c_uint);
+/// Makes the close of `socket` a reset, which no peer takes for an end; `on` false undoes it.
+pub fn set_reset(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    let linger: Linger = [c_int::from(on), 0];
+    let (fd, length) = (socket.as_raw_fd(), size_of::<Linger>() as c_uint);
     // SAFETY: `linger` has the layout and length of `struct linger` and outlives the call.
     checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) })
 }
 
-/// Raises the soft limit on open descriptors to the hard one where the kernel lets us, and returns
-/// the limit now in force.
+/// Raises the soft limit on open descriptors to the hard one if it can; the limit in force then.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit: ResourceLimit = [0; 2];
     // SAFETY: `limit` has the layout of `struct rlimit` and outlives the call.

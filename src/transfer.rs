@@ -23,6 +23,9 @@ use crate::store::Store;
 use crate::upstream::{FetchError, Upstream};
 use crate::wire::timed_out;
 
+/// After so many bytes the free space is looked at again.
+const LOOK_AT_ROOM: u64 = 16 * 1024 * 1024;
+
 /// How much is read from a source at a time, in bytes.
 const BLOCK: usize = 256 * 1024;
 
@@ -38,6 +41,8 @@ pub struct Transfer<'a> {
     proof: Option<Proof>,
     /// What had been received when the present response began.
     begun_at: u64,
+    /// What was stored since the free space was looked at.
+    unlooked: u64,
     breaks: Breaks,
 }
 
@@ -70,6 +75,7 @@ impl<'a> Transfer<'a> {
             partial,
             proof,
             begun_at: 0,
+            unlooked: 0,
             breaks: Breaks::default(),
         }
     }
@@ -125,6 +131,10 @@ impl<'a> Transfer<'a> {
             let bytes = block.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return Ok(());
+            }
+            let grown = self.writer.received().saturating_add(count as u64);
+            if length.is_some_and(|length| grown > length) {
+                return Err(Stop::Broken(over_length()));
             }
             self.store_block(bytes, length)
                 .map_err(|Abandoned| Stop::Abandoned)?;
@@ -203,6 +213,14 @@ impl<'a> Transfer<'a> {
                 self.stop_storing(&io::Error::other(why));
             }
         }
+        // Other transfers grow as well: the room that was there at the start may be gone.
+        self.unlooked = self.unlooked.saturating_add(bytes.len() as u64);
+        if self.partial.is_some() && self.unlooked >= LOOK_AT_ROOM {
+            self.unlooked = 0;
+            if let Err(cause) = self.store.check_space(0) {
+                self.stop_storing(&cause);
+            }
+        }
         match self.writer.write(bytes) {
             Ok(()) => Ok(()),
             Err(WriteError::Abandoned) => Err(Abandoned),
@@ -237,6 +255,13 @@ enum Stop {
     Abandoned,
     /// It broke off.
     Broken(io::Error),
+}
+
+fn over_length() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "more content than was announced",
+    )
 }
 
 fn cut_range() -> io::Error {

@@ -98,8 +98,8 @@ impl Wire {
         self.buffer.drain(..self.start);
         self.start = 0;
         let held = self.buffer.len();
-        // Heads are small: the first read takes what a head needs, later ones more.
-        let room = if held == 0 { 4096 } else { AHEAD };
+        // Heads are small, and an idle connection waits with this much: later reads take more.
+        let room = if held == 0 { 1024 } else { AHEAD };
         self.buffer.resize(held.saturating_add(room), 0);
         let read = match self.buffer.get_mut(held..) {
             Some(space) => read_once(&self.stream, space),

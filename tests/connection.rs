@@ -279,8 +279,10 @@ fn a_full_table_makes_room_by_the_longest_idle() {
     for client in &mut clients {
         client.get("/a.tar").is_whole(b"content of a");
     }
-    // The second becomes the longest idle.
+    // The second becomes the longest idle, once its thread has got as far as to wait.
+    rig.daemon.rests();
     clients[0].get("/a.tar").is_whole(b"content of a");
+    rig.daemon.rests();
     rig.daemon.client().get("/b.tar").is_whole(b"content of b");
     assert!(clients[1].closed().is_some());
     clients[0].get("/b.tar").is_whole(b"content of b");

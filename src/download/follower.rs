@@ -52,20 +52,30 @@ impl Follower {
         Self { download, id }
     }
 
-    /// What the content is; waits for the source's head, which has its own limits.
+    /// What the content is, once the source's head is there; waits for it, but not longer than
+    /// `patience`.
     ///
     /// # Errors
     /// When there will be none.
-    pub fn representation(&self) -> Result<Arc<Representation>, FetchError> {
+    pub fn representation(
+        &self,
+        patience: Duration,
+    ) -> Result<Option<Arc<Representation>>, FetchError> {
+        let deadline = Instant::now() + patience;
         let mut state = lock(&self.download.state);
         loop {
             if let Some(representation) = self.download.representation.get() {
-                return Ok(Arc::clone(representation));
+                return Ok(Some(Arc::clone(representation)));
             }
             if let Phase::Failed(error) = state.phase {
                 return Err(error);
             }
-            state = self.download.wait(state);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let waited = self.download.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -94,13 +94,13 @@ fn listen_again() {
 #[test]
 fn linger_zero_makes_the_close_a_reset() {
     let (near, mut far) = pair();
-    set_linger_zero(near.as_fd()).unwrap();
+    set_reset(near.as_fd(), true).unwrap();
     drop(near);
     assert_eq!(
         far.read(&mut [0]).unwrap_err().kind(),
         ErrorKind::ConnectionReset
     );
-    assert!(set_linger_zero(tempfile::tempfile().unwrap().as_fd()).is_err());
+    assert!(set_reset(tempfile::tempfile().unwrap().as_fd(), true).is_err());
 }
 
 #[test]

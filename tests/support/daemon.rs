@@ -163,6 +163,21 @@ impl Daemon {
             .collect()
     }
 
+    /// Waits until every thread of it sleeps: what they did for the last answers is done.
+    pub fn rests(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let sleeps = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            // A thread that has ended meanwhile does nothing any more.
+            stat.map_or(true, |stat| {
+                stat.rsplit(')').next().unwrap().starts_with(" S")
+            })
+        };
+        super::until("the daemon rests", || {
+            std::fs::read_dir(&tasks).unwrap().all(sleeps)
+        });
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
