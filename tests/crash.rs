@@ -60,6 +60,8 @@ fn a_killed_transfer_leaves_no_name_and_its_leftover_is_swept() {
 #[test]
 fn only_dead_partials_are_swept() {
     let (rig, gate, mut client) = half_way(|setup| setup);
+    // Its own sweep is over.
+    rig.daemon.rests();
     let outside = rig.cache.outside().join("elsewhere");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("kept"), b"content").unwrap();
