@@ -27,24 +27,28 @@ use source::Source;
 mod client;
 /// Numbers from a seed.
 mod dice;
-/// What sources answer, and in how many ways that is wrong.
+/// In how many ways an answer is wrong.
 mod fault;
 /// Counts.
 mod figures;
 /// Content that can be checked at any offset.
 mod file;
+/// What sources answer.
+mod reply;
 /// Sources at which files change and answers go wrong.
 mod source;
+/// The wire of a client.
+mod wire;
 
 /// The longest that one thing may take, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Files in a round, and sources.
-const FILES: u64 = 40;
+const FILES: u64 = 60;
 const SOURCES: usize = 3;
 
 /// Waits that a storm cannot afford at their full length.
-const LIMITS: &str = "patience_ms=400,demote_ms=300,kept_ms=300,pause_ms=1,far_ms=150,ring_ms=500,\
+const LIMITS: &str = "patience_ms=400,demote_ms=300,kept_ms=300,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
 
 /// Threads that stay in accept.
@@ -114,7 +118,7 @@ impl Storm {
             prelude: "true",
             least_free: "0",
             seed: number("PACKAGE_CACHE_SEED", now % 1_000_000_000),
-            rounds: number("PACKAGE_CACHE_ROUNDS", 2),
+            rounds: number("PACKAGE_CACHE_ROUNDS", 1),
             figures: Arc::default(),
         };
         eprintln!(
@@ -202,7 +206,7 @@ impl Storm {
             .map(|number| {
                 let dir = dice.pick(&["a", "a/b", "c", "d/e/f", "blocked"]);
                 let path = format!("/{top}/{dir}/{number}.tar");
-                Arc::new(File::roll(path, &mut dice, SOURCES))
+                Arc::new(File::roll(path, &mut dice, SOURCES, number == 0))
             })
             .collect();
         sources

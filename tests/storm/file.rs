@@ -56,9 +56,13 @@ pub struct File {
 
 impl File {
     /// A file of chance.
-    pub fn roll(path: String, dice: &mut Dice, sources: usize) -> Self {
+    pub fn roll(path: String, dice: &mut Dice, sources: usize, large: bool) -> Self {
         let sure = dice.chance(50);
-        let length = length(dice);
+        let length = match large {
+            // More than two sockets hold for a client that does not read.
+            true => 12_000_000 + dice.up_to(4_000_000),
+            false => length(dice),
+        };
         let dated = sure || dice.chance(85);
         let (mut versions, mut twins) = (Vec::new(), false);
         for number in 0..3 {

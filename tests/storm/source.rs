@@ -13,9 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::fault::Reply;
 use super::figures::Figures;
 use super::file::File;
+use super::reply::Reply;
 
 /// A request as far as a source cares.
 pub struct Request {
