@@ -23,6 +23,7 @@ use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
 use crate::origin::{Ask, OriginError, Response};
+use crate::proof;
 use crate::slots::Slot;
 use crate::store::{Lookup, Store, Stored};
 use crate::upstream::{FetchError, Upstream, Wanted};
@@ -158,18 +159,23 @@ impl Cache {
     }
 
     /// A part of a transfer's content for one reader alone, from the first source that shows to have
-    /// the same file: same length, same Last-Modified. Without those there is no proof.
-    pub fn part(&self, follower: &Follower, part: Range<u64>) -> Option<Response> {
-        let same = follower
-            .representation(Duration::ZERO)
-            .ok()
-            .flatten()
-            .filter(|same| same.source_date.is_some())?;
+    /// the same file: same length, same Last-Modified, and once more the bytes of `overlap`, which the reader
+    /// got just before. Without those there is no proof. Each `attempt` begins with another source.
+    pub fn part(
+        &self,
+        follower: &Follower,
+        part: Range<u64>,
+        overlap: &[u8],
+        attempt: u64,
+    ) -> Option<Response> {
+        let same = follower.representation(Duration::ZERO).ok().flatten()?;
+        same.source_date?;
         let Job { path, ask, .. } = follower.job();
+        let first = part.start.checked_sub(overlap.len() as u64)?;
         let last = part.end.checked_sub(1)?;
-        let ask = ask.part(part.start, Some(last));
+        let ask = ask.part(first, Some(last));
         let expected = ContentRange {
-            first: part.start,
+            first,
             last,
             complete: same.length,
         };
@@ -178,22 +184,25 @@ impl Cache {
             encoded: &encoded,
             name: path.name(),
         };
-        let answer = self
-            .upstream
-            .first(&self.upstream.order(), wanted, &ask, &mut |response| {
-                let range = response
-                    .head
-                    .fields
-                    .get("Content-Range")
-                    .and_then(ContentRange::parse);
-                if response.head.status != StatusCode::PARTIAL_CONTENT {
-                    Err(OriginError::Status(response.head.status))
-                } else if range == Some(expected) && response.last_modified() == same.source_date {
-                    Ok(response)
-                } else {
-                    Err(OriginError::NotTheFile("a part of another one".to_owned()))
-                }
-            });
+        let mut order = self.upstream.order();
+        let turn = usize::try_from(attempt)
+            .unwrap_or(0)
+            .checked_rem(order.len());
+        order.rotate_left(turn.unwrap_or(0));
+        let answer = self.upstream.first(&order, wanted, &ask, &mut |response| {
+            let range = response
+                .head
+                .fields
+                .get("Content-Range")
+                .and_then(ContentRange::parse);
+            if response.head.status != StatusCode::PARTIAL_CONTENT {
+                Err(OriginError::Status(response.head.status))
+            } else if range == Some(expected) && response.last_modified() == same.source_date {
+                proof::compare(response, 0, overlap)
+            } else {
+                Err(OriginError::NotTheFile("a part of another one".to_owned()))
+            }
+        });
         answer.ok()
     }
 

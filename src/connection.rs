@@ -25,7 +25,8 @@ use crate::http::{
 use crate::limits::{Limits, limits, ms};
 use crate::log;
 use crate::outlet::Outlet;
-use crate::send::{SendError, send_content};
+use crate::reading::SendError;
+use crate::send::send_content;
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
@@ -213,7 +214,9 @@ impl<'a> Connection<'a> {
         }
         let mut outlet = Outlet::new(&stream, self.seat.slot());
         let cache = self.cache;
-        let direct = |follower: &Follower, part| cache.part(follower, part);
+        let direct = |follower: &Follower, part, overlap: &[u8], attempt| {
+            cache.part(follower, part, overlap, attempt)
+        };
         let result = send_content(&mut outlet, &mut self.out, answer.content, &direct);
         let sent = outlet.sent().saturating_sub(head_length);
         if log::enabled(log::Level::Info) {

@@ -34,6 +34,7 @@ mod outlet;
 mod partial;
 mod proof;
 mod proxy;
+mod reading;
 mod ring;
 mod send;
 mod server;

@@ -151,7 +151,14 @@ fn strong_etag(response: &Response) -> Option<&[u8]> {
 }
 
 /// Reads over `skip` bytes and then `overlap`, which must come again.
-fn compare(mut response: Response, mut skip: u64, overlap: &[u8]) -> Result<Response, OriginError> {
+///
+/// # Errors
+/// When other bytes come, or none.
+pub fn compare(
+    mut response: Response,
+    mut skip: u64,
+    overlap: &[u8],
+) -> Result<Response, OriginError> {
     let mut block = vec![0; 64 * 1024];
     while skip > 0 {
         let most = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
