@@ -1,7 +1,7 @@
 //! A source that dies in mid-body: going on with proof, or not at all.
 
 use crate::support::{
-    End, Gate, MODIFIED, Origin, Rig, Script, Setup, Step, head, noise, ok, reply,
+    Client, End, Gate, MODIFIED, Origin, Rig, Script, Setup, Step, head, noise, ok, reply,
 };
 
 const LENGTH: usize = 200_000;
@@ -278,4 +278,62 @@ fn a_part_from_elsewhere_is_refused_even_if_its_bytes_would_fit() {
             .script("/d/a.tar", part(&content, start, left, &modified()));
         is_cut(&rig, &content, "another start");
     }
+}
+
+/// A transfer held at `FIRST`, one client that has got that far, and the gate that holds it.
+fn held(content: &[u8], limits: &str, later: &[Script]) -> (Rig, Gate, Client) {
+    let (rig, gate) = (Rig::with(|setup| setup.limits(limits)), Gate::new());
+    let rest = [
+        Step::Wait(gate.clone()),
+        Step::Send(content[FIRST..].to_vec()),
+    ];
+    rig.origin
+        .script("/d/a.tar", broken(content, &[&modified()], &rest));
+    for script in later {
+        rig.origin.script("/d/a.tar", script.clone());
+    }
+    let mut client = rig.daemon.begin("/d/a.tar");
+    assert_eq!(client.head().status, 200);
+    assert!(client.take(FIRST) == content[..FIRST]);
+    (rig, gate, client)
+}
+
+#[test]
+fn a_range_far_ahead_goes_around_its_transfer() {
+    const AHEAD: usize = 150_000;
+    let content = noise(LENGTH);
+    let around = part(&content, AHEAD, LENGTH - AHEAD, &modified());
+    let (rig, gate, mut client) = held(&content, "far_ms=100,look_ms=20", &[around]);
+    let range = format!("Range: bytes={AHEAD}-");
+    let ahead = rig.daemon.ask("GET", "/d/a.tar", &[&range]);
+    assert_eq!((ahead.status, ahead.end), (206, End::Complete));
+    assert!(ahead.body == content[AHEAD..]);
+    gate.open();
+    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
+    assert!(rig.cache.stored("d/a.tar") == content);
+    assert_eq!(rig.origin.requests().len(), 2);
+}
+
+#[test]
+fn a_way_around_that_breaks_goes_on_with_proof_only() {
+    const AHEAD: usize = 120_000;
+    const BROKE: usize = AHEAD + 40_000;
+    let content = noise(LENGTH);
+    let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    // The rest comes of another file of equal length and time, what was sent before included.
+    let around = [
+        part(&content, AHEAD, BROKE - AHEAD, &modified()),
+        part(&other, AHEAD, LENGTH - AHEAD, &modified()),
+    ];
+    let limits = "far_ms=100,look_ms=20,attempts=2";
+    let (rig, gate, mut client) = held(&content, limits, &around);
+    let mut ranged = rig.daemon.client();
+    ranged.ask("GET", "/d/a.tar", &[&format!("Range: bytes={AHEAD}-")]);
+    assert_eq!(ranged.head().status, 206);
+    assert!(ranged.take(BROKE - AHEAD) == content[AHEAD..BROKE]);
+    rig.daemon.wait_for_log("its bytes are others");
+    // Then the transfer itself gets there, with the same bytes.
+    gate.open();
+    assert!(ranged.rest() == (content[BROKE..].to_vec(), End::Complete));
+    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
 }
