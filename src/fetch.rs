@@ -78,7 +78,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
                 .to_vec(),
             stored: false,
             source_date: response.last_modified(),
-            forward: if job.purpose == Purpose::RelayListing || response.directory {
+            forward: if job.purpose != Purpose::Store || response.directory {
                 Forward::Bypass
             } else {
                 Forward::UriMiss

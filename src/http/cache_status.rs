@@ -74,11 +74,7 @@ impl Display for CacheStatus {
             collapsed,
         } = *self
         else {
-            return f.write_str(if *self == Self::Hit {
-                "hit"
-            } else {
-                "hit; detail=stale"
-            });
+            return f.write_str("hit");
         };
         f.write_str("fwd=")?;
         f.write_str(why.token())?;
