@@ -42,7 +42,6 @@ const SIG_IGN: usize = 1;
 const SOL_SOCKET: c_int = 1;
 const SO_LINGER: c_int = 13;
 const RLIMIT_NOFILE: c_int = 7;
-/// The most that Linux moves in one sendfile(2) call, in bytes.
 const SEND_MOST: usize = 0x7fff_f000;
 const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
     true => 0x4004_7473,
