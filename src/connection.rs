@@ -53,6 +53,8 @@ pub struct Connection<'a> {
     out: Vec<u8>,
     /// When the request was there.
     begun: Instant,
+    /// Whether its first request is still awaited.
+    fresh: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -65,6 +67,7 @@ impl<'a> Connection<'a> {
             client,
             out: Vec::new(),
             begun: Instant::now(),
+            fresh: true,
         }
     }
 
@@ -87,9 +90,11 @@ impl<'a> Connection<'a> {
     /// The next request's head; none when the connection is over.
     fn read_head(&mut self) -> Option<Result<RequestHead, Malformed>> {
         if self.wire.ahead().is_empty() {
-            if self.seat.stopping() || !self.seat.slot().turn_to(Doing::Idle) {
+            let held = self.fresh || self.seat.slot().turn_to(Doing::Idle);
+            if self.seat.stopping() || !held {
                 return None;
             }
+            self.fresh = false;
             self.wire.release();
             self.out = Vec::new();
             self.wire.set_patience(ms(limits().idle_ms)).ok()?;

@@ -18,9 +18,9 @@ use crate::wire::{Pending, pending};
 /// What a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// It waits for a request.
+    /// It waits for another request.
     Idle = 0,
-    /// A request head arrives.
+    /// A request head arrives, or the first one is awaited.
     Head = 1,
     /// An answer is made and sent.
     Answer = 2,
@@ -129,7 +129,9 @@ impl Slots {
             state: AtomicU64::new(0),
             start: self.start,
         });
-        slot.state.store(slot.now() << 2, Ordering::Relaxed);
+        // Its first request is on its way: it goes after those that have waited longer for theirs.
+        let state = slot.now() << 2 | Doing::Head as u64;
+        slot.state.store(state, Ordering::Relaxed);
         let at = table.free.pop().unwrap_or(table.slots.len());
         match table.slots.get_mut(at) {
             Some(place) => *place = Some(Arc::clone(&slot)),
