@@ -67,23 +67,6 @@ fn send_file_keeps_the_offset_when_it_fails() {
 }
 
 #[test]
-fn blocked_signals_are_waited_for() {
-    unsafe extern "C" {
-        safe fn raise(signal: c_int) -> c_int;
-    }
-    // A thread of its own: the mask stays with it, and `raise` signals the calling thread alone.
-    let waiter = std::thread::spawn(|| {
-        block_signals().unwrap();
-        for number in [SIGTERM, SIGINT] {
-            assert_eq!(raise(number), 0);
-            assert_eq!(wait_signal().unwrap(), number);
-        }
-        raise(SIGXFSZ)
-    });
-    assert_eq!(waiter.join().unwrap(), 0);
-}
-
-#[test]
 fn listen_again() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listen(listener.as_fd(), 4096).unwrap();
