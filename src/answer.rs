@@ -8,7 +8,6 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::cache::{Cache, Found};
 use crate::cache_path::CachePath;
@@ -20,7 +19,6 @@ use crate::http::{
     CacheStatus, Forward, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode,
     Version, media_type,
 };
-use crate::limits::{limits, ms};
 use crate::origin;
 use crate::slots::Slot;
 use crate::store::Stored;
@@ -116,7 +114,8 @@ impl Answer {
                 StatusCode::NOT_FOUND,
                 "neither the cache nor a source has it",
             ),
-            FetchError::BadGateway => (
+            // Whoever was told of the latter had a stored file.
+            FetchError::BadGateway | FetchError::NotModified => (
                 StatusCode::BAD_GATEWAY,
                 "no source gave it; the log says why",
             ),
@@ -150,7 +149,7 @@ pub fn answer(
     client: &Slot,
 ) -> Answer {
     match found {
-        Found::Stored(stored) => from_stored(cache, request, path, stored),
+        Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
         Found::Following {
             follower,
             collapsed,
@@ -160,7 +159,13 @@ pub fn answer(
     }
 }
 
-fn from_stored(cache: &Cache, request: &RequestHead, path: &CachePath, stored: Stored) -> Answer {
+fn from_stored(
+    cache: &Cache,
+    request: &RequestHead,
+    path: &CachePath,
+    stored: Stored,
+    status: CacheStatus,
+) -> Answer {
     let Stored {
         file,
         length,
@@ -175,7 +180,7 @@ fn from_stored(cache: &Cache, request: &RequestHead, path: &CachePath, stored: S
         age: cache.age(path, &etag),
     };
     let mut answer = view.answer(request, |part| Content::File { file, part });
-    answer.status = Some(CacheStatus::Hit);
+    answer.status = Some(status);
     answer
 }
 
@@ -185,8 +190,9 @@ fn from_transfer(
     collapsed: bool,
     client: &Slot,
 ) -> Answer {
-    let representation = match await_head(&follower, client) {
-        Ok(representation) => representation,
+    let representation = match follower.await_head(client, None) {
+        Ok(Some(representation)) => representation,
+        Ok(None) => return Answer::failure(FetchError::Timeout),
         Err(error) => return Answer::failure(error),
     };
     let status = Some(CacheStatus::Forwarded {
@@ -208,22 +214,6 @@ fn from_transfer(
     let mut answer = view.answer(request, |part| Content::Follow { follower, part });
     answer.status = status;
     answer
-}
-
-/// Waits for the source's head. A client that has closed its side does not hold a place that another
-/// transfer waits for; one that lost its place is not waited for.
-fn await_head(follower: &Follower, client: &Slot) -> Result<Arc<Representation>, FetchError> {
-    loop {
-        if let Some(representation) = follower.representation(ms(limits().look_ms))? {
-            return Ok(representation);
-        }
-        if client.is_evicted() {
-            return Err(FetchError::Busy);
-        }
-        if client.client_closed() {
-            follower.forsake();
-        }
-    }
 }
 
 /// All of it, chunked or until the close; ranges are ignored (RFC 9110 §14.2).

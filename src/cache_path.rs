@@ -67,7 +67,6 @@ impl CachePath {
     }
 
     /// The decoded segments joined by slashes, without one at either end.
-    #[cfg(test)]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }

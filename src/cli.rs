@@ -1,7 +1,7 @@
 //! The command line: an argument list in, a Command out.
 //!
-//! Rules: options may repeat, the last one wins (`--source` collects); `--help` and `--version` win
-//! over whatever follows them; an error is one line that names the value and the remedy.
+//! Rules: options may repeat, the last one wins (`--source` and `--revalidate` collect); `--help` and
+//! `--version` win over whatever follows them; an error is one line that names the value and the remedy.
 //!
 //! Not here: the environment, files, name lookup. That a value works is found out where it is used.
 
@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::glob::Glob;
 use crate::http::Url;
 
 mod usage;
@@ -51,6 +52,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Whether to log to `/dev/log` instead of stderr.
     pub syslog: bool,
+    /// Paths whose files change at the sources.
+    pub revalidate: Vec<Glob>,
     /// The longest silence tolerated from a source, 1 to 86,400 s.
     pub timeout: Duration,
     /// Bytes to leave free on the cache's file system; none: 1 % of it or 256 MiB, the smaller.
@@ -75,6 +78,7 @@ impl Default for Options {
             port: 4000,
             verbosity: 0,
             syslog: false,
+            revalidate: Vec::new(),
             timeout: Duration::from_secs(30),
             min_free: None,
             max_connections: 1024,
@@ -144,6 +148,7 @@ impl Options {
             "port" => self.port = long.number(0..=u16::MAX)?,
             "verbose" => self.verbosity = long.flag(self.verbosity.saturating_add(1))?,
             "syslog" => self.syslog = long.flag(true)?,
+            "revalidate" => self.revalidate.push(long.glob()?),
             "timeout" => self.timeout = Duration::from_secs(long.number(1..=86_400)?),
             "min-free" => self.min_free = Some(long.size()?),
             "max-connections" => self.max_connections = long.number(1..=10_000)?,
@@ -214,6 +219,11 @@ impl<'a> Long<'a> {
     fn source(&mut self) -> Result<Url, UsageError> {
         let text = self.text()?;
         Url::parse_source(&text).map_err(|error| self.refuse(&text, &error.to_string()))
+    }
+
+    fn glob(&mut self) -> Result<Glob, UsageError> {
+        let text = self.text()?;
+        Glob::parse(&text).map_err(|error| self.refuse(&text, &error.to_string()))
     }
 
     fn host(&mut self) -> Result<String, UsageError> {

@@ -181,7 +181,7 @@ impl<'a> Connection<'a> {
             Err(malformed) => return Answer::malformed(malformed),
         };
         let client = self.seat.slot();
-        let found = self.cache.lookup(request.method, &place, &via, client);
+        let found = self.cache.lookup(request, &place, &via, client);
         match &place {
             Place::Root => Answer::failure(FetchError::NotFound),
             Place::Listing(path) | Place::File(path) => {

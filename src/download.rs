@@ -96,6 +96,7 @@ impl State {
 #[derive(Debug)]
 pub struct Download {
     job: Job,
+    begun: Instant,
     state: Mutex<State>,
     /// Told of every change of `state`.
     changed: Condvar,
@@ -117,6 +118,7 @@ impl Download {
         };
         let download = Arc::new(Self {
             job,
+            begun: Instant::now(),
             state: Mutex::new(state),
             changed: Condvar::new(),
             representation: OnceLock::new(),
@@ -129,6 +131,11 @@ impl Download {
     /// What it fetches.
     pub fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// Whether a reader that has no stored file gets content of it, or an error that is one for it too.
+    pub fn serves_all(&self) -> bool {
+        self.job.held.is_none() || self.representation.get().is_some()
     }
 
     /// Attaches a reader; none if the transfer has failed, gives way, or lost its beginning.

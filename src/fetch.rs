@@ -1,11 +1,13 @@
 //! Fetch: the thread of one transfer, from the question to its end.
 //!
-//! Rules: what is no package content, or has no room, is relayed and never stored.
+//! Rules: what is no package content, or has no room, is relayed and never stored; what a check of a stored
+//! file found is noted before its readers hear of it.
 //!
 //! Not here: which requests share a transfer (`cache`), moving its content (`transfer`).
 
 use std::sync::Arc;
 
+use crate::checks::Verdict;
 use crate::download::{Representation, Writer};
 use crate::http::{Forward, media_type};
 use crate::job::{Job, Purpose};
@@ -13,7 +15,7 @@ use crate::origin::Response;
 use crate::partial::Partial;
 use crate::store::Store;
 use crate::transfer::Transfer;
-use crate::upstream::Upstream;
+use crate::upstream::{FetchError, Upstream};
 
 /// Runs one transfer to its end. `unshared` is called once it is certain that it will not be stored.
 pub fn run(
@@ -27,14 +29,34 @@ pub fn run(
     let wanted = job.wanted(&encoded);
     let response = match upstream.fetch(wanted, &job.ask) {
         Ok(response) => response,
-        Err(error) => return writer.fail(error),
+        Err(error) => {
+            if job.held.is_some() {
+                store.checks().note(&job.path, verdict(error));
+            }
+            return writer.fail(error);
+        }
     };
+    if let Some(held) = job.held.as_ref().filter(|held| held.is_newest(&response)) {
+        // Noted before anybody is told: whoever asks next must not ask again.
+        store.note_fresh(&job.path, &held.etag);
+        store.checks().note(&job.path, Verdict::Confirmed);
+        upstream.finish(response);
+        return writer.fail(FetchError::NotModified);
+    }
     let partial = begin(store, job, &response);
     if partial.is_none() {
         unshared();
     }
     announce(job, &response, partial.as_ref(), &writer);
     Transfer::new(store, upstream, job, writer, unshared, partial, &response).run(response)
+}
+
+/// What a failed question says of the stored file.
+fn verdict(error: FetchError) -> Verdict {
+    match error {
+        FetchError::NotFound => Verdict::Gone,
+        _ => Verdict::Unconfirmed,
+    }
 }
 
 /// The partial for content that is to be stored and can be.
@@ -56,6 +78,7 @@ fn begin(store: &Arc<Store>, job: &Job, response: &Response) -> Option<Partial> 
 fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &Writer) {
     let length = response.length();
     let own_type = media_type::of(job.path.name());
+    let forward = job.held.as_ref().map_or(Forward::UriMiss, |held| held.why);
     let representation = match partial {
         Some(partial) => Representation {
             length,
@@ -64,7 +87,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
             media_type: own_type.into(),
             stored: true,
             source_date: response.last_modified(),
-            forward: Forward::UriMiss,
+            forward,
         },
         None => Representation {
             length,
@@ -81,7 +104,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
             forward: if job.purpose != Purpose::Store || response.directory {
                 Forward::Bypass
             } else {
-                Forward::UriMiss
+                forward
             },
         },
     };

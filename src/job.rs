@@ -1,7 +1,8 @@
 //! Job: what one transfer is to fetch, and what becomes of it.
 
 use crate::cache_path::CachePath;
-use crate::origin::Ask;
+use crate::http::{Forward, HttpDate, StatusCode};
+use crate::origin::{Ask, Response};
 use crate::upstream::Wanted;
 
 /// What a transfer is to do.
@@ -13,9 +14,31 @@ pub struct Job {
     pub ask: Ask,
     /// What becomes of it.
     pub purpose: Purpose,
+    /// What is stored already: then the question is whether it has changed.
+    pub held: Option<Held>,
 }
 
 impl Job {
+    /// To fetch what is not there.
+    pub fn fetch(path: CachePath, ask: Ask, purpose: Purpose) -> Self {
+        Self {
+            path,
+            ask,
+            purpose,
+            held: None,
+        }
+    }
+
+    /// To ask whether what is held has changed, and to fetch it if so.
+    pub fn check(path: CachePath, ask: Ask, held: Held) -> Self {
+        Self {
+            path,
+            ask: ask.if_modified_since(held.date),
+            purpose: Purpose::Store,
+            held: Some(held),
+        }
+    }
+
     /// The path as sources get it.
     pub fn encoded(&self) -> String {
         let mut encoded = self.path.encoded();
@@ -46,4 +69,30 @@ pub enum Purpose {
     RelayFile,
     /// A listing to pass on.
     RelayListing,
+}
+
+/// A stored file that may have changed at its source.
+#[derive(Debug)]
+pub struct Held {
+    /// Its entity tag.
+    pub etag: String,
+    /// Its time, if that is the source's.
+    pub date: Option<HttpDate>,
+    /// Why it is not served unasked.
+    pub why: Forward,
+}
+
+impl Held {
+    /// Whether the answer brings nothing newer. A mirror may lag behind the one that gave us the file;
+    /// the first source may go back to an older one.
+    pub fn is_newest(&self, response: &Response) -> bool {
+        if response.head.status == StatusCode::NOT_MODIFIED {
+            return true;
+        }
+        let older = response
+            .last_modified()
+            .zip(self.date)
+            .is_some_and(|(theirs, ours)| theirs < ours);
+        older && response.source > 0
+    }
 }

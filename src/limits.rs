@@ -75,6 +75,10 @@ limits! {
     overlap_bytes = 64 * 1024;
     /// A reader that waits looks whether its client is still there this often.
     look_ms = 1_000;
+    /// What a check of a stored file found serves everyone for this long.
+    share_ms = 10_000;
+    /// A stored file is served as it is when a check of it has found nothing for this long.
+    stale_ms = 5_000;
     /// What a body that cannot be stored may be ahead of its slowest reader.
     ring_bytes = 1 << 20;
     /// A reader of a body that cannot be stored is detached after taking nothing for this long.

@@ -17,12 +17,14 @@ mod ages;
 mod answer;
 mod cache;
 mod cache_path;
+mod checks;
 mod cli;
 mod clock;
 mod connect;
 mod connection;
 mod download;
 mod fetch;
+mod glob;
 mod http;
 mod job;
 mod limits;
@@ -120,7 +122,12 @@ fn serve(options: &Options) -> Result<(), String> {
     let proxy = proxy_of_environment()?;
     let store = Arc::new(open_store(options)?);
     let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout);
-    let cache = Cache::new(Arc::clone(&store), upstream, pseudonym());
+    let cache = Cache::new(
+        Arc::clone(&store),
+        upstream,
+        options.revalidate.clone(),
+        pseudonym(),
+    );
     let server = Server::bind(&options.host, options.port)?;
     let slots = Slots::new(connections(options.max_connections));
     server

@@ -28,6 +28,11 @@ impl Modified {
         HttpDate::from_unix(self.seconds)
     }
 
+    /// The time as a field value, if it is a Last-Modified of the source.
+    pub fn source_date(self) -> Option<HttpDate> {
+        (self.nanoseconds == 0).then(|| self.date())
+    }
+
     /// The time for the file system; the epoch if it lies before it.
     pub fn time(self) -> SystemTime {
         let seconds = u64::try_from(self.seconds).unwrap_or(0);

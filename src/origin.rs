@@ -31,6 +31,8 @@ pub struct Ask {
     pub via: String,
     /// Only the content from this byte on, up to that one.
     pub range: Option<(u64, Option<u64>)>,
+    /// Only if it was modified since (RFC 9110 §13.1.3).
+    pub modified_since: Option<HttpDate>,
 }
 
 impl Ask {
@@ -46,6 +48,15 @@ impl Ask {
             method,
             via,
             range: None,
+            modified_since: None,
+        }
+    }
+
+    /// The same question, for content newer than `date` only.
+    pub fn if_modified_since(self, date: Option<HttpDate>) -> Self {
+        Self {
+            modified_since: date,
+            ..self
         }
     }
 
@@ -55,6 +66,7 @@ impl Ask {
             method: Method::Get,
             via: self.via.clone(),
             range: Some((first, last)),
+            modified_since: None,
         }
     }
 }
@@ -300,6 +312,9 @@ fn serialise(url: &Url, ask: &Ask, proxy: Option<(&Peer, Option<&str>)>) -> Vec<
         Some((first, Some(last))) => fields.push_fmt("Range", format_args!("bytes={first}-{last}")),
         Some((first, None)) => fields.push_fmt("Range", format_args!("bytes={first}-")),
         None => {}
+    }
+    if let Some(date) = ask.modified_since {
+        fields.push_fmt("If-Modified-Since", format_args!("{date}"));
     }
     if let Some((_, Some(credentials))) = proxy {
         fields.push("Proxy-Authorization", credentials);

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::ages::Ages;
 use crate::cache_path::CachePath;
+use crate::checks::Checks;
 use crate::http::HttpDate;
 use crate::log;
 use crate::modified::Modified;
@@ -64,6 +65,7 @@ pub struct Store {
     min_free: MinFree,
     partials: Arc<Partials>,
     ages: Ages,
+    checks: Checks,
     /// Whether storing failed the last time: one error in the log, not one per file.
     failing: AtomicBool,
 }
@@ -90,6 +92,7 @@ impl Store {
             min_free,
             partials: Arc::default(),
             ages: Ages::default(),
+            checks: Checks::default(),
             failing: AtomicBool::new(false),
         })
     }
@@ -175,6 +178,11 @@ impl Store {
     /// Seconds since that was noted, if it is still known.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.ages.age(path, etag)
+    }
+
+    /// What the sources lately said of its files.
+    pub fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// Unlinks every partial of this process: the last act before it exits.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use crate::checks::Verdict;
 use crate::download::{Abandoned, WriteError, Writer};
 use crate::job::Job;
 use crate::limits::{limits, ms};
@@ -243,8 +244,12 @@ impl<'a> Transfer<'a> {
         // Noted first: a hit may come as soon as the name is there.
         self.store
             .note_fresh(&self.job.path, &partial.modified().etag(length));
-        if let Err(cause) = partial.publish() {
-            self.store.failed(&self.job.path, &cause);
+        match partial.publish() {
+            Ok(()) if self.job.held.is_some() => {
+                self.store.checks().note(&self.job.path, Verdict::Confirmed)
+            }
+            Ok(()) => {}
+            Err(cause) => self.store.failed(&self.job.path, &cause),
         }
     }
 }

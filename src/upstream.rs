@@ -30,6 +30,8 @@ pub enum FetchError {
     Busy,
     /// The content broke off.
     Broken,
+    /// There is nothing newer than what is stored.
+    NotModified,
 }
 
 /// What is asked for, in the form that the sources get it.
@@ -91,6 +93,11 @@ impl Upstream {
         self.timeout
     }
 
+    /// Whether there is anybody to ask.
+    pub fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// Gives a connection back whose content was read to its end.
     pub fn finish(&self, response: Response) {
         response.finish(&self.origin);
@@ -102,7 +109,7 @@ impl Upstream {
     /// How all the failures together are to be answered.
     pub fn fetch(&self, wanted: Wanted<'_>, ask: &Ask) -> Result<Response, FetchError> {
         self.first(&self.order(), wanted, ask, &mut |response| {
-            usable(response, wanted)
+            usable(response, wanted, ask)
         })
     }
 
@@ -211,10 +218,12 @@ fn judge(so_far: FetchError, cause: &OriginError) -> FetchError {
 }
 
 /// Whether an answer is the content that was asked for: a 200, not a captive portal's page, not a
-/// coding of it that the name does not carry.
-fn usable(response: Response, wanted: Wanted<'_>) -> Result<Response, OriginError> {
-    if response.head.status != StatusCode::OK {
-        return Err(OriginError::Status(response.head.status));
+/// coding of it that the name does not carry; or the news that it has not changed.
+fn usable(response: Response, wanted: Wanted<'_>, ask: &Ask) -> Result<Response, OriginError> {
+    match response.head.status {
+        StatusCode::OK => {}
+        StatusCode::NOT_MODIFIED if ask.modified_since.is_some() => return Ok(response),
+        other => return Err(OriginError::Status(other)),
     }
     let Wanted::File { name, .. } = wanted else {
         return Ok(response);

@@ -52,6 +52,8 @@ mod redirect;
 mod relay;
 /// Connections to a source that serve again, and those that must not.
 mod reuse;
+/// Files that change at their source: asked about before they are served.
+mod revalidate;
 /// Random transfers with everything that can go wrong, and what must hold whatever goes wrong.
 mod storm;
 /// One transfer, many readers: first bytes, joiners, leavers.

@@ -18,6 +18,9 @@ Options:
       --port INT           port to listen on, 0 picks a free one (default: 4000)
   -v, --verbose            log requests too; twice: debug (default: warnings)
       --syslog             log to /dev/log (default: stderr)
+      --revalidate GLOB    files that change at the sources: ask before serving
+                           them; * matches slashes too; repeat for more
+                           (default: none, what is stored is served)
       --timeout SECONDS    longest silence tolerated from a source, 1 to 86400;
                            never a limit on a whole transfer (default: 30)
       --min-free SIZE      free space on the cache's file system below which
@@ -29,7 +32,7 @@ Options:
       --version            print the version and exit
   -h, --help               print this text and exit
 
-Of a repeated option the last one counts; every --source does.
+Of a repeated option the last one counts; every --source and --revalidate does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 

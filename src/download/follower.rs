@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::{Download, Phase, Representation, State};
 use crate::job::Job;
+use crate::limits::{limits, ms};
 use crate::lock::lock;
+use crate::slots::Slot;
 use crate::upstream::FetchError;
 
 /// What a reader can take now.
@@ -77,6 +79,41 @@ impl Follower {
             let waited = self.download.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Waits for the source's head on behalf of `client`, but not longer than `until`; none when that has
+    /// come. A client that has closed its side does not hold a place that another transfer waits for.
+    ///
+    /// # Errors
+    /// When there will be none, or the client lost its place.
+    pub fn await_head(
+        &self,
+        client: &Slot,
+        until: Option<Instant>,
+    ) -> Result<Option<Arc<Representation>>, FetchError> {
+        loop {
+            let look = ms(limits().look_ms);
+            let left = until.map_or(look, |until| {
+                until.saturating_duration_since(Instant::now()).min(look)
+            });
+            if let Some(representation) = self.representation(left)? {
+                return Ok(Some(representation));
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Ok(None);
+            }
+            if client.is_evicted() {
+                return Err(FetchError::Busy);
+            }
+            if client.client_closed() {
+                self.forsake();
+            }
+        }
+    }
+
+    /// When the transfer began.
+    pub fn begun(&self) -> Instant {
+        self.download.begun
     }
 
     /// What the transfer fetches.

@@ -15,6 +15,10 @@ pub enum Forward {
     UriMiss,
     /// Such paths are not stored.
     Bypass,
+    /// The stored file may have changed.
+    Stale,
+    /// The request asked for it.
+    Request,
 }
 
 impl Forward {
@@ -22,6 +26,8 @@ impl Forward {
         match self {
             Self::UriMiss => "uri-miss",
             Self::Bypass => "bypass",
+            Self::Stale => "stale",
+            Self::Request => "request",
         }
     }
 }
@@ -31,6 +37,8 @@ impl Forward {
 pub enum CacheStatus {
     /// Served from the cache.
     Hit,
+    /// Served from the cache, since no source could confirm it.
+    Stale,
     /// Served by a source.
     Forwarded {
         /// Why a source was asked.
@@ -49,6 +57,11 @@ impl CacheStatus {
     pub fn word(self) -> &'static str {
         match self {
             Self::Hit => "HIT",
+            Self::Stale => "STALE",
+            Self::Forwarded {
+                status: Some(StatusCode::NOT_MODIFIED),
+                ..
+            } => "REVALIDATED",
             Self::Forwarded {
                 collapsed: true, ..
             } => "COLLAPSED",
@@ -60,6 +73,10 @@ impl CacheStatus {
                 why: Forward::Bypass,
                 ..
             } => "BYPASS",
+            Self::Forwarded {
+                why: Forward::Stale | Forward::Request,
+                ..
+            } => "EXPIRED",
         }
     }
 }
@@ -67,14 +84,15 @@ impl CacheStatus {
 impl Display for CacheStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("package-cache; ")?;
-        let Self::Forwarded {
-            why,
-            status,
-            stored,
-            collapsed,
-        } = *self
-        else {
-            return f.write_str("hit");
+        let (why, status, stored, collapsed) = match *self {
+            Self::Hit => return f.write_str("hit"),
+            Self::Stale => return f.write_str("fwd=stale; detail=served-stale"),
+            Self::Forwarded {
+                why,
+                status,
+                stored,
+                collapsed,
+            } => (why, status, stored, collapsed),
         };
         f.write_str("fwd=")?;
         f.write_str(why.token())?;
@@ -120,6 +138,21 @@ mod tests {
                 forwarded(Forward::Bypass, ok, false, false),
                 "fwd=bypass; fwd-status=200",
                 "BYPASS",
+            ),
+            (
+                forwarded(Forward::Stale, Some(StatusCode::NOT_MODIFIED), false, false),
+                "fwd=stale; fwd-status=304",
+                "REVALIDATED",
+            ),
+            (
+                forwarded(Forward::Request, ok, true, false),
+                "fwd=request; fwd-status=200; stored",
+                "EXPIRED",
+            ),
+            (
+                CacheStatus::Stale,
+                "fwd=stale; detail=served-stale",
+                "STALE",
             ),
         ] {
             assert_eq!(status.to_string(), format!("package-cache; {text}"));

@@ -6,6 +6,7 @@
 //!
 //! Not here: reading a message from a connection, and deciding what to answer.
 
+pub mod cache_control;
 mod cache_status;
 pub mod chunked;
 mod content_coding;

@@ -1,0 +1,255 @@
+//! Glob: patterns for paths, as `--revalidate` takes them.
+//!
+//! Rules: `*` matches any run of characters, slashes included; `?` one character; `[...]` one of a set,
+//! `[!...]` one outside it; everything else is itself. A pattern is matched against a whole decoded
+//! path, with or without the slash before it, so that `*/Packages` matches one at the root as well.
+//!
+//! Not here: escapes (`[*]` is a star).
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// A pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Glob {
+    /// What has to match a path without its first slash: one of these.
+    forms: Vec<Vec<Token>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Byte(u8),
+    /// One character.
+    Any,
+    /// Any run of characters.
+    Run,
+    /// One character in the ranges, or outside all of them.
+    Set {
+        outside: bool,
+        ranges: Vec<RangeInclusive<char>>,
+    },
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GlobError {
+    /// It is empty.
+    Empty,
+    /// A `[` without its `]`.
+    OpenSet,
+    /// A range that ends before it begins.
+    Backwards,
+}
+
+impl fmt::Display for GlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "give a pattern such as */layout.conf",
+            Self::OpenSet => "close the set with ], or write [[] for the character",
+            Self::Backwards => "a range in a set must go upwards, as in [a-z]",
+        })
+    }
+}
+
+impl Glob {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// When it is empty, or a set in it is not well formed.
+    pub fn parse(text: &str) -> Result<Self, GlobError> {
+        let bare = text.strip_prefix('/').unwrap_or(text);
+        let mut forms = vec![tokens(bare)?];
+        if let Some(rest) = bare.strip_prefix("*/") {
+            forms.push(tokens(rest)?);
+        }
+        Ok(Self { forms })
+    }
+
+    /// Whether it matches a decoded path, given without its first slash.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        self.forms.iter().any(|tokens| matches(tokens, path))
+    }
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, GlobError> {
+    let mut tokens = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' if tokens.last() == Some(&Token::Run) => {}
+            '*' => tokens.push(Token::Run),
+            '?' => tokens.push(Token::Any),
+            '[' => tokens.push(set(&mut rest)?),
+            _ => tokens.extend(c.encode_utf8(&mut [0; 4]).bytes().map(Token::Byte)),
+        }
+    }
+    if tokens.is_empty() {
+        return Err(GlobError::Empty);
+    }
+    Ok(tokens)
+}
+
+/// A set, from behind its `[`; a `]` that stands first is a member.
+fn set(rest: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
+    let mut ranges = Vec::new();
+    let outside = rest.as_str().starts_with(['!', '^']);
+    if outside {
+        rest.next();
+    }
+    loop {
+        let first = match rest.next() {
+            None => return Err(GlobError::OpenSet),
+            Some(']') if !ranges.is_empty() => return Ok(Token::Set { outside, ranges }),
+            Some(first) => first,
+        };
+        let mut ahead = rest.clone();
+        let last = match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(last)) if last != ']' => {
+                *rest = ahead;
+                last
+            }
+            _ => first,
+        };
+        if last < first {
+            return Err(GlobError::Backwards);
+        }
+        ranges.push(first..=last);
+    }
+}
+
+/// Goes back to the last run only, and lets it take one character more: with earlier ones no other match could
+/// be found, so the time is bounded by the product of both lengths.
+fn matches(tokens: &[Token], path: &[u8]) -> bool {
+    let (mut tokens, mut path) = (tokens, path);
+    let mut last_run: Option<(&[Token], &[u8])> = None;
+    loop {
+        match tokens.split_first() {
+            Some((Token::Run, rest)) => {
+                last_run = Some((rest, path));
+                tokens = rest;
+                continue;
+            }
+            Some((token, rest)) => {
+                if let Some(behind) = one(token, path) {
+                    (tokens, path) = (rest, behind);
+                    continue;
+                }
+            }
+            None if path.is_empty() => return true,
+            None => {}
+        }
+        let Some((behind_run, from)) = last_run else {
+            return false;
+        };
+        let Some((_, from)) = from.split_first() else {
+            return false;
+        };
+        last_run = Some((behind_run, from));
+        (tokens, path) = (behind_run, from);
+    }
+}
+
+/// What is left of `path` behind one character that the token matches.
+fn one<'a>(token: &Token, path: &'a [u8]) -> Option<&'a [u8]> {
+    let (first, behind) = path.split_first()?;
+    match token {
+        Token::Byte(byte) => (byte == first).then_some(behind),
+        Token::Any => Some(character(path).1),
+        Token::Set { outside, ranges } => {
+            let (c, behind) = character(path);
+            let inside = c.is_some_and(|c| ranges.iter().any(|range| range.contains(&c)));
+            (inside != *outside).then_some(behind)
+        }
+        Token::Run => None,
+    }
+}
+
+/// The first character and what is behind it; a byte that begins none counts as one.
+fn character(path: &[u8]) -> (Option<char>, &[u8]) {
+    for length in 1..=4 {
+        let Some((head, behind)) = path.split_at_checked(length) else {
+            break;
+        };
+        if let Some(c) = std::str::from_utf8(head)
+            .ok()
+            .and_then(|text| text.chars().next())
+        {
+            return (Some(c), behind);
+        }
+    }
+    (None, path.get(1..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_what_they_say() {
+        for (pattern, path, expected) in [
+            ("*/layout.conf", "distfiles/layout.conf", true),
+            ("*/layout.conf", "layout.conf", true),
+            ("*/layout.conf", "a/b/layout.conf", true),
+            ("*/layout.conf", "distfiles/my-layout.conf", false),
+            ("*/layout.conf", "distfiles/layout.conf.bak", false),
+            ("/distfiles/layout.conf", "distfiles/layout.conf", true),
+            ("distfiles/layout.conf", "distfiles/layout.conf", true),
+            ("layout.conf", "distfiles/layout.conf", false),
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("**.db", "core/os/x86_64/core.db", true),
+            ("*.db", "core.db.sig", false),
+            ("*a*b*c", "xxaxxbxxbxxc", true),
+            ("*a*b*c", "xxaxxcxxb", false),
+            ("a?c", "abc", true),
+            ("a?c", "a/c", true),
+            ("a?c", "a\u{e9}c", true),
+            ("a?c", "ac", false),
+            ("a??c", "a\u{e9}c", false),
+            ("[a-c]x", "bx", true),
+            ("[a-c]x", "dx", false),
+            ("[!a-c]x", "dx", true),
+            ("[^a-c]x", "bx", false),
+            ("[]]", "]", true),
+            ("[!]]", "]", false),
+            ("[*]", "*", true),
+            ("[*]", "a", false),
+            ("[a-]", "-", true),
+            ("[\u{e0}-\u{ef}]", "\u{e9}", true),
+            ("x]", "x]", true),
+            ("*/Packages*", "dists/a/by-hash/SHA256/0aff", false),
+        ] {
+            let glob = Glob::parse(pattern).unwrap();
+            assert_eq!(glob.matches(path.as_bytes()), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_count_one_by_one() {
+        let glob = Glob::parse("a?[!x]b").unwrap();
+        assert!(glob.matches(b"a\xff\xfeb"));
+        assert!(!glob.matches(b"a\xffb"));
+    }
+
+    #[test]
+    fn a_hostile_path_takes_no_longer_than_both_lengths_allow() {
+        let glob = Glob::parse(&"*a".repeat(200)).unwrap();
+        assert!(!glob.matches(&b"a".repeat(8192).repeat(1)[..199]));
+        assert!(!glob.matches(&[b"a".repeat(8191), b"b".to_vec()].concat()));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for (pattern, why) in [
+            ("", GlobError::Empty),
+            ("/", GlobError::Empty),
+            ("*/", GlobError::Empty),
+            ("[a", GlobError::OpenSet),
+            ("[]", GlobError::OpenSet),
+            ("[!]", GlobError::OpenSet),
+            ("[z-a]", GlobError::Backwards),
+        ] {
+            assert_eq!(Glob::parse(pattern), Err(why), "{pattern}");
+        }
+    }
+}
