@@ -132,6 +132,8 @@ fn after_a_replacement_nobody_asks_again_for_a_while() {
     let rig = rig();
     rig.origin.script(INDEX, at(LATER, b"new"));
     rig.daemon.get(INDEX).is_whole(b"new");
+    until("it is stored", || rig.cache.stored(&INDEX[1..]) == b"new");
+    rig.daemon.rests();
     rig.daemon.get(INDEX).is_whole(b"new");
     assert_eq!(rig.origin.count(INDEX), 1);
     // The check was for these few seconds only.
@@ -150,6 +152,7 @@ fn a_file_just_stored_is_asked_about_all_the_same() {
     rig.origin.script(INDEX, at(LATER, b"two"));
     rig.daemon.get(INDEX).is_whole(b"one");
     assert_eq!(rig.cache.stored(&INDEX[1..]), b"one");
+    rig.daemon.rests();
     rig.daemon.get(INDEX).is_whole(b"two");
 }
 
@@ -191,6 +194,7 @@ fn sources_that_are_down_leave_the_stored_file_served() {
         assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
     }
     // One check, one warning of each kind.
+    daemon.wait_for_log("no source could be asked");
     assert_eq!(daemon.logged("cannot connect").len(), 1);
     assert_eq!(daemon.logged("no source could be asked").len(), 1);
 }
@@ -213,6 +217,56 @@ fn a_silent_source_leaves_the_stored_file_served_and_may_still_bring_a_new_one()
     until("the late answer is stored", || {
         rig.cache.stored(&INDEX[1..]) == b"new"
     });
+}
+
+#[test]
+fn a_check_that_fails_late_warns_once() {
+    let rig = rig_with(|setup| setup.limits("stale_ms=200"));
+    let gate = Gate::new();
+    rig.origin
+        .script(INDEX, vec![head("200 OK", &["Content-Length: nonsense"])]);
+    rig.origin
+        .script("/other/layout.conf", vec![Step::Wait(gate.clone())]);
+    rig.cache.put("other/layout.conf", b"old", MODIFIED_UNIX);
+    rig.daemon.get("/other/layout.conf").is_whole(b"old");
+    gate.open();
+    rig.daemon.wait_for_log("closed before its head ended");
+    // What comes after the late failure is told in the log.
+    rig.daemon.get(INDEX).is_whole(b"old");
+    rig.daemon
+        .wait_for_log("no source could be asked about distfiles");
+    assert_eq!(
+        rig.daemon
+            .logged("no source could be asked about other")
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_broken_replacement_goes_on_without_the_condition() {
+    let rig = rig();
+    let date = format!("Last-Modified: {LATER}");
+    rig.origin.script(
+        INDEX,
+        vec![
+            head("200 OK", &["Content-Length: 6", &date]),
+            Step::Send(b"new".to_vec()),
+        ],
+    );
+    rig.origin.script(
+        INDEX,
+        reply(
+            "206 Partial Content",
+            &["Content-Range: bytes 0-5/6", &date],
+            b"newest",
+        ),
+    );
+    rig.daemon.get(INDEX).is_whole(b"newest");
+    let requests = rig.origin.requests();
+    assert_eq!(requests[0].field("if-modified-since"), Some(MODIFIED));
+    assert_eq!(requests[1].field("if-modified-since"), None);
+    assert_eq!(requests[1].field("range"), Some("bytes=0-"));
 }
 
 #[test]
@@ -265,6 +319,7 @@ fn a_time_that_is_not_the_sources_is_no_condition() {
     rig.origin.script("/x.db", reply("200 OK", &[], b"two"));
     rig.daemon.get("/x.db").is_whole(b"one");
     assert_eq!(rig.cache.stored("x.db"), b"one");
+    rig.daemon.rests();
     rig.daemon.get("/x.db").is_whole(b"two");
     for request in rig.origin.requests() {
         assert_eq!(request.field("if-modified-since"), None);
