@@ -32,12 +32,17 @@ use crate::sys;
 use crate::upstream::FetchError;
 use crate::wire::{Body, HeadError, Wire};
 
+/// What an idle connection keeps of the buffer for its answers, in bytes.
+const KEPT: usize = 1024;
+
 /// Whether another request may follow on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Request,
     /// The end, after letting the client read what we sent.
     Close,
+    /// The end that the client asked for; it sends nothing more.
+    Done,
     /// The end at once: the answer was cut short.
     Cut,
 }
@@ -53,6 +58,8 @@ pub struct Connection<'a> {
     out: Vec<u8>,
     /// When the request was there.
     begun: Instant,
+    /// When the last answer had been sent.
+    moved: Instant,
     /// Whether its first request is still awaited.
     fresh: bool,
 }
@@ -60,13 +67,15 @@ pub struct Connection<'a> {
 impl<'a> Connection<'a> {
     /// A connection just accepted from `client`.
     pub fn new(cache: &'a Arc<Cache>, wire: Wire, seat: &'a Seat, client: IpAddr) -> Self {
+        let now = Instant::now();
         Self {
             cache,
             wire,
             seat,
             client,
             out: Vec::new(),
-            begun: Instant::now(),
+            begun: now,
+            moved: now,
             fresh: true,
         }
     }
@@ -82,7 +91,7 @@ impl<'a> Connection<'a> {
             match next {
                 Next::Request => {}
                 Next::Close => return self.linger(),
-                Next::Cut => return,
+                Next::Done | Next::Cut => return,
             }
         }
     }
@@ -90,28 +99,35 @@ impl<'a> Connection<'a> {
     /// The next request's head; none when the connection is over.
     fn read_head(&mut self) -> Option<Result<RequestHead, Malformed>> {
         if self.wire.ahead().is_empty() {
-            let held = self.fresh || self.seat.slot().turn_to(Doing::Idle);
+            let held = self.fresh || self.seat.slot().turn_to(Doing::Idle, self.moved);
             if self.seat.stopping() || !held {
                 return None;
             }
             self.fresh = false;
-            self.wire.release();
-            self.out = Vec::new();
+            self.release();
             self.wire.set_patience(ms(limits().idle_ms)).ok()?;
             if !matches!(self.wire.fill(), Ok(1..)) {
                 return None;
             }
         }
-        if !self.seat.slot().turn_to(Doing::Head) {
-            return None;
-        }
-        let whole = ms(limits().head_ms);
+        let mut now = Instant::now();
         let parse = |bytes: &[u8]| parse_request(bytes, &Limits::REQUEST);
-        let head = self.wire.head(whole, whole, parse);
-        if !self.seat.slot().turn_to(Doing::Answer) {
+        let head = match self.wire.head_ahead(parse) {
+            Some(head) => head.map_err(HeadError::Malformed),
+            None => {
+                if !self.seat.slot().turn_to(Doing::Head, now) {
+                    return None;
+                }
+                let whole = ms(limits().head_ms);
+                let head = self.wire.head(whole, whole, parse);
+                now = Instant::now();
+                head
+            }
+        };
+        if !self.seat.slot().turn_to(Doing::Answer, now) {
             return None;
         }
-        self.begun = Instant::now();
+        self.begun = now;
         match head {
             Ok(head) => Some(Ok(head)),
             Err(HeadError::Malformed(malformed)) => Some(Err(malformed)),
@@ -125,6 +141,14 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Gives large buffers back: an idle connection costs small ones.
+    fn release(&mut self) {
+        self.wire.release();
+        if self.out.capacity() > KEPT {
+            self.out = Vec::new();
+        }
+    }
+
     /// One request and its answer.
     fn exchange(&mut self, request: &RequestHead) -> Next {
         let framing = match framing::of_request(request) {
@@ -132,12 +156,18 @@ impl<'a> Connection<'a> {
             Err(malformed) => return self.refuse(Some(request), Answer::malformed(malformed)),
         };
         let answer = self.find_answer(request);
-        let reusable = framing::persists(request.version, &request.fields)
+        let persists = framing::persists(request.version, &request.fields);
+        let reusable = persists
             && answer.head.status != StatusCode::BAD_REQUEST
             && may_drain(request, framing);
         let next = self.send(Some(request), answer, reusable && !self.seat.stopping());
         match next {
             Next::Request if !self.drain(framing) => Next::Close,
+            Next::Close
+                if !persists && framing == Framing::None && self.wire.ahead().is_empty() =>
+            {
+                Next::Done
+            }
             next => next,
         }
     }
@@ -217,12 +247,13 @@ impl<'a> Connection<'a> {
             // Until it is whole, whatever closes the connection must not look like its end.
             let _ = sys::set_reset(stream.as_fd(), true);
         }
-        let mut outlet = Outlet::new(&stream, self.seat.slot());
+        let mut outlet = Outlet::new(&stream, self.seat.slot(), self.begun);
         let cache = self.cache;
         let direct = |follower: &Follower, part, overlap: &[u8], attempt| {
             cache.part(follower, part, overlap, attempt)
         };
         let result = send_content(&mut outlet, &mut self.out, answer.content, &direct);
+        self.moved = outlet.moved();
         let sent = outlet.sent().saturating_sub(head_length);
         if log::enabled(log::Level::Info) {
             let entry = access::Entry {
@@ -241,7 +272,9 @@ impl<'a> Connection<'a> {
         match result {
             Ok(()) if reusable => Next::Request,
             Ok(()) => {
-                let _ = sys::set_reset(stream.as_fd(), false);
+                if closes {
+                    let _ = sys::set_reset(stream.as_fd(), false);
+                }
                 Next::Close
             }
             Err(cause) => {
@@ -290,7 +323,7 @@ impl<'a> Connection<'a> {
         let mut body = Body::new(framing);
         let mut left = limits().drain_bytes;
         let deadline = Instant::now() + ms(limits().linger_ms);
-        if !body.is_done() && !self.seat.slot().turn_to(Doing::Head) {
+        if !body.is_done() && !self.seat.slot().turn_to(Doing::Head, Instant::now()) {
             return false;
         }
         let mut scrap = [0; 4096];
@@ -312,7 +345,7 @@ impl<'a> Connection<'a> {
     fn linger(mut self) {
         let _ = self.wire.stream().shutdown(Shutdown::Write);
         // Whoever needs the place may have it.
-        self.seat.slot().turn_to(Doing::Idle);
+        self.seat.slot().turn_to(Doing::Idle, Instant::now());
         let deadline = Instant::now() + ms(limits().linger_ms);
         let mut left = limits().drain_bytes;
         loop {

@@ -35,9 +35,8 @@ pub struct Outlet<'a> {
 }
 
 impl<'a> Outlet<'a> {
-    /// Sends to `stream`, telling `slot` of progress.
-    pub fn new(stream: &'a TcpStream, slot: &'a Slot) -> Self {
-        let now = Instant::now();
+    /// Sends to `stream` from `now` on, telling `slot` of progress.
+    pub fn new(stream: &'a TcpStream, slot: &'a Slot, now: Instant) -> Self {
         Self {
             stream,
             slot,
@@ -46,6 +45,11 @@ impl<'a> Outlet<'a> {
             moved: now,
             piece: PIECE.start,
         }
+    }
+
+    /// When the client last took something.
+    pub fn moved(&self) -> Instant {
+        self.moved
     }
 
     /// Bytes sent so far.
@@ -131,7 +135,7 @@ impl<'a> Outlet<'a> {
 
     /// Tells the slot of progress; an error if the place was taken away.
     fn hold(&self) -> io::Result<()> {
-        if self.slot.turn_to(Doing::Answer) {
+        if self.slot.turn_to(Doing::Answer, self.moved) {
             Ok(())
         } else {
             Err(io::Error::new(

@@ -38,9 +38,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Notes what the connection does from now on; false if it was evicted.
-    pub fn turn_to(&self, doing: Doing) -> bool {
-        let next = self.now() << 2 | doing as u64;
+    /// Notes what the connection does from `now` on; false if it was evicted.
+    pub fn turn_to(&self, doing: Doing, now: Instant) -> bool {
+        let next = self.micros(now) << 2 | doing as u64;
         let current = self.state.load(Ordering::Relaxed);
         // Only an eviction changes the state from outside.
         current & 3 != EVICTED
@@ -50,8 +50,13 @@ impl Slot {
                 .is_ok()
     }
 
+    fn micros(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX >> 2)
+    }
+
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX >> 2)
+        self.micros(Instant::now())
     }
 
     /// Takes the place away if its state is still `seen`.

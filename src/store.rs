@@ -102,13 +102,26 @@ impl Store {
         &self.root
     }
 
+    /// Where the file of `path` is.
+    fn place(&self, path: &CachePath) -> PathBuf {
+        let length = self
+            .root
+            .as_os_str()
+            .len()
+            .saturating_add(path.as_bytes().len());
+        let mut place = PathBuf::with_capacity(length.saturating_add(1));
+        place.push(&self.root);
+        place.push(path.as_path());
+        place
+    }
+
     /// Opens what is at `path`.
     pub fn find(&self, path: &CachePath) -> Lookup {
         // O_NONBLOCK: opening a FIFO must not wait for its writer.
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(sys::O_NONBLOCK)
-            .open(self.root.join(path.as_path()))
+            .open(self.place(path))
             .and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         match opened {
             Ok((file, metadata)) if metadata.is_file() => {

@@ -8,6 +8,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use crate::http::{Framing, Malformed, Parsed};
 
 /// How much is read ahead at a time, in bytes.
 const AHEAD: usize = 16 * 1024;
+
+/// How much is read first, in bytes: most requests are shorter.
+const SMALL: usize = 1024;
 
 /// Why no head could be read.
 #[derive(Debug)]
@@ -40,8 +44,8 @@ pub enum HeadError {
 pub struct Wire {
     stream: Arc<TcpStream>,
     buffer: Vec<u8>,
-    /// Where the unread bytes of `buffer` begin.
-    start: usize,
+    /// Where the unread bytes of `buffer` lie; behind them is room.
+    unread: Range<usize>,
     /// The read time-out that the socket has now; zero: not set yet.
     patience: Duration,
 }
@@ -52,7 +56,7 @@ impl Wire {
         Self {
             stream,
             buffer: Vec::new(),
-            start: 0,
+            unread: 0..0,
             patience: Duration::ZERO,
         }
     }
@@ -64,21 +68,21 @@ impl Wire {
 
     /// What has been read and not used.
     pub fn ahead(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
+        self.buffer.get(self.unread.clone()).unwrap_or_default()
     }
 
     /// Marks `count` bytes of [`Wire::ahead`] as used.
     pub fn consume(&mut self, count: usize) {
-        self.start = self.start.saturating_add(count).min(self.buffer.len());
-        if self.start == self.buffer.len() {
-            self.buffer.clear();
-            self.start = 0;
+        let start = self.unread.start.saturating_add(count);
+        self.unread.start = start.min(self.unread.end);
+        if self.unread.is_empty() {
+            self.unread = 0..0;
         }
     }
 
-    /// Gives the buffer back while nothing is in it: an idle connection costs no buffer.
+    /// Gives a grown buffer back while nothing is in it: an idle connection costs a small one.
     pub fn release(&mut self) {
-        if self.buffer.is_empty() {
+        if self.unread.is_empty() && self.buffer.len() > SMALL {
             self.buffer = Vec::new();
         }
     }
@@ -95,19 +99,36 @@ impl Wire {
 
     /// Reads more ahead; 0 at the end of the stream.
     pub fn fill(&mut self) -> io::Result<usize> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let held = self.buffer.len();
+        if self.unread.start > 0 {
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        let held = self.unread.end;
         // Heads are small, and an idle connection waits with this much: later reads take more.
-        let room = if held == 0 { 1024 } else { AHEAD };
-        self.buffer.resize(held.saturating_add(room), 0);
-        let read = match self.buffer.get_mut(held..) {
-            Some(space) => read_once(&self.stream, space),
-            None => Ok(0),
-        };
-        self.buffer
-            .truncate(held.saturating_add(*read.as_ref().unwrap_or(&0)));
-        read
+        let room = if held == 0 { SMALL } else { AHEAD };
+        let whole = held.saturating_add(room);
+        if self.buffer.len() < whole {
+            self.buffer.resize(whole, 0);
+        }
+        let space = self.buffer.get_mut(held..).unwrap_or_default();
+        let count = read_once(&self.stream, space)?;
+        self.unread.end = held.saturating_add(count);
+        Ok(count)
+    }
+
+    /// The head that lies ahead, if all of it does.
+    pub fn head_ahead<T>(
+        &mut self,
+        parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
+    ) -> Option<Result<T, Malformed>> {
+        match parse(self.ahead()) {
+            Ok(Parsed::Partial) => None,
+            Ok(Parsed::Complete(head, used)) => {
+                self.consume(used);
+                Some(Ok(head))
+            }
+            Err(malformed) => Some(Err(malformed)),
+        }
     }
 
     /// Reads one message head: `idle` for its first byte, then `whole` for all of it.
@@ -119,14 +140,10 @@ impl Wire {
     ) -> Result<T, HeadError> {
         let mut deadline = (!self.ahead().is_empty()).then(|| Instant::now() + whole);
         loop {
-            if !self.ahead().is_empty() {
-                match parse(self.ahead()).map_err(HeadError::Malformed)? {
-                    Parsed::Complete(head, used) => {
-                        self.consume(used);
-                        return Ok(head);
-                    }
-                    Parsed::Partial => {}
-                }
+            if !self.ahead().is_empty()
+                && let Some(head) = self.head_ahead(&parse)
+            {
+                return head.map_err(HeadError::Malformed);
             }
             let wait = match deadline {
                 None => idle,

@@ -135,7 +135,8 @@ impl ResponseHead {
         Self {
             version: Version::Http11,
             status,
-            fields: Fields::new(),
+            // What an answer of ours has: growing step by step would cost more than making it.
+            fields: Fields::with_capacity(512),
         }
     }
 
