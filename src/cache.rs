@@ -179,8 +179,9 @@ impl Cache {
     }
 
     /// A part of a transfer's content for one reader alone, from the first source that shows to have
-    /// the same file: same length, same Last-Modified, and once more the bytes of `overlap`, which the reader
-    /// got just before. Without those there is no proof. Each `attempt` begins with another source.
+    /// the same file: same length, same Last-Modified (from the transfer's own source also the same strong
+    /// entity tag), and once more the bytes of `overlap`, which the reader got just before. Without a
+    /// Last-Modified there is no proof. Each `attempt` begins with another source.
     pub fn part(
         &self,
         follower: &Follower,
@@ -189,7 +190,7 @@ impl Cache {
         attempt: u64,
     ) -> Option<Response> {
         let same = follower.representation(Duration::ZERO).ok().flatten()?;
-        same.source_date?;
+        same.validators.last_modified?;
         let Job { path, ask, .. } = follower.job();
         let first = part.start.checked_sub(overlap.len() as u64)?;
         let last = part.end.checked_sub(1)?;
@@ -216,12 +217,13 @@ impl Cache {
                 .get("Content-Range")
                 .and_then(ContentRange::parse);
             if response.head.status != StatusCode::PARTIAL_CONTENT {
-                Err(OriginError::Status(response.head.status))
-            } else if range == Some(expected) && response.last_modified() == same.source_date {
-                proof::compare(response, 0, overlap)
-            } else {
-                Err(OriginError::NotTheFile("a part of another one".to_owned()))
+                return Err(OriginError::Status(response.head.status));
             }
+            if range != Some(expected) {
+                return Err(OriginError::NotTheFile("a part of another one".to_owned()));
+            }
+            same.validators.check(&response)?;
+            proof::compare(response, 0, overlap)
         });
         answer.ok()
     }

@@ -19,6 +19,7 @@ use std::time::Instant;
 use crate::http::{Forward, HttpDate};
 use crate::job::Job;
 use crate::lock::lock;
+use crate::proof::Validators;
 use crate::ring::Ring;
 use crate::upstream::FetchError;
 
@@ -38,8 +39,8 @@ pub struct Representation {
     pub media_type: Vec<u8>,
     /// Whether it goes into the cache.
     pub stored: bool,
-    /// The source's Last-Modified, by which another source can show that it has the same file.
-    pub source_date: Option<HttpDate>,
+    /// By which an answer can show that it is of the same file.
+    pub validators: Validators,
     /// Why it was fetched (RFC 9211 §2.2).
     pub forward: Forward,
 }

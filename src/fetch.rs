@@ -13,6 +13,7 @@ use crate::http::{Forward, media_type};
 use crate::job::{Job, Purpose};
 use crate::origin::Response;
 use crate::partial::Partial;
+use crate::proof::Validators;
 use crate::store::Store;
 use crate::transfer::Transfer;
 use crate::upstream::{FetchError, Upstream};
@@ -86,7 +87,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
             etag: length.map(|length| partial.modified().etag(length)),
             media_type: own_type.into(),
             stored: true,
-            source_date: response.last_modified(),
+            validators: Validators::of(response),
             forward,
         },
         None => Representation {
@@ -100,7 +101,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
                 .unwrap_or(own_type.as_bytes())
                 .to_vec(),
             stored: false,
-            source_date: response.last_modified(),
+            validators: Validators::of(response),
             forward: if job.purpose != Purpose::Store || response.directory {
                 Forward::Bypass
             } else {

@@ -12,13 +12,50 @@ use crate::limits::limits;
 use crate::origin::{Ask, OriginError, Response};
 use crate::upstream::{Upstream, Wanted};
 
-/// What the first answer said of the content, and who said it.
+/// What an answer said of its content beside the length, and which source said it (RFC 9110 §8.8).
+#[derive(Debug, Clone)]
+pub struct Validators {
+    /// Its Last-Modified.
+    pub last_modified: Option<HttpDate>,
+    /// Its entity tag, if that is a strong one.
+    etag: Option<Vec<u8>>,
+    source: usize,
+}
+
+impl Validators {
+    /// Those of `response`.
+    pub fn of(response: &Response) -> Self {
+        Self {
+            last_modified: response.last_modified(),
+            etag: strong_etag(response).map(<[u8]>::to_vec),
+            source: response.source,
+        }
+    }
+
+    /// Whether `response` can be of the same file.
+    ///
+    /// # Errors
+    /// What is another, or that nothing could show it.
+    pub fn check(&self, response: &Response) -> Result<(), OriginError> {
+        let same_source = response.source == self.source;
+        if response.last_modified() != self.last_modified {
+            return Err(other("its Last-Modified is another"));
+        }
+        if same_source && self.etag.is_some() && strong_etag(response) != self.etag.as_deref() {
+            return Err(other("its entity tag is another"));
+        }
+        if self.last_modified.is_none() && (self.etag.is_none() || !same_source) {
+            return Err(other("nothing proves that it is the same"));
+        }
+        Ok(())
+    }
+}
+
+/// What the first answer said of the content, and which sources have gone on with it.
 #[derive(Debug)]
 pub struct Proof {
     length: u64,
-    last_modified: Option<HttpDate>,
-    etag: Option<Vec<u8>>,
-    source: usize,
+    validators: Validators,
     /// The source that gave the latest bytes.
     latest: Option<usize>,
     /// Sources whose answers gained less than the proof costs since another one gained more.
@@ -30,17 +67,13 @@ pub struct Proof {
 impl Proof {
     /// What `response` lets others prove; none if its length is unknown or it has no validator.
     pub fn of(response: &Response) -> Option<Self> {
-        let last_modified = response.last_modified();
-        let etag = strong_etag(response).map(<[u8]>::to_vec);
-        if last_modified.is_none() && etag.is_none() {
+        let validators = Validators::of(response);
+        if validators.last_modified.is_none() && validators.etag.is_none() {
             return None;
         }
-        let (length, source) = (response.length()?, response.source);
         Some(Self {
-            length,
-            last_modified,
-            etag,
-            source,
+            length: response.length()?,
+            validators,
             latest: None,
             barren: Vec::new(),
             others: Vec::new(),
@@ -123,16 +156,7 @@ impl Proof {
         if complete != Some(self.length) {
             return Err(other("its length is another"));
         }
-        if response.last_modified() != self.last_modified {
-            return Err(other("its Last-Modified is another"));
-        }
-        let same_source = response.source == self.source;
-        if same_source && self.etag.is_some() && strong_etag(response) != self.etag.as_deref() {
-            return Err(other("its entity tag is another"));
-        }
-        if self.last_modified.is_none() && !same_source {
-            return Err(other("nothing proves that it is the same"));
-        }
+        self.validators.check(response)?;
         Ok(skip)
     }
 }

@@ -280,30 +280,35 @@ fn a_part_from_elsewhere_is_refused_even_if_its_bytes_would_fit() {
     }
 }
 
-/// A transfer held at `FIRST`, one client that has got that far, and the gate that holds it.
-fn held(content: &[u8], limits: &str, later: &[Script]) -> (Rig, Gate, Client) {
-    let (rig, gate) = (Rig::with(|setup| setup.limits(limits)), Gate::new());
+/// A transfer held at `FIRST`: the gate that holds it, and one client that has got that far.
+fn held(rig: &Rig, content: &[u8], fields: &[&str], later: &[Script]) -> (Gate, Client) {
+    let gate = Gate::new();
     let rest = [
         Step::Wait(gate.clone()),
         Step::Send(content[FIRST..].to_vec()),
     ];
     rig.origin
-        .script("/d/a.tar", broken(content, &[&modified()], &rest));
+        .script("/d/a.tar", broken(content, fields, &rest));
     for script in later {
         rig.origin.script("/d/a.tar", script.clone());
     }
     let mut client = rig.daemon.begin("/d/a.tar");
     assert_eq!(client.head().status, 200);
     assert!(client.take(FIRST) == content[..FIRST]);
-    (rig, gate, client)
+    (gate, client)
+}
+
+/// Does not wait long before it goes around a transfer.
+fn hasty(setup: Setup) -> Setup {
+    setup.limits("far_ms=100,look_ms=20,attempts=2")
 }
 
 #[test]
 fn a_range_far_ahead_goes_around_its_transfer() {
     const AHEAD: usize = 150_000;
-    let content = noise(LENGTH);
+    let (rig, content) = (Rig::with(hasty), noise(LENGTH));
     let around = part(&content, AHEAD, LENGTH - AHEAD, &modified());
-    let (rig, gate, mut client) = held(&content, "far_ms=100,look_ms=20", &[around]);
+    let (gate, mut client) = held(&rig, &content, &[&modified()], &[around]);
     let range = format!("Range: bytes={AHEAD}-");
     let ahead = rig.daemon.ask("GET", "/d/a.tar", &[&range]);
     assert_eq!((ahead.status, ahead.end), (206, End::Complete));
@@ -315,18 +320,36 @@ fn a_range_far_ahead_goes_around_its_transfer() {
 }
 
 #[test]
+fn a_way_around_from_the_same_source_has_the_same_entity_tag() {
+    const AHEAD: usize = 150_000;
+    let ((rig, second), content) = (pair(hasty), noise(LENGTH));
+    let tagged = |tag: &str| format!("{}\r\nETag: {tag}", modified());
+    let around = part(&content, AHEAD, LENGTH - AHEAD, &tagged("\"two\""));
+    let (gate, mut client) = held(&rig, &content, &[&tagged("\"one\"")], &[around.clone()]);
+    // That another source gives it another one says nothing.
+    second.script("/d/a.tar", around);
+    let range = format!("Range: bytes={AHEAD}-");
+    let ahead = rig.daemon.ask("GET", "/d/a.tar", &[&range]);
+    assert_eq!((ahead.status, ahead.end), (206, End::Complete));
+    assert!(ahead.body == content[AHEAD..]);
+    rig.daemon.wait_for_log("its entity tag is another");
+    assert_eq!(second.count("/d/a.tar"), 1);
+    gate.open();
+    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
+}
+
+#[test]
 fn a_way_around_that_breaks_goes_on_with_proof_only() {
     const AHEAD: usize = 120_000;
     const BROKE: usize = AHEAD + 40_000;
-    let content = noise(LENGTH);
+    let (rig, content) = (Rig::with(hasty), noise(LENGTH));
     let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
     // The rest comes of another file of equal length and time, what was sent before included.
     let around = [
         part(&content, AHEAD, BROKE - AHEAD, &modified()),
         part(&other, AHEAD, LENGTH - AHEAD, &modified()),
     ];
-    let limits = "far_ms=100,look_ms=20,attempts=2";
-    let (rig, gate, mut client) = held(&content, limits, &around);
+    let (gate, mut client) = held(&rig, &content, &[&modified()], &around);
     let mut ranged = rig.daemon.client();
     ranged.ask("GET", "/d/a.tar", &[&format!("Range: bytes={AHEAD}-")]);
     assert_eq!(ranged.head().status, 206);
