@@ -19,7 +19,10 @@ use crate::wire::timed_out;
 
 /// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
 /// make progress often, a fast one costs few calls.
-const PIECE: Range<usize> = 128 * 1024..2 * 1024 * 1024;
+const PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
+
+/// How much is copied at a time where sendfile(2) does not work, in bytes.
+const COPY: usize = 128 * 1024;
 
 /// The sending side of a connection, for one answer.
 #[derive(Debug)]
@@ -63,15 +66,21 @@ impl<'a> Outlet<'a> {
     /// When the client has gone or takes nothing.
     pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.stream.write(bytes) {
-                Ok(count) => {
-                    self.progress(count)?;
-                    bytes = bytes.get(count..).unwrap_or_default();
-                }
-                Err(cause) => self.endure(cause)?,
-            }
+            let count = self.send_some(bytes)?;
+            bytes = bytes.get(count..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Sends as much of `bytes` as the client takes without a long wait; none after a time-out.
+    ///
+    /// # Errors
+    /// As [`Outlet::send`].
+    pub fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stream.write(bytes) {
+            Ok(count) => self.progress(count).map(|()| count),
+            Err(cause) => self.endure(cause).map(|()| 0),
+        }
     }
 
     /// Sends a part of a file.
@@ -81,27 +90,35 @@ impl<'a> Outlet<'a> {
     pub fn send_file(&mut self, file: &File, part: Range<u64>) -> io::Result<()> {
         let mut at = part.start;
         while at < part.end {
-            let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let begun = Instant::now();
-            match sys::send_file(
-                self.stream.as_fd(),
-                file.as_fd(),
-                &mut at,
-                left.min(self.piece),
-            ) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    self.pace(begun.elapsed());
-                    self.progress(count)?;
-                }
-                // A file system that cannot splice.
-                Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-                    at = at.saturating_add(self.copy(file, at, left)? as u64);
-                }
-                Err(cause) => self.endure(cause)?,
-            }
+            let count = self.send_file_some(file, at..part.end)?;
+            at = at.saturating_add(count as u64);
         }
         Ok(())
+    }
+
+    /// Sends as much of a part of a file as the client takes without a long wait; none after a time-out.
+    ///
+    /// # Errors
+    /// As [`Outlet::send_file`].
+    pub fn send_file_some(&mut self, file: &File, part: Range<u64>) -> io::Result<usize> {
+        let mut at = part.start;
+        let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let begun = Instant::now();
+        match sys::send_file(
+            self.stream.as_fd(),
+            file.as_fd(),
+            &mut at,
+            left.min(self.piece),
+        ) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.pace(begun.elapsed());
+                self.progress(count).map(|()| count)
+            }
+            // A file system that cannot splice.
+            Err(cause) if cause.kind() == ErrorKind::InvalidInput => self.copy(file, at, left),
+            Err(cause) => self.endure(cause).map(|()| 0),
+        }
     }
 
     /// The client's place.
@@ -110,13 +127,12 @@ impl<'a> Outlet<'a> {
     }
 
     fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
-        let mut block = vec![0; most.min(PIECE.start)];
+        let mut block = vec![0; most.min(COPY)];
         let count = file.read_at(&mut block, at)?;
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.send(block.get(..count).unwrap_or_default())?;
-        Ok(count)
+        self.send_some(block.get(..count).unwrap_or_default())
     }
 
     fn pace(&mut self, took: Duration) {

@@ -153,8 +153,9 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sys::listen(listener.as_fd(), BACKLOG)?;
     let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
     socket.set_nodelay(true)?;
-    // A send looks this often whether its client took something.
-    socket.set_write_timeout(Some(ms(limits().send_ms / 30)))
+    // A send looks this often whether its client took something: some times within each patience.
+    let look = (limits().send_ms / 30).min(limits().ring_ms / 5);
+    socket.set_write_timeout(Some(ms(look)))
 }
 
 /// The threads of one listener.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::{End, Gate, MODIFIED, Rig, Step, head, noise, ok, reply, until};
 
@@ -194,7 +196,7 @@ fn every_reader_of_an_unstorable_body_gets_all() {
     }
     gate.open();
     let [mut first, second] = clients;
-    let reader = std::thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut client = second;
         client.rest()
     });
@@ -277,4 +279,31 @@ fn a_reader_is_not_blamed_for_the_silence_of_the_source() {
     let (rest, end) = client.rest();
     assert!(end == End::Complete, "{end:?} after {} bytes", rest.len());
     assert!(rest == content[3_000_000..], "other bytes");
+}
+
+#[test]
+fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
+    // The slow reader is still in the file, behind full socket buffers, when nothing more is stored.
+    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1000"));
+    // Without a validator only the transfer itself can give the client all.
+    let content = noise(16 << 20);
+    let script = vec![
+        head("200 OK", &["Content-Length: 16777216"]),
+        Step::Send(content.clone()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let mut slow = rig.daemon.begin("/d/a.tar");
+    assert_eq!(slow.head().status, 200);
+    let mut body = Vec::new();
+    // Something within each second, but less than is told to the transfer in one go.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        body.extend(slow.take(64 << 10));
+        thread::park_timeout(Duration::from_millis(350));
+    }
+    let (rest, end) = slow.rest();
+    body.extend(rest);
+    assert!(end == End::Complete, "{end:?} after {} bytes", body.len());
+    assert!(body == content, "other bytes");
+    assert_eq!(rig.origin.requests().len(), 1);
 }

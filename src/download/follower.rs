@@ -30,7 +30,7 @@ pub enum Ready {
 }
 
 impl Ready {
-    /// How many bytes to send in one go from `at` on: progress is told to the transfer after each.
+    /// How many bytes to send in one go from `at` on: then the reader says how far it is.
     pub fn count(&self, at: u64) -> u64 {
         const PIECE: u64 = 256 * 1024;
         match self {
@@ -166,6 +166,14 @@ impl Follower {
         let mut state = lock(&self.download.state);
         if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
             reader.forsaken = true;
+        }
+    }
+
+    /// The client took something at `moved`, though not yet all that it was given.
+    pub fn took(&self, moved: Instant) {
+        let mut state = lock(&self.download.state);
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
+            reader.since = reader.since.max(moved);
         }
     }
 
