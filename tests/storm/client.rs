@@ -133,7 +133,7 @@ impl Visit<'_> {
         let (Some(tag), Some(witness)) = (&self.tag, &self.witness) else {
             return;
         };
-        if !self.file.twins {
+        if !self.file.twins && !witness.is_deceived() {
             order.head = false;
             order.range = Some((witness.at(), None));
             order.if_range = Some(tag.clone());
@@ -162,7 +162,11 @@ impl Visit<'_> {
             End::Refused => ("clients: refused", false),
         };
         self.figures.add(what, 1);
-        if self.file.sure && !complete {
+        let deceived = self.witness.as_ref().is_some_and(Witness::is_deceived);
+        if deceived {
+            self.figures.add("clients: deceived", 1);
+        }
+        if self.file.sure && !complete && !deceived {
             return Err(format!("{end:?} after {head:?}, though a source has it"));
         }
         if let End::Whole { kept } = end {
@@ -186,7 +190,7 @@ impl Visit<'_> {
             (200, _) => Witness::new(self.file, 0),
             (206, resumed) => {
                 let (first, _) = order.range.ok_or("a 206 that nobody asked for")?;
-                resumed.unwrap_or_else(|| Witness::new(self.file, first))
+                resumed.map_or_else(|| Witness::new(self.file, first), Witness::resume)
             }
             (416, _) if order.range.is_some() => {
                 return self.unsatisfiable(wire, head, framing, order);

@@ -37,7 +37,7 @@ pub enum Fault {
     Whole,
     /// A part that begins elsewhere, and says so.
     OtherStart,
-    /// A part that begins elsewhere, and does not say so.
+    /// Every byte is the one that comes after it in the file.
     Shifted,
     /// A complete length that is another one.
     OtherTotal,
@@ -60,7 +60,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A fault that fits the request; lies that no cache can see through are not among them.
+    /// A fault that fits the request; of lies that no cache can see through there are only those in answer
+    /// to a reader's own range that nothing came before.
     pub fn roll(dice: &mut Dice, file: &File, request: &Request, satisfiable: bool) -> Self {
         let status = [
             Self::Status("404 Not Found"),
@@ -110,8 +111,8 @@ impl Fault {
                 Self::UntilReset,
             ]),
             // What was received is too little to compare if all of it is asked for again.
-            Some((1.., None)) => dice.pick(&[&seen[..], &compared].concat()),
-            Some(_) => dice.pick(&seen),
+            Some((0, None)) => dice.pick(&seen),
+            Some(_) => dice.pick(&[&seen[..], &compared].concat()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Files whose every byte follows from file, version and offset, so that any byte can be checked.
 
+use std::sync::{Arc, Mutex};
+
 use super::dice::{Dice, mix};
 use crate::support::MODIFIED_UNIX;
 
@@ -35,7 +37,7 @@ pub enum Mood {
     Honest,
     /// So many answers out of a hundred are spoilt.
     Faulty(u64),
-    /// Every answer breaks off soon, but for the parts that one client asks for alone.
+    /// Every answer breaks off soon.
     Dying,
 }
 
@@ -52,6 +54,16 @@ pub struct File {
     pub moods: Vec<Mood>,
     /// Two versions bear the same validators, so that the cache's entity tag cannot tell them apart.
     pub twins: bool,
+    /// Other bytes under right validators, told in answer to closed ranges: where nothing came before, there
+    /// is nothing to compare them with.
+    lies: Mutex<Vec<Arc<Lie>>>,
+}
+
+/// Content that is of no version.
+struct Lie {
+    /// Where it begins in the file.
+    start: usize,
+    bytes: Vec<u8>,
 }
 
 impl File {
@@ -93,7 +105,15 @@ impl File {
             versions,
             moods,
             twins,
+            lies: Mutex::default(),
         }
+    }
+
+    /// Notes a lie before it is told.
+    pub fn lie(&self, start: usize, bytes: &[u8]) {
+        let bytes = bytes.to_vec();
+        let lie = Arc::new(Lie { start, bytes });
+        self.lies.lock().unwrap().push(lie);
     }
 
     /// The name below the cache directory.
@@ -126,25 +146,39 @@ fn content(key: u64, first: u8, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Checks one answer's content: all of it must be of one version.
+/// Checks one answer's content: all of it must be of one version, or of the lie that it began with.
 pub struct Witness<'a> {
     file: &'a File,
+    /// Where the answer begins.
+    start: usize,
     at: usize,
     /// The versions that it can be so far.
     left: Vec<&'a Version>,
+    lies: Vec<Arc<Lie>>,
 }
 
 impl<'a> Witness<'a> {
     /// Nothing seen yet; the content begins at `at`.
     pub fn new(file: &'a File, at: usize) -> Self {
-        let left = file.versions.iter().collect();
-        Self { file, at, left }
+        Self {
+            file,
+            start: at,
+            at,
+            left: file.versions.iter().collect(),
+            lies: Vec::new(),
+        }
+    }
+
+    /// Goes on with another answer of the same file.
+    pub fn resume(mut self) -> Self {
+        self.start = self.at;
+        self
     }
 
     /// Keeps the versions of which this holds.
     pub fn only(&mut self, holds: impl Fn(&Version) -> bool, what: &str) -> Result<(), String> {
         self.left.retain(|version| holds(version));
-        match self.left.is_empty() {
+        match self.left.is_empty() && self.lies.is_empty() {
             true => Err(format!(
                 "{}: no version {what} at byte {}",
                 self.file.path, self.at
@@ -156,12 +190,26 @@ impl<'a> Witness<'a> {
     /// The next bytes of the content.
     pub fn see(&mut self, bytes: &[u8]) -> Result<(), String> {
         let (at, end) = (self.at, self.at + bytes.len());
+        if at == self.start {
+            let lies = self.file.lies.lock().unwrap();
+            let here = lies.iter().filter(|lie| lie.start == at);
+            self.lies = here.cloned().collect();
+        }
+        self.lies
+            .retain(|lie| lie.bytes.get(at - lie.start..end - lie.start) == Some(bytes));
         self.only(
             |version| version.content.get(at..end) == Some(bytes),
             "has these bytes",
         )?;
         self.at = end;
         Ok(())
+    }
+
+    /// Whether it can be nothing but a lie; of a sure file all versions but the first are lies too.
+    pub fn is_deceived(&self) -> bool {
+        let first = &self.file.versions[0];
+        let true_one = |version: &&Version| !self.file.sure || std::ptr::eq(*version, first);
+        !self.left.iter().any(true_one)
     }
 
     /// Where the content has come to.

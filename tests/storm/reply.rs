@@ -71,17 +71,12 @@ impl Reply {
         mut dice: Dice,
         request: &Request,
     ) -> Self {
-        let closed = request.range.is_some_and(|(_, last)| last.is_some());
         let spoilt = match file.moods[source.number] {
             Mood::Honest => false,
             Mood::Faulty(percent) => dice.chance(percent),
-            Mood::Dying => !closed,
+            Mood::Dying => true,
         };
         let slow = dice.chance(40);
-        // A reader's own part is proven by length and time alone.
-        if file.twins && !file.sure && closed {
-            return Self::missing();
-        }
         let mut reply = Self::honest(
             source.number,
             version,
@@ -99,7 +94,7 @@ impl Reply {
                 }
             };
             source.figures.spoilt(fault);
-            reply.spoil(fault, source, file, request);
+            reply.spoil(fault, source, file, version, request);
         }
         reply
     }
@@ -144,7 +139,14 @@ impl Reply {
         self.fields.retain(|line| !line.starts_with(name));
     }
 
-    fn spoil(&mut self, fault: Fault, source: &Shared, file: &File, request: &Request) {
+    fn spoil(
+        &mut self,
+        fault: Fault,
+        source: &Shared,
+        file: &File,
+        version: usize,
+        request: &Request,
+    ) {
         match fault {
             Fault::NoHead(how) => self.stop(how, Some(Vec::new())),
             Fault::Status(status) => {
@@ -176,7 +178,14 @@ impl Reply {
             }
             _ => {
                 self.break_off(fault);
-                self.lie(fault, file, request.range.map_or(0, |(first, _)| first));
+                let start = request.range.map_or(0, |(first, _)| first);
+                self.mistake(fault, file, start);
+                self.lie(fault, file, version, start);
+                if let (Fault::Shifted | Fault::OtherBytes, Some((_, Some(_)))) =
+                    (fault, request.range)
+                {
+                    file.lie(start, &self.body);
+                }
             }
         }
     }
@@ -220,13 +229,24 @@ impl Reply {
         }
     }
 
-    /// What is wrong with a part that begins at `part`.
-    fn lie(&mut self, fault: Fault, file: &File, part: usize) {
+    /// Other bytes for a part that begins at `part`, the same whenever they are told.
+    fn lie(&mut self, fault: Fault, file: &File, version: usize, part: usize) {
+        let bytes = self.body.len();
+        let (content, from) = match fault {
+            Fault::Shifted => (&file.versions[version].content, part + 1),
+            Fault::OtherBytes => (&file.versions[usize::from(version == 0)].content, part),
+            _ => return,
+        };
+        let told = content.iter().cycle().skip(from);
+        self.body = told.take(bytes).copied().collect();
+    }
+
+    /// What is wrong with the head or the length of a part that begins at `part`.
+    fn mistake(&mut self, fault: Fault, file: &File, part: usize) {
         let last = (part + self.body.len()).saturating_sub(1);
         let all = file.versions[0].content.len();
         match fault {
             Fault::OtherStart => self.range(part + 1, last + 1, all + 1),
-            Fault::Shifted => self.body.rotate_left(1),
             Fault::OtherTotal => {
                 let more = 1 + self.dice.up_to(5);
                 self.range(part, last, all + more);
@@ -245,18 +265,6 @@ impl Reply {
             Fault::Longer => {
                 self.body.resize(self.body.len() + 5_000, b'!');
                 (self.until, self.framing) = (self.body.len(), Framing::Length(self.body.len()));
-            }
-            Fault::OtherBytes => {
-                // As long, and of the same time.
-                let bytes = self.body.len();
-                let content = &file.versions[1].content;
-                self.body = content
-                    .iter()
-                    .cycle()
-                    .skip(part)
-                    .take(bytes)
-                    .copied()
-                    .collect();
             }
             Fault::OtherTime => {
                 self.drop_field("Last-Modified");

@@ -1,8 +1,8 @@
 //! A source in a storm: one thread a connection, and for each answer the dice.
 //!
 //! What no cache can see through is left out: a clean end of a close-delimited body, a
-//! Content-Length below the file's, a file rewritten in mid-answer, another file with the same length
-//! and time in answer to a range far ahead.
+//! Content-Length below the file's, a file rewritten in mid-answer. Where a range far ahead is answered with
+//! other bytes of the same length and time, the client may get these, but none of another file with them.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
