@@ -3,7 +3,6 @@
 use std::fs;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::support::{End, Gate, MODIFIED, Rig, Step, head, noise, ok, reply, until};
 
@@ -213,21 +212,6 @@ fn limited() -> Rig {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
-    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits("ring_ms=1500"));
-    // More than the ring and all socket buffers hold.
-    let content = noise(24 << 20);
-    rig.origin.file("/d/a.tar", &content);
-    let mut slow = rig.daemon.begin("/d/a.tar");
-    assert_eq!(slow.head().status, 200);
-    rig.daemon.get("/d/a.tar").is_whole(&content);
-    // Cut, or gone on by a request of its own; never other bytes.
-    let (body, end) = slow.rest();
-    assert!(content.starts_with(&body), "other bytes");
-    assert_eq!(end == End::Complete, body.len() == content.len(), "{end:?}");
-}
-
-#[test]
 fn who_comes_late_to_an_unstorable_body_gets_a_relay_of_its_own() {
     let (rig, gate, content) = (limited(), Gate::new(), noise(4_000_000));
     let script = vec![
@@ -256,54 +240,4 @@ fn who_comes_late_to_an_unstorable_body_gets_a_relay_of_its_own() {
         "{end:?}"
     );
     rig.cache.emptied();
-}
-
-#[test]
-fn a_reader_is_not_blamed_for_the_silence_of_the_source() {
-    let limits = "ring_bytes=200000,ring_ms=300,idle_ms=600";
-    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(limits));
-    let (gate, content) = (Gate::new(), noise(6_000_000));
-    let script = vec![
-        head("200 OK", &["Content-Length: 6000000"]),
-        Step::Send(content[..3_000_000].to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(content[3_000_000..].to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
-    let mut client = rig.daemon.begin("/d/a.tar");
-    assert_eq!(client.head().status, 200);
-    assert!(client.take(3_000_000) == content[..3_000_000]);
-    // A connection that idles measures the time: longer than a reader may take nothing.
-    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
-    gate.open();
-    let (rest, end) = client.rest();
-    assert!(end == End::Complete, "{end:?} after {} bytes", rest.len());
-    assert!(rest == content[3_000_000..], "other bytes");
-}
-
-#[test]
-fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
-    // The slow reader is still in the file, behind full socket buffers, when nothing more is stored.
-    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1000"));
-    // Without a validator only the transfer itself can give the client all.
-    let content = noise(16 << 20);
-    let script = vec![
-        head("200 OK", &["Content-Length: 16777216"]),
-        Step::Send(content.clone()),
-    ];
-    rig.origin.script("/d/a.tar", script);
-    let mut slow = rig.daemon.begin("/d/a.tar");
-    assert_eq!(slow.head().status, 200);
-    let mut body = Vec::new();
-    // Something within each second, but less than is told to the transfer in one go.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
-        body.extend(slow.take(64 << 10));
-        thread::park_timeout(Duration::from_millis(350));
-    }
-    let (rest, end) = slow.rest();
-    body.extend(rest);
-    assert!(end == End::Complete, "{end:?} after {} bytes", body.len());
-    assert!(body == content, "other bytes");
-    assert_eq!(rig.origin.requests().len(), 1);
 }

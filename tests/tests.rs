@@ -40,6 +40,8 @@ mod hostile;
 mod in_flight;
 /// `make install` into a directory of its own.
 mod install;
+/// Readers that do not keep up with a body that cannot be stored.
+mod left_behind;
 /// Access lines, warnings, syslog, a log that nobody reads.
 mod log;
 /// Some three hundred malformed and odd requests, beside what nginx answers to them.
@@ -50,6 +52,8 @@ mod names;
 mod redirect;
 /// Bodies that are relayed and not stored: listings, refused or impossible places, no room.
 mod relay;
+/// The cache directory is removed while the program runs, and made again.
+mod removed;
 /// Connections to a source that serve again, and those that must not.
 mod reuse;
 /// Files that change at their source: asked about before they are served.

@@ -1,0 +1,154 @@
+//! Readers that do not keep up with a body that cannot be stored: who is left behind, and how it goes on.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{End, Gate, MODIFIED, Rig, Script, Step, head, noise, reply, until};
+
+#[test]
+fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
+    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits("ring_ms=1500"));
+    // More than the ring and all socket buffers hold.
+    let content = noise(24 << 20);
+    rig.origin.file("/d/a.tar", &content);
+    let mut slow = rig.daemon.begin("/d/a.tar");
+    assert_eq!(slow.head().status, 200);
+    rig.daemon.get("/d/a.tar").is_whole(&content);
+    // Cut, or gone on by a request of its own; never other bytes.
+    let (body, end) = slow.rest();
+    assert!(content.starts_with(&body), "other bytes");
+    assert_eq!(end == End::Complete, body.len() == content.len(), "{end:?}");
+}
+
+#[test]
+fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
+    // The slow reader is still in the file, behind full socket buffers, when nothing more is stored.
+    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1000"));
+    // Without a validator only the transfer itself can give the client all.
+    let content = noise(16 << 20);
+    let script = vec![
+        head("200 OK", &["Content-Length: 16777216"]),
+        Step::Send(content.clone()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let mut slow = rig.daemon.begin("/d/a.tar");
+    assert_eq!(slow.head().status, 200);
+    let mut body = Vec::new();
+    // Something within each second, but less than is told to the transfer in one go.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        body.extend(slow.take(64 << 10));
+        thread::park_timeout(Duration::from_millis(350));
+    }
+    let (rest, end) = slow.rest();
+    body.extend(rest);
+    assert!(end == End::Complete, "{end:?} after {} bytes", body.len());
+    assert!(body == content, "other bytes");
+    assert_eq!(rig.origin.requests().len(), 1);
+}
+
+#[test]
+fn a_reader_is_not_blamed_for_the_silence_of_the_source() {
+    let limits = "ring_bytes=200000,ring_ms=300,idle_ms=600";
+    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(limits));
+    let (gate, content) = (Gate::new(), noise(6_000_000));
+    let script = vec![
+        head("200 OK", &["Content-Length: 6000000"]),
+        Step::Send(content[..3_000_000].to_vec()),
+        Step::Wait(gate.clone()),
+        Step::Send(content[3_000_000..].to_vec()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let mut client = rig.daemon.begin("/d/a.tar");
+    assert_eq!(client.head().status, 200);
+    assert!(client.take(3_000_000) == content[..3_000_000]);
+    // A connection that idles measures the time: longer than a reader may take nothing.
+    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+    gate.open();
+    let (rest, end) = client.rest();
+    assert!(end == End::Complete, "{end:?} after {} bytes", rest.len());
+    assert!(rest == content[3_000_000..], "other bytes");
+}
+
+/// More than the ring and all socket buffers hold.
+const LENGTH: usize = 24 << 20;
+/// What is fetched again as proof, and what one way around gains before it breaks.
+const OVERLAP: usize = 65_536;
+const GAIN: usize = 50_000;
+
+/// Leaves a reader behind. Of its own requests the first two are refused, the third gets other bytes, the
+/// fourth breaks off, the fifth gets the rest. What it got, how it ended, and how many requests there were.
+fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
+    let limits = format!("ring_ms=1000,attempts={attempts}");
+    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(&limits));
+    let (begun, asked) = (Gate::new(), Gate::new());
+    let length = format!("Content-Length: {LENGTH}");
+    let script = vec![
+        head("200 OK", &[&length, &format!("Last-Modified: {MODIFIED}")]),
+        Step::Send(content[..100_000].to_vec()),
+        Step::Wait(begun.clone()),
+        Step::Send(content[100_000..].to_vec()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let refused = [
+        vec![Step::Wait(asked.clone())],
+        reply("503 Gone to lunch", &[], b""),
+    ];
+    rig.origin.script("/d/a.tar", refused.concat());
+    let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
+    for client in &mut clients {
+        assert_eq!(client.head().status, 200);
+        assert!(client.take(100_000) == content[..100_000]);
+    }
+    begun.open();
+    let [mut fast, mut slow] = clients;
+    assert!(fast.rest() == (content[100_000..].to_vec(), End::Complete));
+    let slow = thread::spawn(move || slow.rest());
+    until("the reader asks on its own", || {
+        rig.origin.count("/d/a.tar") == 2
+    });
+    let range = rig.origin.requests()[1].field("range").unwrap().to_owned();
+    let first = range.strip_prefix("bytes=").unwrap();
+    let first: usize = first.split('-').next().unwrap().parse().unwrap();
+    let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    for script in [
+        part(&other, first, LENGTH),
+        part(content, first, first + OVERLAP + GAIN),
+        part(content, first + GAIN, LENGTH),
+    ] {
+        rig.origin.script("/d/a.tar", script);
+    }
+    asked.open();
+    let (rest, end) = slow.join().unwrap();
+    let body = [&content[..100_000], &rest].concat();
+    assert!(end == End::Complete || body.len() == first + OVERLAP + GAIN);
+    (body, end, rig.origin.count("/d/a.tar"))
+}
+
+/// The content from `first` on, of which what lies before `until` arrives.
+fn part(content: &[u8], first: usize, until: usize) -> Script {
+    let range = format!("Content-Range: bytes {first}-{}/{LENGTH}", LENGTH - 1);
+    let length = format!("Content-Length: {}", LENGTH - first);
+    let modified = format!("Last-Modified: {MODIFIED}");
+    vec![
+        head("206 Partial Content", &[&range, &length, &modified]),
+        Step::Send(content[first..until].to_vec()),
+    ]
+}
+
+#[test]
+fn who_is_left_behind_goes_on_by_proven_requests_of_its_own() {
+    let content = noise(LENGTH);
+    let (body, end, requests) = left_behind(&content, "5");
+    assert!(body == content, "{end:?} after {} bytes", body.len());
+    assert_eq!((end, requests), (End::Complete, 6));
+}
+
+#[test]
+fn who_is_left_behind_is_cut_when_all_its_attempts_are_used_up() {
+    let content = noise(LENGTH);
+    let (body, end, requests) = left_behind(&content, "4");
+    assert!(content.starts_with(&body), "other bytes");
+    assert_ne!(end, End::Complete);
+    assert_eq!(requests, 5);
+}
