@@ -66,6 +66,8 @@ struct Reader {
     since: Instant,
     /// Whether its client has closed its side.
     forsaken: bool,
+    /// Whether it goes around the transfer for now, and takes nothing of it.
+    around: bool,
 }
 
 #[derive(Debug)]
@@ -152,6 +154,7 @@ impl Download {
             at: 0,
             since: Instant::now(),
             forsaken: false,
+            around: false,
         });
         Some(Follower::new(Arc::clone(self), id))
     }

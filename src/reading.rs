@@ -217,6 +217,7 @@ impl<'a, 'o> Reading<'a, 'o> {
         let Some(overlap) = self.overlap(part.start) else {
             return Ok(0);
         };
+        self.follower.go_around();
         let answer = (self.direct)(self.follower, part.clone(), &overlap, attempt);
         let Some(mut response) = answer else {
             return Ok(0);

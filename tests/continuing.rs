@@ -325,7 +325,12 @@ fn a_way_around_from_the_same_source_has_the_same_entity_tag() {
     let ((rig, second), content) = (pair(hasty), noise(LENGTH));
     let tagged = |tag: &str| format!("{}\r\nETag: {tag}", modified());
     let around = part(&content, AHEAD, LENGTH - AHEAD, &tagged("\"two\""));
-    let (gate, mut client) = held(&rig, &content, &[&tagged("\"one\"")], &[around.clone()]);
+    let (gate, mut client) = held(
+        &rig,
+        &content,
+        &[&tagged("\"one\"")],
+        std::slice::from_ref(&around),
+    );
     // That another source gives it another one says nothing.
     second.script("/d/a.tar", around);
     let range = format!("Range: bytes={AHEAD}-");

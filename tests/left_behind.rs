@@ -82,14 +82,7 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     let limits = format!("ring_ms=1000,attempts={attempts}");
     let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(&limits));
     let (begun, asked) = (Gate::new(), Gate::new());
-    let length = format!("Content-Length: {LENGTH}");
-    let script = vec![
-        head("200 OK", &[&length, &format!("Last-Modified: {MODIFIED}")]),
-        Step::Send(content[..100_000].to_vec()),
-        Step::Wait(begun.clone()),
-        Step::Send(content[100_000..].to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
+    rig.origin.script("/d/a.tar", held(content, &begun));
     let refused = [
         vec![Step::Wait(asked.clone())],
         reply("503 Gone to lunch", &[], b""),
@@ -125,6 +118,17 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     (body, end, rig.origin.count("/d/a.tar"))
 }
 
+/// The whole content, held after its first 100,000 bytes.
+fn held(content: &[u8], gate: &Gate) -> Script {
+    let length = format!("Content-Length: {LENGTH}");
+    vec![
+        head("200 OK", &[&length, &format!("Last-Modified: {MODIFIED}")]),
+        Step::Send(content[..100_000].to_vec()),
+        Step::Wait(gate.clone()),
+        Step::Send(content[100_000..].to_vec()),
+    ]
+}
+
 /// The content from `first` on, of which what lies before `until` arrives.
 fn part(content: &[u8], first: usize, until: usize) -> Script {
     let range = format!("Content-Range: bytes {first}-{}/{LENGTH}", LENGTH - 1);
@@ -151,4 +155,31 @@ fn who_is_left_behind_is_cut_when_all_its_attempts_are_used_up() {
     assert!(content.starts_with(&body), "other bytes");
     assert_ne!(end, End::Complete);
     assert_eq!(requests, 5);
+}
+
+#[test]
+fn nobody_waits_for_a_reader_that_goes_around_the_transfer() {
+    const AHEAD: usize = 3_000_000;
+    // Longer than a client of the tests waits.
+    let limits = "ring_ms=60000,ring_bytes=300000,far_ms=100,look_ms=20";
+    let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(limits));
+    let (begun, asked, content) = (Gate::new(), Gate::new(), noise(LENGTH));
+    rig.origin.script("/d/a.tar", held(&content, &begun));
+    let mut script = part(&content, AHEAD, AHEAD + GAIN);
+    script.push(Step::Wait(asked.clone()));
+    script.push(Step::Send(content[AHEAD + GAIN..].to_vec()));
+    rig.origin.script("/d/a.tar", script);
+    let mut near = rig.daemon.begin("/d/a.tar");
+    assert_eq!(near.head().status, 200);
+    assert!(near.take(100_000) == content[..100_000]);
+    let mut ahead = rig.daemon.client();
+    ahead.ask("GET", "/d/a.tar", &[&format!("Range: bytes={AHEAD}-")]);
+    assert_eq!(ahead.head().status, 206);
+    assert!(ahead.take(GAIN) == content[AHEAD..AHEAD + GAIN]);
+    // The transfer passes where the other one is.
+    begun.open();
+    assert!(near.rest() == (content[100_000..].to_vec(), End::Complete));
+    asked.open();
+    assert!(ahead.rest() == (content[AHEAD + GAIN..].to_vec(), End::Complete));
+    assert_eq!(rig.origin.requests().len(), 2);
 }

@@ -177,12 +177,24 @@ impl Follower {
         }
     }
 
+    /// Goes around the transfer, until it is asked again what is ready: while others read, they do not
+    /// wait for this reader.
+    pub fn go_around(&self) {
+        let mut state = lock(&self.download.state);
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
+            reader.around = true;
+        }
+        drop(state);
+        self.download.changed.notify_all();
+    }
+
     fn moved_to(&self, state: &mut State, at: u64) {
         let relaying = state.ring.is_some();
         if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id)
-            && reader.at != at
+            && (reader.at != at || reader.around)
         {
             reader.at = at;
+            reader.around = false;
             reader.since = Instant::now();
             if relaying {
                 self.download.changed.notify_all();

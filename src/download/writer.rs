@@ -163,7 +163,8 @@ impl Writer {
             if state.readers.is_empty() || state.abandoned {
                 return Err(Abandoned);
             }
-            let slowest = state.readers.iter().min_by_key(|reader| reader.at);
+            let readers = state.readers.iter();
+            let slowest = readers.min_by_key(|reader| (reader.around, reader.at));
             let slowest = slowest.map(|reader| (reader.id, reader.at, reader.since));
             let Some(ring) = &mut state.ring else {
                 return Err(Abandoned);
