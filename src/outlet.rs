@@ -21,8 +21,8 @@ use crate::wire::timed_out;
 /// make progress often, a fast one costs few calls.
 const PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
 
-/// How much is copied at a time where sendfile(2) does not work, in bytes.
-const COPY: usize = 128 * 1024;
+/// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes.
+const FIRST: usize = 128 * 1024;
 
 /// The sending side of a connection, for one answer.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<'a> Outlet<'a> {
             sent: 0,
             acknowledged: i64::MIN,
             moved: now,
-            piece: PIECE.start,
+            piece: FIRST,
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Outlet<'a> {
     }
 
     fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
-        let mut block = vec![0; most.min(COPY)];
+        let mut block = vec![0; most.min(FIRST)];
         let count = file.read_at(&mut block, at)?;
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
