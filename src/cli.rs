@@ -232,9 +232,10 @@ impl<'a> Long<'a> {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .unwrap_or(&text);
-        let address = bare.split('%').next().unwrap_or_default();
         let name = |c: char| !c.is_control() && !c.is_whitespace() && !"/:[]@".contains(c);
-        if address.parse::<Ipv6Addr>().is_ok() || text.chars().all(name) {
+        let (address, zone) = bare.split_once('%').unwrap_or((bare, ""));
+        let ipv6 = address.parse::<Ipv6Addr>().is_ok() && zone.chars().all(name);
+        if ipv6 || text.chars().all(name) {
             return Ok(bare.to_owned());
         }
         Err(self.refuse(

@@ -180,6 +180,9 @@ fn hosts() {
         "[a]",
         "a b",
         "[",
+        "fe80::1%eth0]:80",
+        "fe80::1%eth0/",
+        "fe80::1%eth 0",
     ] {
         assert!(refused(&["--host", given]).contains(given));
     }
