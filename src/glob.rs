@@ -141,9 +141,10 @@ fn matches(tokens: &[Token], path: &[u8]) -> bool {
         let Some((behind_run, from)) = last_run else {
             return false;
         };
-        let Some((_, from)) = from.split_first() else {
+        if from.is_empty() {
             return false;
-        };
+        }
+        let (_, from) = character(from);
         last_run = Some((behind_run, from));
         (tokens, path) = (behind_run, from);
     }
@@ -206,6 +207,9 @@ mod tests {
             ("a?c", "a\u{e9}c", true),
             ("a?c", "ac", false),
             ("a??c", "a\u{e9}c", false),
+            ("*??", "\u{20ac}", false),
+            ("*?[!a]", "\u{20ac}", false),
+            ("*?b", "\u{20ac}b", true),
             ("[a-c]x", "bx", true),
             ("[a-c]x", "dx", false),
             ("[!a-c]x", "dx", true),
