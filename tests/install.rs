@@ -61,12 +61,31 @@ fn files(root: &Path) -> Vec<(String, u32)> {
     found
 }
 
-const LAYOUT: [(&str, u32); 4] = [
+/// What `make install` lays out, sorted.
+const LAYOUT: [(&str, u32); 5] = [
     ("etc/conf.d/package-cache", 0o644),
     ("etc/init.d/package-cache", 0o755),
     ("usr/bin/package-cache", 0o755),
+    ("usr/share/bash-completion/completions/package-cache", 0o644),
     ("usr/share/man/man8/package-cache.8", 0o644),
 ];
+
+/// What `make install-systemd` lays out in place of the OpenRC service.
+const UNITS: [(&str, u32); 4] = [
+    ("usr/lib/systemd/system/package-cache-cull.service", 0o644),
+    ("usr/lib/systemd/system/package-cache-cull.timer", 0o644),
+    ("usr/lib/systemd/system/package-cache.service", 0o644),
+    ("usr/lib/sysusers.d/package-cache.conf", 0o644),
+];
+
+fn owned(layout: &[(&str, u32)]) -> Vec<(String, u32)> {
+    let mut owned: Vec<_> = layout
+        .iter()
+        .map(|&(name, mode)| (name.to_owned(), mode))
+        .collect();
+    owned.sort();
+    owned
+}
 
 #[test]
 fn install_lays_out_the_files_and_uninstall_takes_them_away() {
@@ -75,39 +94,40 @@ fn install_lays_out_the_files_and_uninstall_takes_them_away() {
     if make(root, &["install"]).is_none() {
         return;
     }
+    assert_eq!(files(root), owned(&LAYOUT));
     assert_eq!(
-        files(root),
-        LAYOUT.map(|(name, mode)| (name.to_owned(), mode))
-    );
-    assert_eq!(
-        fs::read(root.join(LAYOUT[2].0)).unwrap(),
+        fs::read(root.join("usr/bin/package-cache")).unwrap(),
         fs::read(PROGRAM).unwrap()
     );
 
-    let script = fs::read_to_string(root.join(LAYOUT[1].0)).unwrap();
+    let script = fs::read_to_string(root.join("etc/init.d/package-cache")).unwrap();
     assert!(script.starts_with("#!/sbin/openrc-run\n"), "{script}");
     assert!(
         script.contains("/usr/bin/package-cache") && !script.contains("@BINDIR@"),
         "{script}"
     );
-    for name in [LAYOUT[0].0, LAYOUT[1].0] {
-        let status = Command::new("sh").arg("-n").arg(root.join(name)).status();
-        assert!(status.unwrap().success(), "sh -n {name}");
+
+    make(root, &["uninstall"]);
+    assert_eq!(files(root), []);
+}
+
+#[test]
+fn a_host_with_systemd_gets_units_in_place_of_the_openrc_service() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    if make(root, &["install-systemd"]).is_none() {
+        return;
     }
-    // Every variable of the original is there, to be seen and to be set.
-    let shipped = fs::read_to_string(root.join(LAYOUT[0].0)).unwrap();
-    for name in [
-        "PC_USER",
-        "PC_GROUP",
-        "CACHE_DIR",
-        "HOST",
-        "PORT",
-        "SOURCES",
-        "PC_OPTS",
-    ] {
-        assert!(shipped.contains(&format!("{name}=")), "{name} in conf.d");
-        assert!(script.contains(name), "{name} in init.d");
+    assert_eq!(files(root), owned(&[&UNITS[..], &LAYOUT[2..]].concat()));
+    for (name, _) in UNITS {
+        let unit = fs::read_to_string(root.join(name)).unwrap();
+        assert!(!unit.contains("@BINDIR@"), "{name}: {unit}");
     }
+    let unit = fs::read_to_string(root.join(UNITS[2].0)).unwrap();
+    assert!(
+        unit.contains("\nExecStart=/usr/bin/package-cache "),
+        "{unit}"
+    );
 
     make(root, &["uninstall"]);
     assert_eq!(files(root), []);

@@ -48,6 +48,8 @@ mod log;
 mod malformed;
 /// From path to file name to upstream target: escapes, spaces, long names.
 mod names;
+/// The service scripts, the settings they ship with, the ebuilds, the completion.
+mod packaging;
 /// Sources that send us elsewhere.
 mod redirect;
 /// Bodies that are relayed and not stored: listings, refused or impossible places, no room.
