@@ -418,7 +418,7 @@ fn the_completion_knows_options_values_and_the_subcommand() {
         // Readline splits at the equals sign.
         (&["--cache", "=", "ca"], &["cache dir"]),
         (&["--port", "="], &["4000"]),
-        (&["cull", "--unused-for", "30"], &["30h", "30d"]),
+        (&["cull", "--unused-for", "30"], &["30h", "30d", "30w", "30y"]),
         (&["--min-free", "1"], &["1K", "1M", "1G", "1T"]),
         (&["-v", "cu"], &[]),
         (&["--", "--so"], &[]),
