@@ -17,6 +17,7 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 CARGO      ?= cargo
 RUSTC      ?= rustc
+STATIC_TARGET ?=
 INSTALL    ?= install
 
 # What `make run` serves. Some shells export HOST, so the environment does not set that one.
@@ -49,12 +50,14 @@ all:
 $(BINARY):
 	$(CARGO) build --release --locked
 
-# The musl target where it is installed, else the one that make builds for. A target named to
-# cargo has a directory of its own below CARGO_TARGET_DIR.
+# The musl target where it is installed, else the one that make builds for; STATIC_TARGET names
+# another. A target named to cargo has a directory of its own below CARGO_TARGET_DIR.
 static:
-	@host=$$($(RUSTC) -vV | sed -n 's/^host: //p'); \
-	target=$$(printf '%s\n' "$$host" | sed 's/-linux-gnu/-linux-musl/'); \
-	[ -d "$$($(RUSTC) --print target-libdir --target "$$target")" ] || target=$$host; \
+	@host=$$($(RUSTC) -vV | sed -n 's/^host: //p'); target=$(STATIC_TARGET); \
+	if [ -z "$$target" ]; then \
+		target=$$(printf '%s\n' "$$host" | sed 's/-linux-gnu/-linux-musl/'); \
+		[ -d "$$($(RUSTC) --print target-libdir --target "$$target")" ] || target=$$host; \
+	fi; \
 	echo "static: $$target"; \
 	RUSTFLAGS="$$RUSTFLAGS -C target-feature=+crt-static" \
 		$(CARGO) build --release --locked --target "$$target" && \

@@ -418,7 +418,10 @@ fn the_completion_knows_options_values_and_the_subcommand() {
         // Readline splits at the equals sign.
         (&["--cache", "=", "ca"], &["cache dir"]),
         (&["--port", "="], &["4000"]),
-        (&["cull", "--unused-for", "30"], &["30h", "30d", "30w", "30y"]),
+        (
+            &["cull", "--unused-for", "30"],
+            &["30h", "30d", "30w", "30y"],
+        ),
         (&["--min-free", "1"], &["1K", "1M", "1G", "1T"]),
         (&["-v", "cu"], &[]),
         (&["--", "--so"], &[]),
@@ -429,19 +432,45 @@ fn the_completion_knows_options_values_and_the_subcommand() {
         };
         assert_eq!(offered, expected, "{words:?}");
     }
-    // Every option of the program, and no other.
-    let help = Command::new(crate::support::PROGRAM).arg("--help").output();
+}
+
+/// The long options that the program's help begins a line with.
+fn options(args: &[&str]) -> Vec<String> {
+    let help = Command::new(crate::support::PROGRAM).args(args).output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();
-    let offered = completed(&["--"]).unwrap();
+    let lines = help
+        .lines()
+        .filter(|line| line.trim_start().starts_with('-'));
     let long = |line: &str| {
         let mut words = line.split_whitespace().take(2);
         words.find(|word| word.starts_with("--")).map(str::to_owned)
     };
-    for option in help
-        .lines()
-        .filter(|line| line.trim_start().starts_with('-'))
-        .filter_map(long)
-    {
-        assert!(offered.contains(&option), "{option}: {offered:?}");
+    lines.filter_map(long).collect()
+}
+
+#[test]
+fn the_completion_the_manual_and_the_readme_know_every_option() {
+    let read = |path: &str| fs::read_to_string(project(path)).unwrap();
+    let (manual, readme) = (read("contrib/man/package-cache.8"), read("README.md"));
+    for command in [&[] as &[&str]] {
+        let mut known = options(&[command, &["--help"]].concat());
+        assert!(known.len() > 5, "{known:?}");
+        let Some(mut offered) = completed(&[command, &["--"]].concat()) else {
+            return;
+        };
+        for option in &known {
+            let entry = |before: &str| format!("{before}{}", &option[1..]);
+            let entries = [entry("\n.It Fl "), entry(" , ")];
+            assert!(
+                entries.iter().any(|entry| manual.contains(entry)),
+                "{option} in the manual"
+            );
+            assert!(readme.contains(option), "{option} in the README");
+        }
+        // An example may begin with an option too.
+        known.sort();
+        known.dedup();
+        offered.sort();
+        assert_eq!(offered, known, "{command:?}");
     }
 }
