@@ -194,6 +194,21 @@ fn the_settings_are_checked_before_a_start_and_an_old_cache_keeps_its_owner() {
 }
 
 #[test]
+fn a_restart_checks_the_settings_before_it_stops_what_runs() {
+    assert_eq!(service("RC_CMD=stop", "stop_pre"), "");
+    let checked = service("RC_CMD=restart PC_OPTS=-v", "stop_pre");
+    assert!(
+        checked.contains("--check --syslog ") && checked.contains(" -v --port 0> "),
+        "{checked}"
+    );
+    let refused = service(
+        "RC_CMD=restart",
+        "su() { return 2; }; stop_pre || echo refused",
+    );
+    assert_eq!(refused, "refused\n");
+}
+
+#[test]
 fn cull_takes_its_bounds_from_the_settings() {
     let culled = service("CACHE_DIR='/a b' PC_CULL='--unused-for 180d'", "cull");
     assert_eq!(
