@@ -1,0 +1,204 @@
+//! The OpenRC service and the cron snippet, sourced among stubs of OpenRC's commands and su.
+
+use std::fs;
+
+use super::patterns::patterns;
+use super::{commented, project, run};
+
+/// Sources the init script after `settings`, then runs `rest`; commands of OpenRC and su are echoed.
+fn service(settings: &str, rest: &str) -> String {
+    // Files that a pattern would become, if the shell expanded it.
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("distfiles")).unwrap();
+    for name in ["distfiles/layout.conf", "a.db", "*.files"] {
+        fs::write(directory.path().join(name), "").unwrap();
+    }
+    let stubs = "eerror() { echo \"eerror: $*\"; }; id() { echo portage; }
+        su() { printf 'su:'; printf ' <%s>' \"$@\"; echo; }
+        checkpath() { echo \"checkpath: $*\"; }
+        words() { for word; do printf '<%s>\\n' \"$word\"; done; }
+        RC_SVCNAME=package-cache";
+    let script = format!("{stubs}\n{settings}\n. \"$1\"\n{rest}");
+    let init = project("contrib/openrc/init.d/package-cache.in");
+    run("sh", directory.path(), &script, &[init.to_str().unwrap()]).unwrap()
+}
+
+/// The arguments that the supervisor would hand over, as OpenRC evaluates them.
+fn arguments(settings: &str) -> Vec<String> {
+    let said = service(settings, "eval \"words ${command_args}\"");
+    said.lines()
+        .map(|line| line.trim_matches(['<', '>']).to_owned())
+        .collect()
+}
+
+/// The values that follow an option.
+fn values<'a>(arguments: &'a [String], option: &str) -> Vec<&'a str> {
+    let pairs = arguments.windows(2);
+    pairs
+        .filter(|pair| pair[0] == option)
+        .map(|pair| pair[1].as_str())
+        .collect()
+}
+
+#[test]
+fn the_service_without_settings() {
+    let given = arguments("");
+    assert_eq!(given[0], "--syslog");
+    assert_eq!(values(&given, "--cache"), ["/var/cache/package-cache"]);
+    assert_eq!(values(&given, "--host"), ["0.0.0.0"]);
+    assert_eq!(values(&given, "--port"), ["4000"]);
+    assert_eq!(values(&given, "--source"), ["http://distfiles.gentoo.org"]);
+    assert!(values(&given, "--revalidate").contains(&"*/layout.conf"));
+}
+
+#[test]
+fn the_settings_reach_the_program_as_they_are() {
+    let given = arguments(
+        "CACHE_DIR=\"/srv/the user's cache\" HOST=:: PORT=80 PC_OPTS='-v --min-free \"1 G\"'
+        SOURCES='http://a.example  http://b.example/x?' REVALIDATE='*.db *.files'",
+    );
+    let expected = [
+        "--syslog",
+        "--cache",
+        "/srv/the user's cache",
+        "--host",
+        "::",
+        "--port",
+        "80",
+        "--source",
+        "http://a.example",
+        "--source",
+        "http://b.example/x?",
+        "--revalidate",
+        "*.db",
+        "--revalidate",
+        "*.files",
+        "-v",
+        "--min-free",
+        "1 G",
+    ];
+    assert_eq!(given, expected);
+    assert!(values(&arguments("REVALIDATE="), "--revalidate").is_empty());
+}
+
+#[test]
+fn the_commented_settings_are_the_defaults() {
+    let script = fs::read_to_string(project("contrib/openrc/init.d/package-cache.in")).unwrap();
+    for name in [
+        "PC_USER",
+        "PC_GROUP",
+        "CACHE_DIR",
+        "HOST",
+        "PORT",
+        "SOURCES",
+        "REVALIDATE",
+    ] {
+        let commented = commented();
+        let (_, shown) = commented.iter().find(|(shown, _)| shown == name).unwrap();
+        let assigned = [":=", "="].map(|assign| format!("\"${{{name}{assign}{shown}}}\""));
+        assert!(
+            assigned.iter().any(|text| script.contains(text)),
+            "{name}={shown}"
+        );
+    }
+    // The unit cannot read conf.d, which is shell.
+    let unit = fs::read_to_string(project("contrib/systemd/package-cache.service.in")).unwrap();
+    let given: Vec<_> = unit
+        .lines()
+        .find(|line| line.starts_with("Environment=\"PC_OPTS="))
+        .unwrap()
+        .trim_end_matches('"')
+        .split(' ')
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(values(&given, "--revalidate"), patterns()[0]);
+}
+
+#[test]
+fn the_settings_are_checked_before_a_start_and_an_old_cache_keeps_its_owner() {
+    let started = service("CACHE_DIR=/nonexistent/cache", "start_pre");
+    let mut lines = started.lines();
+    assert_eq!(
+        lines.next(),
+        Some("checkpath: -d -m 0755 -o package-cache:portage /nonexistent/cache")
+    );
+    let check = lines.next().unwrap();
+    assert!(
+        check.starts_with("su: <-s> </bin/sh> <-c> <exec @BINDIR@/package-cache --check --syslog "),
+        "{check}"
+    );
+    assert!(check.ends_with(" <package-cache>"), "{check}");
+    let started = service("CACHE_DIR=/", "start_pre");
+    assert!(!started.contains("checkpath"), "{started}");
+    // Only where PC_GROUP is not the user's own must su be told.
+    let started = service("CACHE_DIR=/ PC_GROUP=www", "start_pre");
+    assert!(started.starts_with("su: <-g> <www> "), "{started}");
+    let started = service(
+        "CACHE_DIR=/",
+        "id() { return 1; }; start_pre || echo refused",
+    );
+    assert!(
+        started.contains("useradd -r -g portage") && started.ends_with("refused\n"),
+        "{started}"
+    );
+}
+
+#[test]
+fn a_restart_checks_the_settings_before_it_stops_what_runs() {
+    assert_eq!(service("RC_CMD=stop", "stop_pre"), "");
+    let checked = service("RC_CMD=restart PC_OPTS=-v", "stop_pre");
+    assert!(
+        checked.contains("--check --syslog ") && checked.contains(" -v --port 0> "),
+        "{checked}"
+    );
+    let refused = service(
+        "RC_CMD=restart",
+        "su() { return 2; }; stop_pre || echo refused",
+    );
+    assert_eq!(refused, "refused\n");
+}
+
+#[test]
+fn cull_takes_its_bounds_from_the_settings() {
+    let culled = service("CACHE_DIR='/a b' PC_CULL='--unused-for 180d'", "cull");
+    assert_eq!(
+        culled,
+        "su: <-s> </bin/sh> <-c> <exec @BINDIR@/package-cache cull --cache '/a b' \
+         --unused-for 180d> <package-cache>\n"
+    );
+    let refused = service("", "cull || echo refused");
+    assert!(
+        refused.contains("PC_CULL is empty: say in /etc/conf.d/package-cache")
+            && refused.ends_with("refused\n"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn cron_culls_every_instance_that_says_what_may_go() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("package-cache", "PORT=4000\n"),
+        ("package-cache.debian", "PC_CULL='--max-size 1G'\n"),
+        ("package-cache.off", "PC_CULL=\n"),
+        ("package-cache.gone", "PC_CULL='--max-size 1G'\n"),
+    ] {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let script = "PACKAGE_CACHE_CONF=$PWD
+        rc-service() { case $* in *--exists*gone) return 1 ;; *--exists*) ;; *) echo \"$@\" ;; esac; }
+        . \"$1\"";
+    let cron = project("contrib/cron/package-cache");
+    // Not every sh lets a function be named like that.
+    let bash = |script: &str| run("bash", directory.path(), script, &[cron.to_str().unwrap()]);
+    let Some(said) = bash(script) else { return };
+    assert_eq!(said, "package-cache.debian cull\n");
+    // What the common file says holds for all.
+    fs::write(
+        directory.path().join("package-cache"),
+        "PC_CULL='--unused-for 1d'\n",
+    )
+    .unwrap();
+    let expected = "package-cache cull\npackage-cache.debian cull\n";
+    assert_eq!(bash(script).unwrap(), expected);
+}
