@@ -22,6 +22,7 @@ mod cli;
 mod clock;
 mod connect;
 mod connection;
+mod cull;
 mod download;
 mod fetch;
 mod glob;
@@ -73,9 +74,18 @@ const SPARE_DESCRIPTORS: u64 = 64;
 fn main() -> ExitCode {
     match cli::parse(env::args_os().skip(1)) {
         Ok(Command::Help) => print(&cli::usage()),
+        Ok(Command::CullHelp) => print(&cli::cull_usage()),
         Ok(Command::Version) => print(&cli::version()),
         Ok(Command::Serve(options)) => run(&options, serve),
         Ok(Command::Check(options)) => run(&options, check),
+        Ok(Command::Cull(options)) => match cull::cull(&options) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(why) => {
+                complain(&why);
+                ExitCode::FAILURE
+            }
+        },
         Err(usage) => {
             complain(&usage.to_string());
             ExitCode::from(2)

@@ -1,0 +1,180 @@
+//! What a cull says: removed files and the summary on stdout, complaints and progress on stderr.
+//!
+//! Rules: a closed stdout or stderr changes nothing; complaints without end are cut short; progress
+//! is for a terminal, after two seconds, and leaves no trace.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Complaints that are printed; the others are counted.
+const COMPLAINTS: u64 = 20;
+/// Whoever waits is told after this time, and then so often.
+const PATIENCE: Duration = Duration::from_secs(2);
+const REFRESH: Duration = Duration::from_millis(200);
+
+/// The voice of one run.
+#[derive(Debug)]
+pub struct Report {
+    dry_run: bool,
+    /// Whether each file is named.
+    named: bool,
+    complaints: u64,
+    /// When progress is next to be shown; none without a terminal.
+    next: Option<Instant>,
+    /// Whether a line of progress is on the terminal.
+    shown: bool,
+}
+
+impl Report {
+    /// For a run that names each file if it is `verbose` or a dry run.
+    pub fn new(dry_run: bool, verbose: bool) -> Self {
+        Self {
+            dry_run,
+            named: dry_run || verbose,
+            complaints: 0,
+            next: io::stderr()
+                .is_terminal()
+                .then(|| Instant::now() + PATIENCE),
+            shown: false,
+        }
+    }
+
+    /// `removed`, or what that would be.
+    pub fn removed(&self) -> &'static str {
+        if self.dry_run {
+            "would remove"
+        } else {
+            "removed"
+        }
+    }
+
+    /// Names a file that is gone, with its size and, but for partials, the time of its last use.
+    pub fn file(&mut self, path: &Path, size: u64, used: Option<SystemTime>) {
+        if !self.named {
+            return;
+        }
+        self.clear();
+        // The list itself shows how far it is.
+        self.next = self.next.map(|_| Instant::now() + PATIENCE);
+        let unused = used.map(|used| SystemTime::now().duration_since(used).unwrap_or_default());
+        let why = unused.map_or(String::from("left over"), |unused| {
+            format!("unused {}", Age(unused))
+        });
+        let head = format!("{} {:>6} {why:>12} ", self.removed(), Bytes(size));
+        // As it is on disk, for those who read this list with a program.
+        let line = [head.as_bytes(), path.as_os_str().as_bytes(), b"\n"].concat();
+        let _ = io::stdout().write_all(&line);
+    }
+
+    /// Prints the last line.
+    pub fn summary(&mut self, text: &str) {
+        self.clear();
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+
+    /// Says on stderr what went wrong.
+    pub fn complain(&mut self, why: &str) {
+        self.complaints = self.complaints.saturating_add(1);
+        if self.complaints <= COMPLAINTS {
+            self.say(why);
+        }
+    }
+
+    /// Says something on stderr.
+    pub fn say(&mut self, text: &str) {
+        self.clear();
+        let _ = writeln!(io::stderr(), "package-cache: {text}");
+    }
+
+    /// Says how many complaints were left out; whether there was any complaint.
+    pub fn complained(&mut self) -> bool {
+        let more = self.complaints.saturating_sub(COMPLAINTS);
+        if more > 0 {
+            self.say(&format!("{more} more failed in the same way or another"));
+        }
+        self.complaints > 0
+    }
+
+    /// Shows how far it is, now and then.
+    pub fn progress(&mut self, doing: &str, files: u64) {
+        let now = Instant::now();
+        if self.next.is_some_and(|next| now >= next) {
+            self.next = Some(now + REFRESH);
+            self.shown = true;
+            let _ = write!(io::stderr(), "\r\x1b[K{doing}: {files} files");
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Bytes for a reader: `3.4G`.
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut unit = "";
+        let mut amount = self.0 as f64;
+        for larger in ["K", "M", "G", "T"] {
+            if amount < 1023.95 {
+                break;
+            }
+            amount /= 1024.0;
+            unit = larger;
+        }
+        match unit {
+            "" => f.pad(&self.0.to_string()),
+            _ => f.pad(&format!("{amount:.1}{unit}")),
+        }
+    }
+}
+
+/// A time for a reader, in the largest unit that is not coarse: `200d`, `30h`.
+struct Age(Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            seconds @ ..7_200 => write!(f, "{}m", seconds / 60),
+            seconds @ ..172_800 => write!(f, "{}h", seconds / 3_600),
+            seconds => write!(f, "{}d", seconds / 86_400),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_for_readers() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1023, "1023"),
+            (1024, "1.0K"),
+            (1536, "1.5K"),
+            (1_048_575, "1.0M"),
+            (50 << 30, "50.0G"),
+            (u64::MAX, "16777216.0T"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+        for (hours, text) in [
+            (0, "0m"),
+            (1, "60m"),
+            (47, "47h"),
+            (48, "2d"),
+            (4_800, "200d"),
+        ] {
+            assert_eq!(Age(Duration::from_secs(hours * 3_600)).to_string(), text);
+        }
+        assert_eq!(format!("{:>6}|", Bytes(4096)), "  4.0K|");
+    }
+}
