@@ -64,6 +64,10 @@ fn help_names_every_option_and_default() {
         "wider than 80 columns"
     );
     assert!(help.contains("-v") && help.contains("256M"));
+    assert!(help.contains("package-cache cull --help"));
+    let (code, help, stderr) = run(&["cull", "--help"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(help.contains("--unused-for AGE"), "{help}");
 }
 
 #[test]
@@ -84,6 +88,9 @@ fn usage_errors_are_one_line_and_2() {
         (&["--no-such"][..], &["--no-such"][..]),
         (&["-x"], &["-x"]),
         (&["surplus"], &["surplus"]),
+        (&["cull"], &["--unused-for", "--max-size", "--min-free"]),
+        (&["cull", "--unused-for=6m"], &["--unused-for=6m"]),
+        (&["cull", "--max-size=1", "surplus"], &["surplus"]),
         (&["--", "--port"], &["--port"]),
         (&["--port"], &["--port"]),
         (&["--port", "many"], &["--port", "many"]),

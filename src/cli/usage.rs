@@ -93,8 +93,8 @@ mounts. Exit status: 0 fine, 1 a bound does not hold or a file could not be
 removed, 2 usage.
 
 Examples:
-  package-cache cull --cache /var/cache/package-cache --unused-for 180d --dry-run
-  package-cache cull --cache /var/cache/package-cache --max-size 50G --min-free 5G
+  package-cache cull --cache /var/cache/package-cache --unused-for 180d -n
+  package-cache cull --cache /srv/cache --max-size 50G --min-free 5G
 ";
 
 /// The text of `--help`.

@@ -170,9 +170,12 @@ impl Oldest {
         if after.is_some_and(|after| file.order() <= after.order()) {
             return Ok(());
         }
-        self.heap.push(file);
-        if full {
-            self.heap.pop();
+        if !full {
+            self.heap.push(file);
+        } else if let Some(mut newest) = self.heap.peek_mut()
+            && file < *newest
+        {
+            *newest = file;
         }
         Ok(())
     }

@@ -1,0 +1,453 @@
+//! Trimming a cache by age, size and free space; what is never removed.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::path::Path;
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, SystemTime};
+
+use assert_cmd::Command;
+
+use crate::support::{
+    CacheDir, End, Gate, LIMIT, MODIFIED, Origin, PROGRAM, Rig, Step, head, until,
+};
+
+const HOUR: u64 = 3_600;
+const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
+
+/// Runs a cull of `cache` to its end: exit status, standard output, standard error.
+fn cull(cache: &Path, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(PROGRAM);
+    command.env("PACKAGE_CACHE_LIMITS", "cull_files=1000");
+    command.args(["cull", "--cache"]).arg(cache).args(args);
+    let output = command.timeout(LIMIT * 6).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
+/// A cull that must succeed without complaint; its standard output.
+#[track_caller]
+fn culled(cache: &CacheDir, args: &[&str]) -> String {
+    let (code, stdout, stderr) = cull(&cache.path(), args);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    stdout
+}
+
+/// Puts a file there that was last used so many hours ago.
+fn put(cache: &CacheDir, name: &str, length: usize, hours: u64) {
+    let path = cache.file(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, vec![b'x'; length]).unwrap();
+    let used = SystemTime::now() - Duration::from_secs(hours * HOUR);
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_times(FileTimes::new().set_accessed(used)).unwrap();
+}
+
+fn size(cache: &CacheDir, name: &str) -> u64 {
+    fs::symlink_metadata(cache.file(name)).unwrap().blocks() * 512
+}
+
+/// The names of the files in the cache, directories left out.
+fn files(cache: &CacheDir) -> BTreeSet<String> {
+    let mut names: BTreeSet<_> = cache.walk().into_iter().collect();
+    names.retain(|name| !cache.file(name).is_dir());
+    names
+}
+
+/// Files `0`, `1`, ... in the order of their last use, an hour apart, the least recent first.
+fn aged(cache: &CacheDir, count: usize) -> Vec<String> {
+    let names: Vec<_> = (0..count)
+        .map(|i| format!("distfiles/{:02x}/{i:05}", i * 37 % 256))
+        .collect();
+    for (i, name) in names.iter().enumerate() {
+        // Half an hour off the bounds, so that the time of the test does not matter.
+        put(cache, name, 1 + i % 3 * 4096, (count - i) as u64);
+    }
+    names
+}
+
+#[test]
+fn ten_thousand_files_by_age_by_size_and_together() {
+    let cache = CacheDir::new();
+    let names = aged(&cache, 10_000);
+    let sizes: Vec<_> = names.iter().map(|name| size(&cache, name)).collect();
+    let from = |first: usize| names[first..].iter().cloned().collect::<BTreeSet<_>>();
+    // The first of those that stay, for a bound on the size.
+    let fits = |most: u64| {
+        (0..)
+            .find(|&i| sizes[i..].iter().sum::<u64>() <= most)
+            .unwrap()
+    };
+
+    // The last used of these was so 9,000 hours ago, and a moment.
+    let said = culled(&cache, &["--unused-for=8999h", "-v"]);
+    assert_eq!(files(&cache), from(1002));
+    assert_eq!(said.lines().count(), 1003, "{said}");
+    for (line, name) in said.lines().zip(&names[..1002]) {
+        assert!(
+            line.starts_with("removed ") && line.ends_with(name),
+            "{line}"
+        );
+    }
+    assert!(
+        said.lines()
+            .last()
+            .unwrap()
+            .starts_with("removed 1002 files, ")
+    );
+
+    let most = sizes[3456..].iter().sum::<u64>();
+    assert_eq!(fits(most), 3456);
+    let said = culled(&cache, &[&format!("--max-size={most}")]);
+    assert_eq!(files(&cache), from(3456));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    // One byte less costs one file; and then the other bound is the stricter one.
+    culled(
+        &cache,
+        &[&format!("--max-size={}", most - 1), "--unused-for=9000h"],
+    );
+    assert_eq!(files(&cache), from(3457));
+    culled(
+        &cache,
+        &[&format!("--max-size={most}"), "--unused-for=4999h"],
+    );
+    assert_eq!(files(&cache), from(5002));
+    let free = ["--min-free=1", "--max-size=99T", "--unused-for=1y"];
+    let said = culled(&cache, &free[..2]);
+    assert!(said.starts_with("removed 0 files, 0;"), "{said}");
+    assert_eq!(files(&cache), from(5002));
+    culled(&cache, &["--max-size=0"]);
+    assert!(cache.walk().is_empty() && cache.path().is_dir());
+}
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let cache = CacheDir::new();
+    let names = aged(&cache, 2_500);
+    cache.put(format!("d/{LEFTOVER}"), b"half", 1);
+    let look = || -> Vec<_> {
+        let entries = cache.walk().into_iter();
+        let times = |of: fs::Metadata| {
+            let changed = (of.ctime(), of.ctime_nsec(), of.mtime(), of.mtime_nsec());
+            (changed, of.atime(), of.atime_nsec(), of.ino(), of.nlink())
+        };
+        entries
+            .map(|name| {
+                (
+                    times(fs::symlink_metadata(cache.file(&name)).unwrap()),
+                    name,
+                )
+            })
+            .filter(|(_, name)| !cache.file(name).is_dir())
+            .collect()
+    };
+    let before = look();
+    let said = culled(&cache, &["--max-size=0", "--dry-run"]);
+    assert_eq!(look(), before);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), names.len() + 2);
+    assert!(lines[0].ends_with(LEFTOVER), "{}", lines[0]);
+    for (line, name) in lines[1..].iter().zip(&names) {
+        assert!(
+            line.starts_with("would remove ") && line.ends_with(name),
+            "{line}"
+        );
+    }
+    assert!(lines.last().unwrap().contains("; 0 files, 0, are left"));
+}
+
+#[test]
+fn running_transfers_survive_and_dead_ones_go() {
+    let (rig, gate) = (Rig::start(), Gate::new());
+    let length = ["Content-Length: 20", &format!("Last-Modified: {MODIFIED}")];
+    rig.origin.script(
+        "/d/e/a.tar",
+        vec![
+            head("200 OK", &length),
+            Step::Send(b"0123456789".to_vec()),
+            Step::Wait(gate.clone()),
+            Step::Send(b"abcdefghij".to_vec()),
+        ],
+    );
+    let mut client = rig.daemon.begin("/d/e/a.tar");
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.take(10), b"0123456789");
+    rig.daemon.rests();
+    put(&rig.cache, "d/old.tar", 1, 5);
+    put(&rig.cache, "gone/b/c.tar", 1, 5);
+    rig.cache.put(format!("dead/x/{LEFTOVER}"), b"half", 1);
+
+    let said = culled(&rig.cache, &["--max-size=0"]);
+    assert!(said.starts_with("removed 2 files, "), "{said}");
+    assert!(said.contains("; 1 leftovers"), "{said}");
+    let left = rig.cache.walk();
+    assert_eq!(left[..2], ["d", "d/e"], "{left:?}");
+    assert_eq!((left.len(), rig.cache.partials().len()), (3, 1), "{left:?}");
+    gate.open();
+    assert_eq!(client.rest(), (b"abcdefghij".to_vec(), End::Complete));
+    assert_eq!(rig.cache.stored("d/e/a.tar"), b"0123456789abcdefghij");
+    // What a cull removed is fetched anew, its directories too.
+    rig.origin.file("/gone/b/c.tar", b"again");
+    rig.daemon.get("/gone/b/c.tar").is_whole(b"again");
+    assert_eq!(rig.cache.stored("gone/b/c.tar"), b"again");
+}
+
+#[test]
+fn links_stay_and_what_linked_files_point_to() {
+    let cache = CacheDir::new();
+    let outside = cache.outside().join("outside");
+    fs::create_dir_all(outside.join("sub")).unwrap();
+    fs::write(outside.join("target"), b"content").unwrap();
+    fs::write(outside.join("sub/real"), b"content").unwrap();
+    fs::create_dir(cache.outside().join("linked")).unwrap();
+    fs::rename(outside.join("sub"), cache.outside().join("linked/sub")).unwrap();
+    put(&cache, "plain", 1, 5);
+    symlink(outside.join("target"), cache.file("link")).unwrap();
+    symlink("nowhere", cache.file("dangling")).unwrap();
+    symlink(cache.path(), cache.file("loop")).unwrap();
+    for name in ["dir", "dir-again"] {
+        symlink(cache.outside().join("linked"), cache.file(name)).unwrap();
+    }
+    // A real file in a linked directory is one of the cache, once; the directory it was in goes.
+    let said = culled(&cache, &["--max-size=0"]);
+    assert!(said.starts_with("removed 2 files, "), "{said}");
+    assert_eq!(
+        cache.walk(),
+        ["dangling", "dir", "dir-again", "link", "loop"]
+    );
+    assert_eq!(fs::read(outside.join("target")).unwrap(), b"content");
+    let left: Vec<_> = fs::read_dir(cache.outside().join("linked"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_file_with_two_names_counts_once_and_goes_whole() {
+    let cache = CacheDir::new();
+    for (name, hours) in [("a", 9), ("c", 5), ("d", 3)] {
+        put(&cache, name, 4096, hours);
+    }
+    fs::hard_link(cache.file("a"), cache.file("b")).unwrap();
+    let one = size(&cache, "a");
+    culled(&cache, &[&format!("--max-size={}", 3 * one)]);
+    assert_eq!(files(&cache).len(), 4);
+    let said = culled(&cache, &[&format!("--max-size={}", 2 * one)]);
+    assert!(
+        said.starts_with("removed 2 files, 4.0K; 2 files, "),
+        "{said}"
+    );
+    assert_eq!(cache.walk(), ["c", "d"]);
+}
+
+#[test]
+fn two_culls_at_once_remove_what_one_would() {
+    let cache = CacheDir::new();
+    let names = aged(&cache, 3_000);
+    let sizes = names[1_200..].iter().map(|name| size(&cache, name));
+    let most = format!("--max-size={}", sizes.sum::<u64>());
+    let culls: Vec<_> = (0..2)
+        .map(|_| {
+            let mut command = Process::new(PROGRAM);
+            command.args(["cull", &most, "--cache"]).arg(cache.path());
+            let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            piped.spawn().unwrap()
+        })
+        .collect();
+    for cull in culls {
+        let output = cull.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+    assert_eq!(files(&cache), names[1_200..].iter().cloned().collect());
+}
+
+#[test]
+fn a_closed_stdout_changes_nothing() {
+    let cache = CacheDir::new();
+    aged(&cache, 100);
+    let mut child = Process::new(PROGRAM)
+        .args(["cull", "-v", "--max-size=0", "--cache"])
+        .arg(cache.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    assert!(cache.walk().is_empty());
+}
+
+#[test]
+fn free_space_that_its_files_cannot_make_costs_none() {
+    let cache = CacheDir::new();
+    aged(&cache, 20);
+    let (code, stdout, stderr) = cull(&cache.path(), &["--min-free=16000000T"]);
+    assert_eq!(code, 1);
+    assert!(
+        stdout.starts_with("removed 0 files, 0; 20 files, "),
+        "{stdout}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("--min-free=16000000.0T: "), "{stderr}");
+    // The other bounds hold all the same.
+    let (code, stdout, _) = cull(&cache.path(), &["--min-free=16000000T", "--unused-for=15h"]);
+    assert_eq!((code, files(&cache).len()), (1, 14), "{stdout}");
+}
+
+/// Where a user may make a file system of his own, the shortage is a real one.
+#[test]
+fn free_space_is_made_to_the_file() {
+    let cache = CacheDir::new();
+    let script = r#"
+        mount -t tmpfs -o size=32m,mode=755 tmpfs "$1" || exit 77
+        for i in 10 11 12 13 14 15 16 17 18 19; do
+            head -c 2097152 /dev/zero >"$1/$i"
+            touch -a -d "@16000000$i" "$1/$i"
+        done
+        "$0" cull --cache "$1" --min-free 18M && ls "$1"
+        "$0" cull --cache "$1" --min-free 33M; echo "$?"
+        "$0" cull --cache "$1" --min-free 19M --max-size 10M && ls "$1"
+    "#;
+    let output = Process::new("unshare")
+        .args(["-Urm", "sh", "-c", script, PROGRAM])
+        .arg(cache.path())
+        .output();
+    let Some(output) = output.ok().filter(|output| !output.stdout.is_empty()) else {
+        return;
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    let free = "removed 3 files, 6.0M; 7 files, 14.0M, are left\n13\n14\n15\n16\n17\n18\n19\n";
+    let none = "removed 0 files, 0; 7 files, 14.0M, are left\n1\n";
+    let both = "removed 2 files, 4.0M; 5 files, 10.0M, are left\n15\n16\n17\n18\n19\n";
+    assert_eq!(said, [free, none, both].concat());
+}
+
+/// The cull must refuse in one line that says all of `words`. A dry run, lest it does not.
+#[track_caller]
+fn refuses(path: &Path, words: &[&str]) {
+    let (code, stdout, stderr) = cull(path, &["--unused-for=9999y", "--dry-run"]);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let path = path.to_str().unwrap();
+    for word in words.iter().chain(&[path]) {
+        assert!(stderr.contains(word), "no {word:?} in {stderr}");
+    }
+}
+
+#[test]
+fn what_is_no_cache_is_refused() {
+    for path in ["/", "//", "/usr/..", "/proc/self/root"] {
+        refuses(Path::new(path), &["root directory", "--cache"]);
+    }
+    refuses(Path::new("/root/."), &["home"]);
+    let cache = CacheDir::new();
+    symlink("/", cache.file("slash")).unwrap();
+    refuses(&cache.file("slash/"), &["root directory"]);
+    refuses(&cache.file("missing"), &["--cache"]);
+    put(&cache, "plain", 1, 1);
+    refuses(&cache.file("plain"), &["--cache"]);
+    for held in ["etc", "usr"] {
+        put(&cache, &format!("{held}-root/{held}/x"), 1, 1);
+        refuses(&cache.file(format!("{held}-root")), &[held]);
+    }
+}
+
+#[test]
+fn an_ebuild_repository_is_refused_and_spared_below() {
+    for mark in ["profiles/repo_name", "metadata/layout.conf"] {
+        let cache = CacheDir::new();
+        put(&cache, "portage/app-misc/foo/foo-1.ebuild", 1, 99);
+        put(&cache, "portage/distfiles/foo-1.tar.gz", 1, 99);
+        put(&cache, "layout.conf", 1, 99);
+        put(&cache, &format!("portage/{mark}"), 1, 99);
+        let below = cache.file("portage/distfiles");
+        refuses(&cache.file("portage"), &["ebuild", below.to_str().unwrap()]);
+        let (code, stdout, stderr) = cull(&cache.path(), &["--max-size=0"]);
+        assert_eq!(code, 1);
+        assert!(stdout.starts_with("removed 1 files, "), "{stdout}");
+        assert!(stderr.contains("ebuild"), "{stderr}");
+        assert_eq!(files(&cache).len(), 3);
+        let (code, ..) = cull(&below, &["--max-size=0"]);
+        assert_eq!((code, files(&cache).len()), (0, 2));
+    }
+}
+
+#[test]
+fn a_home_is_refused_and_what_holds_one() {
+    let cache = CacheDir::new();
+    let home = cache.file("me");
+    fs::create_dir(&home).unwrap();
+    for path in [cache.path(), home.clone()] {
+        let output = Command::new(PROGRAM)
+            .env("HOME", &home)
+            .args(["cull", "--max-size=0", "--cache"])
+            .arg(path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("home"));
+    }
+    // A cache in one's home is fine.
+    let mut command = Command::new(PROGRAM);
+    let command = command.env("HOME", cache.outside());
+    let args = ["cull", "--max-size=0", "--cache"];
+    assert!(
+        command
+            .args(args)
+            .arg(cache.path())
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn as_root_only_what_is_roots_alone() {
+    let cache = CacheDir::new();
+    put(&cache, "d/a", 1, 9);
+    if chown(cache.path(), Some(65_534), None).is_err() {
+        return;
+    }
+    refuses(&cache.path(), &["belongs to", "run cull as"]);
+    chown(cache.path(), Some(0), None).unwrap();
+    // Nor a directory below in which another may lay links.
+    chown(cache.file("d"), Some(65_534), None).unwrap();
+    let (code, _, stderr) = cull(&cache.path(), &["--max-size=0"]);
+    assert!(code == 1 && stderr.contains("belongs to"), "{stderr}");
+    assert_eq!(files(&cache).len(), 1);
+}
+
+#[test]
+fn hits_are_served_while_a_cull_runs() {
+    let rig = Rig::start();
+    let origin: &Origin = &rig.origin;
+    let names: Vec<_> = (0..200).map(|i| format!("/d/{}/{i}.tar", i % 7)).collect();
+    for name in &names {
+        origin.file(name, name.as_bytes());
+        rig.daemon.get(name).is_whole(name.as_bytes());
+    }
+    let mut command = Process::new(PROGRAM);
+    command.args(["cull", "--max-size=0", "--cache"]);
+    let mut cull = command
+        .arg(rig.cache.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ended = false;
+    until("the cull has ended", || {
+        for name in &names {
+            rig.daemon.get(name).is_whole(name.as_bytes());
+        }
+        ended = ended || cull.try_wait().unwrap().is_some();
+        ended
+    });
+    assert!(cull.wait().unwrap().success());
+}
