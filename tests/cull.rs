@@ -62,7 +62,6 @@ fn aged(cache: &CacheDir, count: usize) -> Vec<String> {
         .map(|i| format!("distfiles/{:02x}/{i:05}", i * 37 % 256))
         .collect();
     for (i, name) in names.iter().enumerate() {
-        // Half an hour off the bounds, so that the time of the test does not matter.
         put(cache, name, 1 + i % 3 * 4096, (count - i) as u64);
     }
     names
@@ -81,7 +80,7 @@ fn ten_thousand_files_by_age_by_size_and_together() {
             .unwrap()
     };
 
-    // The last used of these was so 9,000 hours ago, and a moment.
+    // The last of those that go was used 8,999 hours and a moment ago.
     let said = culled(&cache, &["--unused-for=8999h", "-v"]);
     assert_eq!(files(&cache), from(1002));
     assert_eq!(said.lines().count(), 1003, "{said}");

@@ -71,3 +71,58 @@ pub fn emptied<'a>(root: &Path, removed: impl Iterator<Item = &'a Path>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_file_used_or_replaced_since_it_was_seen_is_spared() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let used = SystemTime::now() - Duration::from_secs(86_400);
+        let touch = |path: &Path, used| {
+            let times = FileTimes::new().set_accessed(used);
+            File::create(path).unwrap().set_times(times).unwrap();
+        };
+        touch(&path, used);
+        let metadata = fs::metadata(&path).unwrap();
+        let seen = Candidate::new(path.clone(), metadata.accessed().unwrap(), &metadata);
+
+        touch(&path, used + Duration::from_nanos(1_000));
+        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        let other = dir.path().join("b");
+        touch(&other, used);
+        fs::rename(&path, dir.path().join("c")).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file(&seen, false).unwrap(), Outcome::Vanished);
+        std::os::unix::fs::symlink("c", &path).unwrap();
+        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        touch(&dir.path().join("c"), used);
+        fs::rename(dir.path().join("c"), &path).unwrap();
+        assert_eq!(file(&seen, true).unwrap(), Outcome::Removed);
+        assert!(path.exists());
+        assert_eq!(file(&seen, false).unwrap(), Outcome::Removed);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn emptied_directories_go_up_to_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for below in ["a/b/c", "a/d", "e/f", "g"] {
+            fs::create_dir_all(root.join(below)).unwrap();
+        }
+        fs::write(root.join("e/kept"), b"").unwrap();
+        let removed = ["a/x", "a/b/c/x", "a/d/x", "e/f/x", "x"].map(|name| root.join(name));
+        emptied(root, removed.iter().map(|path| path.as_path()));
+        assert!(!root.join("a").exists() && !root.join("e/f").exists());
+        // Not one that was empty before.
+        assert!(root.join("e/kept").exists() && root.join("g").exists());
+    }
+}

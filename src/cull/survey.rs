@@ -32,7 +32,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn new(path: PathBuf, used: SystemTime, metadata: &Metadata) -> Self {
+    /// The file at `path`, last used at `used`.
+    pub fn new(path: PathBuf, used: SystemTime, metadata: &Metadata) -> Self {
         Self {
             used,
             path: path.into_boxed_path(),
