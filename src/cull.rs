@@ -203,20 +203,22 @@ impl Run<'_> {
 
     /// Says what was done and which bound does not hold; whether all is well.
     fn conclude(mut self, census: &Census, goal: &Goal) -> bool {
+        let mut fine = !self.report.complained();
         if let Some(most) = self.options.max_size.filter(|_| goal.is_too_large()) {
-            self.report.complain(&format!(
+            fine = false;
+            self.report.say(&format!(
                 "--max-size={}: {} are left, in files that were used meanwhile or could not be removed",
                 Bytes(most),
                 Bytes(goal.size())
             ));
         }
         if goal.shortage() > 0 {
-            self.report.complain(&format!(
+            fine = false;
+            self.report.say(&format!(
                 "--min-free: {} too little was freed, files were used meanwhile or could not be removed",
                 Bytes(goal.shortage())
             ));
         }
-        let fine = !self.report.complained();
         if fine {
             self.measure();
         }
