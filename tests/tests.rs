@@ -30,8 +30,10 @@ mod connection;
 mod continuing;
 /// Kills, restarts, leftovers, two processes on one directory, stopping.
 mod crash;
-/// Trimming a cache by age, size and free space; what is never removed.
+/// Trimming a cache by age, size and free space; what is spared.
 mod cull;
+/// Directories that are never culled, whoever asks for it.
+mod cull_refused;
 /// Sources that fail: the next one is asked, and the log says why.
 mod failover;
 /// How a body ends: known and unknown lengths, chunks, cut bodies.

@@ -65,3 +65,47 @@ impl Cull {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn parsed(args: &[&str]) -> Result<Command, UsageError> {
+        cli::parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn cull_options() {
+        let expected = Cull {
+            cache: PathBuf::from("/srv/c"),
+            unused_for: Some(Duration::from_secs(86_400)),
+            max_size: Some(50 << 30),
+            min_free: Some(0),
+            dry_run: true,
+            verbose: true,
+        };
+        for args in [
+            "cull --cache /srv/c --unused-for 1d --max-size 50G --min-free 0 --dry-run --verbose",
+            "cull -nv --min-free=0 --max-size=50G --unused-for=24h --cache=/a --cache=/srv/c --",
+        ] {
+            let args: Vec<_> = args.split(' ').collect();
+            assert_eq!(parsed(&args), Ok(Command::Cull(expected.clone())));
+        }
+        let Ok(Command::Cull(least)) = parsed(&["cull", "--max-size=1"]) else {
+            panic!()
+        };
+        assert_eq!(least.cache, PathBuf::from(DEFAULT_CACHE));
+        assert!(!least.dry_run && !least.verbose);
+        assert_eq!(parsed(&["cull", "-h", "--bogus"]), Ok(Command::CullHelp));
+        let usage = cli::cull_usage();
+        assert!(usage.lines().all(|line| line.len() <= 80) && usage.is_ascii());
+        for option in ["--cache", "--unused-for", "--max-size", "--min-free"] {
+            assert!(usage.contains(option) && usage.contains(DEFAULT_CACHE));
+            assert!(parsed(&["cull", &format!("{option}=")]).is_err());
+        }
+        for option in ["--dry-run", "--verbose", "--help"] {
+            assert!(usage.contains(option), "{option}");
+        }
+    }
+}

@@ -54,3 +54,68 @@ pub fn shown(value: &OsStr) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1", Some(1)),
+            ("512B", Some(512)),
+            ("1K", Some(1 << 10)),
+            ("256M", Some(256 << 20)),
+            ("256m", Some(256 << 20)),
+            ("50G", Some(50 << 30)),
+            ("50GB", Some(50 << 30)),
+            ("50GiB", Some(50 << 30)),
+            ("2T", Some(2 << 40)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("16777215T", Some(16_777_215 << 40)),
+            ("16777216T", None),
+            ("18446744073709551616", None),
+            ("", None),
+            ("M", None),
+            ("1.5G", None),
+            ("1,5G", None),
+            ("-1", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 G", None),
+            ("1P", None),
+            ("1Gi", None),
+            ("1iB", None),
+            ("1GG", None),
+            ("0x10", None),
+            ("\u{661}", None),
+        ] {
+            assert_eq!(parse_size(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ages() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+        for (text, expected) in [
+            ("12h", hours(12)),
+            ("180d", hours(180 * 24)),
+            ("180D", hours(180 * 24)),
+            ("26w", hours(26 * 7 * 24)),
+            ("1y", hours(365 * 24)),
+            ("0d", hours(0)),
+            ("180", None),
+            ("6m", None),
+            ("d", None),
+            ("", None),
+            ("1.5d", None),
+            ("-1d", None),
+            ("1d12h", None),
+            ("99999999999999999999y", None),
+            ("9999999999999999y", None),
+        ] {
+            assert_eq!(parse_age(text), expected, "{text:?}");
+        }
+    }
+}
