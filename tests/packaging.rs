@@ -176,7 +176,7 @@ fn options(args: &[&str]) -> Vec<String> {
 fn the_completion_the_manual_and_the_readme_know_every_option() {
     let read = |path: &str| fs::read_to_string(project(path)).unwrap();
     let (manual, readme) = (read("contrib/man/package-cache.8"), read("README.md"));
-    for command in [&[] as &[&str]] {
+    for command in [&[] as &[&str], &["cull"]] {
         let mut known = options(&[command, &["--help"]].concat());
         assert!(known.len() > 5, "{known:?}");
         let Some(mut offered) = completed(&[command, &["--"]].concat()) else {
