@@ -10,6 +10,7 @@ mod validation;
 
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cache_path::{CachePath, Place};
@@ -111,7 +112,7 @@ impl Cache {
             let (path, purpose) = match place {
                 Place::Root => return Found::Failed(FetchError::NotFound),
                 Place::Listing(path) => (path, Purpose::RelayListing),
-                Place::File(path) => match self.store.find(path) {
+                Place::File(path) => match self.find(path) {
                     Lookup::Hit(stored) => match self.why_ask(path, &request.fields) {
                         None => {
                             let status = CacheStatus::Hit;
@@ -156,6 +157,19 @@ impl Cache {
                 Joined::Failed(error) => return Found::Failed(error),
             }
         }
+    }
+
+    /// What the store has. While no descriptor is left, it looks again for a moment: connections that were
+    /// told to go give theirs back soon.
+    fn find(&self, path: &CachePath) -> Lookup {
+        const LOOKS: u32 = 50;
+        for _ in 1..LOOKS {
+            match self.store.find(path) {
+                Lookup::Busy(_) => thread::sleep(ms(limits().busy_ms) / LOOKS),
+                found => return found,
+            }
+        }
+        self.store.find(path)
     }
 
     /// HEAD is answered by a running transfer, else by a source; it stores nothing.

@@ -75,6 +75,8 @@ limits! {
     overlap_bytes = 64 * 1024;
     /// A reader that waits looks whether its client is still there this often.
     look_ms = 1_000;
+    /// A file is tried to be opened for this long while no descriptor is left.
+    busy_ms = 1_000;
     /// What a check of a stored file found serves everyone for this long.
     share_ms = 10_000;
     /// A stored file is served as it is when a check of it has found nothing for this long.
