@@ -193,7 +193,7 @@ impl fmt::Debug for Fields {
 fn append_guarded(bytes: &mut Vec<u8>, value: &[u8]) {
     let start = bytes.len();
     bytes.extend_from_slice(value);
-    for byte in bytes.iter_mut().skip(start) {
+    for byte in bytes.get_mut(start..).unwrap_or_default() {
         if !is_value_byte(*byte) {
             *byte = b' ';
         }
