@@ -1,0 +1,141 @@
+#!/bin/bash
+# The service under the real OpenRC: started, stopped and restarted by rc-service, kept
+# alive by supervise-daemon, in a copy-on-write view of this host's root.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+needs rc-service:openrc supervise-daemon:openrc make useradd:passwd
+enter
+begin
+
+root=$work/root
+conf=$root/etc/conf.d/package-cache
+
+# The root: this host's, but nothing written reaches it; /dev and /run are new.
+mkdir "$work/layer" "$root"
+mount -t tmpfs layer "$work/layer"
+mkdir "$work/layer/upper" "$work/layer/scratch"
+mount -t overlay -o "lowerdir=/,upperdir=$work/layer/upper,workdir=$work/layer/scratch" root "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs run "$root/run"
+mount -t tmpfs dev "$root/dev"
+for each in null zero full random urandom tty; do
+	touch "$root/dev/$each"
+	mount --bind "/dev/$each" "$root/dev/$each"
+done
+
+inside() {
+	chroot "$root" "$@"
+}
+
+service() { # SERVICE ACTION; what it says is in $logs/console
+	inside rc-service "$@" >"$logs/console" 2>&1
+}
+
+says() { # PATTERN
+	grep -e "$1" "$logs/console"
+}
+
+# The daemon itself, not its supervisor.
+daemon() { # PORT
+	inside pgrep -f "^/usr/bin/package-cache .*--port $1 "
+}
+
+runs_as() { # PORT USER:GROUP
+	[ "$(inside ps -o user:32=,group:32= -p "$(daemon "$1")" | awk '{ print $1 ":" $2 }')" = "$2" ]
+}
+
+another_runs() { # PORT PID
+	local pid
+	pid=$(daemon "$1") && [ "$pid" != "$2" ] && listens "$1"
+}
+
+owned_by() { # USER:GROUP PATH...
+	local owner=$1
+	shift
+	[ "$(inside stat -c %U:%G "$@" | sort -u)" = "$owner" ]
+}
+
+fetch() { # PORT PATH
+	curl -sS -f --max-time 20 -D "$logs/head" -o "$work/fetched" "http://127.0.0.1:$1$2"
+	cmp "$work/fetched" "$work/mirror$2"
+}
+
+sed -i '/^package-cache:/d' "$root/etc/passwd"
+inside getent group portage >/dev/null || inside groupadd -r portage
+inside useradd -r -g portage -d / -s /sbin/nologin package-cache
+rm -rf "$root/etc/init.d/package-cache"* "$root/etc/conf.d/package-cache"* "$root/var/cache/package-cache"*
+make -s -C "$top" install DESTDIR="$root" BINARY="$program" >>"$logs/commands" 2>&1
+# What OpenRC makes when it boots a host.
+mkdir -p "$root/run/openrc/"{daemons,exclusive,failed,inactive,options,started,starting,stopping,wasinactive}
+echo default >"$root/run/openrc/softlevel"
+mkdir "$work/mirror/distfiles"
+inside busybox syslogd -n -O /run/syslog &
+await 10 test -S "$root/dev/log"
+ln -s "$root/run/syslog" "$logs/syslog"
+head -c 300000 /dev/urandom >"$work/mirror/distfiles/one.tar"
+head -c 300000 /dev/urandom >"$work/mirror/distfiles/two.tar"
+start_mirror 8080
+
+cat >>"$conf" <<'END'
+HOST="127.0.0.1"
+PORT="4100"
+SOURCES="http://127.0.0.1:8081 http://127.0.0.1:8080"
+PC_OPTS="-v --timeout 7"
+END
+check "start succeeds" service package-cache start
+check "the service listens on PORT" await 10 listens 4100
+check "status says started" service package-cache status
+check "the options in PC_OPTS are the daemon's" pgrep -f 'bin/package-cache .*--timeout 7'
+check "the daemon is PC_USER:PC_GROUP" runs_as 4100 package-cache:portage
+check "a file comes from the second of two SOURCES" fetch 4100 /distfiles/one.tar
+check "what is written belongs to PC_USER:PC_GROUP" await 10 owned_by package-cache:portage \
+	/var/cache/package-cache /var/cache/package-cache/distfiles/one.tar
+check "syslog has the request, as daemon.info" await 10 \
+	grep -E 'daemon\.info package-cache\[[0-9]+\]: .*GET /distfiles/one.tar' "$root/run/syslog"
+check "syslog has the dead source, as daemon.warn" \
+	grep -E 'daemon\.warn package-cache\[[0-9]+\]: .*127\.0\.0\.1:8081' "$root/run/syslog"
+
+pid=$(daemon 4100)
+check "restart succeeds" service package-cache restart
+check "another daemon runs after restart" await 20 another_runs 4100 "$pid"
+check "it serves the stored file" fetch 4100 /distfiles/one.tar
+check "as a hit" grep -i '^cache-status:.*hit' "$logs/head"
+
+pid=$(daemon 4100)
+kill -9 "$pid"
+check "a killed daemon is started again" await 30 another_runs 4100 "$pid"
+check "status says started again" service package-cache status
+
+ln -s package-cache "$root/etc/init.d/package-cache.debian"
+cat >"$root/etc/conf.d/package-cache.debian" <<'END'
+PORT="4200"
+CACHE_DIR="/var/cache/package-cache.debian"
+END
+check "a second instance starts through a link" service package-cache.debian start
+check "it listens beside the first" await 10 listens 4200
+check "it serves" fetch 4200 /distfiles/two.tar
+check "it has a cache of its own" await 10 test -f "$root/var/cache/package-cache.debian/distfiles/two.tar"
+check "the first instance knows nothing of it" not test -e "$root/var/cache/package-cache/distfiles/two.tar"
+check "it stops" service package-cache.debian stop
+check "the first still runs" service package-cache status
+
+check "stop succeeds" service package-cache stop
+check "nothing is left running" not pgrep -f bin/package-cache
+check "no pid file is left" not test -e "$root/run/package-cache.pid"
+check "status says stopped" not service package-cache status
+
+refused() { # LINE PATTERN
+	cp "$conf" "$conf.good"
+	echo "$1" >>"$conf"
+	check "start fails with $1" not service package-cache start
+	check "the console tells why" says "$2"
+	check "nothing runs" not pgrep -f bin/package-cache
+	mv "$conf.good" "$conf"
+}
+refused 'PORT="99999"' 99999
+refused 'SOURCES="https://mirror.example/"' https://mirror.example
+refused 'CACHE_DIR="/proc/package-cache"' /proc/package-cache
+refused 'PC_USER="nosuch"' nosuch
+check "it starts again once the settings are right" service package-cache start
+check "it listens" await 10 listens 4100
+check "it stops at the end" service package-cache stop
