@@ -64,7 +64,7 @@ begin() {
 finish() {
 	local status=$?
 	if [ "$status" -ne 0 ] && [ "$status" -ne "$cannot_run" ]; then
-		tail -v -n 40 "$logs"/* || :
+		tail -v -n 20 "$logs"/* || :
 		echo "FAILED   $name"
 	fi
 	exit "$status"
