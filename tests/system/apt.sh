@@ -44,9 +44,9 @@ publish() { # TIME
 # Indexes under the names of their digests, beside their own.
 hash_names() {
 	local each
-	mkdir "$suite/main/binary-amd64/by-hash" "$suite/main/binary-amd64/by-hash/SHA256"
+	mkdir "$suite/main/binary-amd64/by-hash" "$suite/main/binary-amd64/by-hash/SHA512"
 	for each in "$suite"/main/binary-amd64/Packages*; do
-		ln "$each" "$suite/main/binary-amd64/by-hash/SHA256/$(sha256sum <"$each" | cut -d ' ' -f 1)"
+		ln "$each" "$suite/main/binary-amd64/by-hash/SHA512/$(sha512sum <"$each" | cut -d ' ' -f 1)"
 	done
 }
 
@@ -76,7 +76,7 @@ apt() { # HOST COMMAND...
 
 # An update after which VERSION of the tool is known.
 updates_to() { # HOST VERSION
-	apt "$1" update && APT_CONFIG=$work/$1/apt.conf apt-cache policy tool | grep -q "Candidate: $2$"
+	apt "$1" update && APT_CONFIG=$work/$1/apt.conf apt-cache policy tool | grep "Candidate: $2$"
 }
 
 downloads() { # HOST VERSION
@@ -94,9 +94,9 @@ gpg --export >"$work/key"
 by_hash=yes
 package tool 1.0 >>"$logs/commands"
 publish '2 hours ago'
+shipped_patterns '*/InRelease'
 start_mirror 8080
-start_cache --source http://127.0.0.1:8080 --revalidate '*/InRelease' --revalidate '*/Release' \
-	--revalidate '*/Release.gpg' --revalidate '*/Packages' --revalidate '*/Packages.*'
+start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 host direct "$cache_url/debian"
 host other "$cache_url/debian"
 host proxied http://mirror.example/debian "$cache_url"

@@ -100,21 +100,22 @@ listens() { # PORT
 	(: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Serves $work/mirror on PORT. Its log has a line "METHOD PATH STATUS RANGE" for each request.
-start_mirror() { # PORT [DIRECTIVE]
+# Serves $work/mirror on PORT, after COMMAND if given. Its log has a line
+# "METHOD PATH STATUS RANGE CLIENT" for each request.
+start_mirror() { # PORT [DIRECTIVE [COMMAND...]]
 	cat >"$work/mirror.conf" <<-END
 		user root; pid $work/mirror.pid; error_log $logs/mirror-error.log; worker_processes 1;
 		events {}
 		http {
 			types { text/html html; }
 			default_type application/octet-stream;
-			log_format asked '\$request_method \$uri \$status \$http_range';
+			log_format asked '\$request_method \$uri \$status \$http_range \$remote_addr';
 			access_log $logs/mirror.log asked;
 			server { listen $1; root $work/mirror; ${2:-} }
 		}
 	END
-	nginx -c "$work/mirror.conf" 2>>"$logs/mirror-error.log"
-	await 10 listens "$1"
+	"${@:3}" nginx -c "$work/mirror.conf" 2>>"$logs/mirror-error.log"
+	await 10 test -s "$work/mirror.pid"
 }
 
 stop_mirror() {
@@ -129,6 +130,17 @@ start_cache() { # OPTIONS...
 	"$program" --cache "$work/cache" --host 127.0.0.1 -v "$@" 2>>"$logs/cache.log" &
 	cache_pid=$!
 	await 10 listens 4000
+}
+
+# Leaves in $patterns the options of the line in the shipped conf.d that holds PATTERN.
+shipped_patterns() { # PATTERN
+	local line each
+	line=$(grep -F -e "$1" "$top/contrib/openrc/conf.d/package-cache" | sed -n 's/^#REVALIDATE="\(.*\)"$/\1/p')
+	patterns=()
+	set -f
+	for each in $line; do patterns+=(--revalidate "$each"); done
+	set +f
+	[ -n "$line" ]
 }
 
 # How many requests the mirror has answered whose log line matches PATTERN.

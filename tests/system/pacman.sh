@@ -52,7 +52,7 @@ pac() { # HOST ARGUMENTS...
 
 # An update after which VERSION of the tool is known.
 updates_to() { # HOST VERSION
-	pac "$1" -Sy && pac "$1" -Si tool | grep -q "^Version *: $2$"
+	pac "$1" -Sy && pac "$1" -Si tool | grep "^Version *: $2$"
 }
 
 downloads() { # HOST VERSION
@@ -64,8 +64,9 @@ forget() { # HOST
 }
 
 publish 1:1.0+a-1 '2 hours ago' >>"$logs/commands" 2>&1
+shipped_patterns '*.db'
 start_mirror 8080
-start_cache --source http://127.0.0.1:8080 --revalidate '*.db' --revalidate '*.files' --revalidate '*.db.sig'
+start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 host first
 host second
 host third
