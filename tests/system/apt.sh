@@ -83,6 +83,10 @@ downloads() { # HOST VERSION
 	apt "$1" download tool && cmp "$work/$1/tool_$2_all.deb" "$pool/tool_$2_all.deb"
 }
 
+current() { # INDEX
+	curl -sS -f --max-time 20 "$cache_url/debian/dists/stable/$1" | cmp - "$suite/$1"
+}
+
 forget_lists() { # HOST
 	rm -rf "$work/$1/var/lib/apt/lists" "$work/$1/"*.deb
 	mkdir -p "$work/$1/var/lib/apt/lists/partial"
@@ -94,9 +98,8 @@ gpg --export >"$work/key"
 by_hash=yes
 package tool 1.0 >>"$logs/commands"
 publish '2 hours ago'
-shipped_patterns '*/InRelease'
 start_mirror 8080
-start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
+start_cache --source http://127.0.0.1:8080
 host direct "$cache_url/debian"
 host other "$cache_url/debian"
 host proxied http://mirror.example/debian "$cache_url"
@@ -110,14 +113,20 @@ check "the mirror was asked for the package once" asked_once '^GET /debian/pool/
 
 package tool 2.0 >>"$logs/commands"
 publish '1 hour ago'
-check "the next update sees the mirror's change" await 20 updates_to direct 2.0
+check "the next update sees the mirror's change, by apt's own Cache-Control" await 20 updates_to direct 2.0
 check "so does the one through the proxy" await 20 updates_to proxied 2.0
 check "the new package is downloaded" downloads direct 2.0
 
-# The same without by-hash: Packages.gz changes under its name.
+# The patterns of conf.d, and a mirror without by-hash: Packages.gz changes under its name.
+kill "$cache_pid"
+wait "$cache_pid"
+shipped_patterns '*/InRelease'
+start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 by_hash=no
 package tool 3.0 >>"$logs/commands"
 publish '30 minutes ago'
+check "a client without Cache-Control has the new InRelease" await 15 current InRelease
+check "and the new Packages.gz" await 15 current main/binary-amd64/Packages.gz
 check "a change is seen without by-hash too" await 20 updates_to direct 3.0
 check "the package comes" downloads direct 3.0
 check "again with nothing changed" updates_to direct 3.0

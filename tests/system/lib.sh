@@ -114,6 +114,7 @@ start_mirror() { # PORT [DIRECTIVE [COMMAND...]]
 			server { listen $1; root $work/mirror; ${2:-} }
 		}
 	END
+	ask_mirror=("${@:3}" curl -sS --max-time 10 -o /dev/null --connect-to "::127.0.0.1:$1")
 	"${@:3}" nginx -c "$work/mirror.conf" 2>>"$logs/mirror-error.log"
 	await 10 test -s "$work/mirror.pid"
 }
@@ -143,8 +144,12 @@ shipped_patterns() { # PATTERN
 	[ -n "$line" ]
 }
 
-# How many requests the mirror has answered whose log line matches PATTERN.
+# How many requests the mirror has answered whose log line matches PATTERN. Its one worker
+# writes line after line, so all earlier ones are there when that of a last request is.
 asked() { # PATTERN
+	local last=/last-$BASHPID-$RANDOM
+	"${ask_mirror[@]}" "http://mirror.example$last"
+	await 10 grep -qF " $last " "$logs/mirror.log"
 	grep -cE "$1" "$logs/mirror.log" || :
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The real Portage behind the cache: hosts with a root and a DISTDIR each fetch from a mirror
+# The real Portage behind the cache: hosts with settings and a DISTDIR of their own fetch from a mirror
 # that sorts its files as Gentoo's mirrors do, and verify them against Manifests.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -86,6 +86,10 @@ clients() { # COUNT
 	[ "$(ss -Htn state established dport = :4000 | wc -l)" -eq "$1" ]
 }
 
+joined() { # FILE COUNT
+	[ "$(grep -c "$1.* COLLAPSED" "$logs/cache.log")" -eq "$2" ]
+}
+
 grown() { # FILE SIZE
 	[ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]
 }
@@ -96,7 +100,7 @@ cached() { # URL FILE
 
 for each in first second third fourth; do host "$each"; done
 shipped_patterns '*/layout.conf'
-start_mirror 8080 'location ~ slow { limit_rate 1m; }'
+start_mirror 8080 'location ~ slow|shared { limit_rate 1m; }'
 start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 
 check "a file is fetched and verified" fetch first plain
@@ -127,7 +131,7 @@ check "four Portage processes wait for one file" await 20 clients 4
 kill -CONT "$worker"
 for pid in $pids; do check "each of the four fetches and verifies" wait "$pid"; done
 check "the mirror had one GET for it" asked_once '^GET .*shared-1.0.tar.gz'
-check "three joined the transfer of the first" test "$(grep -c 'shared.*COLLAPSED' "$logs/cache.log")" -eq 3
+check "three joined the transfer of the first" await 10 joined shared 3
 
 # A break in mid-file: the cache is killed. Portage goes on with 350 KiB or more.
 fetch first slow >"$logs/slow" 2>&1 &
@@ -139,7 +143,7 @@ check "the fetch fails when the cache is killed" not wait "$client"
 check "Portage keeps the part" grown "$part" 400000
 start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 check "the next fetch succeeds" fetch first slow
-check "with a Range, answered 206" grep 'GET .*slow-1.0.tar.gz.* 206 ' "$logs/cache.log"
+check "with a Range, answered 206" await 10 grep 'GET .*slow-1.0.tar.gz.* 206 ' "$logs/cache.log"
 check "the file is whole" has first slow-1.0.tar.gz
 slow=distfiles/$(directory slow-1.0.tar.gz 2)/slow-1.0.tar.gz
 check "the cache stored it whole" await 20 cmp "$work/cache/$slow" "$work/mirror/$slow"
