@@ -1,6 +1,7 @@
 # make                  build the program
 # make static           build it without shared libraries, for minimal hosts
 # make check            formatting, lints and every test
+# make check-system     the program with the real OpenRC, Portage, apt, pacman, pip, firewalls; as root
 # make run              serve on this machine, for a try
 # make demo             show a miss and a hit; needs no network
 # make install          install what make built, with the OpenRC service; DESTDIR and PREFIX as usual
@@ -39,7 +40,7 @@ sysusers   = $(DESTDIR)$(SYSUSERSDIR)/package-cache.conf
 
 shipped_conf = contrib/openrc/conf.d/package-cache
 scripts = contrib/demo.sh contrib/openrc/init.d/package-cache.in contrib/cron/package-cache contrib/systemd/verify.sh \
-	contrib/completion/package-cache .ci/run
+	contrib/completion/package-cache .ci/run $(wildcard tests/system/*.sh)
 ebuilds = $(wildcard contrib/gentoo/*/*/*.ebuild)
 version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
@@ -76,7 +77,7 @@ check:
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	$(CARGO) test --locked
 	@if command -v shellcheck >/dev/null; then \
-		echo 'shellcheck $(scripts) $(ebuilds)'; shellcheck $(scripts) && \
+		echo 'shellcheck $(scripts) $(ebuilds)'; shellcheck -x $(scripts) && \
 		shellcheck -s bash -e SC2034 $(ebuilds); \
 	else echo 'skipped: shellcheck is not installed'; fi
 	@if command -v mandoc >/dev/null; then \
@@ -86,6 +87,11 @@ check:
 	@if command -v systemd-analyze >/dev/null; then \
 		echo 'systemd-analyze verify contrib/systemd'; sh contrib/systemd/verify.sh; \
 	else echo 'skipped: systemd-analyze is not installed'; fi
+
+# CHECKS="apt pip" runs these alone.
+check-system: $(BINARY)
+	PACKAGE_CACHE="$(abspath $(BINARY))" STATIC="$(abspath $(CARGO_TARGET_DIR))/static/package-cache" \
+		tests/system/run.sh $(CHECKS)
 
 install: install-program
 	$(INSTALL) -d "$(DESTDIR)$(SYSCONFDIR)/init.d" "$(DESTDIR)$(SYSCONFDIR)/conf.d"
@@ -123,4 +129,4 @@ dist:
 clean:
 	$(CARGO) clean
 
-.PHONY: all static run demo check install install-systemd install-program uninstall dist clean
+.PHONY: all static run demo check check-system install install-systemd install-program uninstall dist clean
