@@ -55,7 +55,7 @@ begin() {
 	work=$CHECK_WORK
 	logs=$work/log
 	mkdir -p "$logs" "$work/mirror"
-	unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
+	unset MAKEFLAGS MAKEOVERRIDES http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 	mount -t tmpfs run /run
 	ip link set lo up
 	trap finish EXIT

@@ -106,6 +106,16 @@ kill -9 "$pid"
 check "a killed daemon is started again" await 30 another_runs 4100 "$pid"
 check "status says started again" service package-cache status
 
+check "cull without PC_CULL fails" not service package-cache cull
+check "the console tells why" says PC_CULL
+echo 'PC_CULL="--unused-for 30d -v"' >>"$conf"
+echo old >"$root/var/cache/package-cache/old"
+touch -d '31 days ago' "$root/var/cache/package-cache/old"
+inside chown package-cache:portage /var/cache/package-cache/old
+check "cull runs beside the daemon" service package-cache cull
+check "the unused file is gone" not test -e "$root/var/cache/package-cache/old"
+check "the used one is there" test -e "$root/var/cache/package-cache/distfiles/one.tar"
+
 ln -s package-cache "$root/etc/init.d/package-cache.debian"
 cat >"$root/etc/conf.d/package-cache.debian" <<'END'
 PORT="4200"
