@@ -11,6 +11,7 @@ top=${here%/tests/system}
 name=$(basename "$0" .sh)
 program=${PACKAGE_CACHE:-${CARGO_TARGET_DIR:-$top/target}/release/package-cache}
 cache_url=http://127.0.0.1:4000
+PATH=$PATH:/usr/sbin:/sbin
 
 # A check that cannot run on this host exits with this status. CHECK_SYSTEM=all makes that
 # a failure, unless the kernel is the cause.

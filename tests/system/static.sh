@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 program=${STATIC:-${CARGO_TARGET_DIR:-$top/target}/static/package-cache}
-needs rc-service:openrc supervise-daemon:openrc make ldd:libc-bin
+needs rc-service:openrc supervise-daemon:openrc make python3 ldd:libc-bin
 [ -x "$program" ] || skip "no static build at $program: make static"
 enter
 begin
@@ -23,6 +23,7 @@ for each in null zero random urandom; do
 	mount --bind "/dev/$each" "$root/dev/$each"
 done
 printf '127.0.0.1 localhost mirror.example\n' >"$root/etc/hosts"
+echo 'nameserver 127.0.0.1' >"$root/etc/resolv.conf"
 printf 'root:x:0:0::/:/bin/sh\npackage-cache:x:250:250::/:/bin/false\n' >"$root/etc/passwd"
 printf 'root:x:0:\nportage:x:250:\n' >"$root/etc/group"
 mkdir "$work/mirror/distfiles"
@@ -40,6 +41,38 @@ fetch() { # URL; the answer's head is in $logs/head
 
 refused() { # REASON
 	not inside rc-service package-cache start >"$logs/console" 2>&1 && grep -F -e "$1" "$logs/console"
+}
+
+# A name server that says 127.0.0.1 for every name.
+answer_names() {
+	python3 - <<-'END'
+		import socket
+		server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		server.bind(("127.0.0.1", 53))
+		while True:
+		    query, client = server.recvfrom(512)
+		    end = query.index(0, 12) + 5
+		    known = query[end - 4 : end - 2] == b"\0\1"
+		    counts = b"\0\1" + (b"\0\1" if known else b"\0\0") + bytes(4)
+		    address = b"\xc0\x0c\0\1\0\1" + b"\0\0\0\x3c" + b"\0\4\x7f\0\0\1"
+		    answer = query[:2] + b"\x81\x80" + counts + query[12:end] + (address if known else b"")
+		    server.sendto(answer, client)
+	END
+}
+
+# The program run by hand, its source named HOST, which WHERE tells the address of.
+by_hand() { # WHERE HOST
+	inside package-cache -v --cache "/var/cache/$2" --host 127.0.0.1 --port 4000 \
+		--source "http://$2:8080" 2>"$logs/$2" &
+	local pid=$!
+	check "it listens, its source named by $1" await 10 listens 4000
+	check "busybox wget fetches a file" fetch "$cache_url/distfiles/one.tar"
+	check "it was a miss" grep -i 'cache-status:.*fwd=uri-miss' "$logs/head"
+	check "it is stored" await 10 cmp "$root/var/cache/$2/distfiles/one.tar" "$work/mirror/distfiles/one.tar"
+	check "wget fetches it again" fetch "$cache_url/distfiles/one.tar"
+	check "it was a hit" grep -i 'cache-status:.*hit' "$logs/head"
+	kill "$(pgrep -f "^package-cache -v --cache")"
+	check "it stops with status 0" wait "$pid"
 }
 
 # Copies the host's PROGRAM and the libraries it is linked with.
@@ -76,18 +109,10 @@ check "there is no library in the root" test -z "$(find "$root/lib" "$root/lib64
 check "it says its version there" inside package-cache --version
 start_mirror 8080
 
-inside package-cache -v --cache /var/cache/by-hand --host 127.0.0.1 --port 4000 \
-	--source http://mirror.example:8080 2>"$logs/by-hand" &
-pid=$!
-check "it listens there" await 10 listens 4000
-check "a miss is fetched by busybox wget, the source found through /etc/hosts" \
-	fetch "$cache_url/distfiles/one.tar"
-check "it was a miss" grep -i 'cache-status:.*fwd=uri-miss' "$logs/head"
-check "the file is stored" await 10 cmp "$root/var/cache/by-hand/distfiles/one.tar" "$work/mirror/distfiles/one.tar"
-check "it is fetched again" fetch "$cache_url/distfiles/one.tar"
-check "it was a hit" grep -i 'cache-status:.*hit' "$logs/head"
-kill "$(pgrep -f "^package-cache -v --cache")"
-check "it stops with status 0" wait "$pid"
+answer_names &
+await 10 grep -q ':0035 ' /proc/net/udp
+by_hand /etc/hosts mirror.example
+by_hand DNS looked-up.example
 
 copy_openrc >>"$logs/commands" 2>&1
 make -s -C "$top" install DESTDIR="$root" BINARY="$program" >>"$logs/commands" 2>&1
