@@ -47,7 +47,10 @@ enter() {
 	local status=0
 	CHECK_WORK=$CHECK_WORK timeout --foreground 240 \
 		unshare --mount --net --pid --fork --kill-child --mount-proc -- bash "$0" || status=$?
-	[ "$status" -ne 124 ] || echo "FAILED   $name: not done after 240 seconds"
+	if [ "$status" -eq 124 ]; then
+		tail -v -n 20 "$CHECK_WORK"/log/* || :
+		echo "FAILED   $name: not done after 240 seconds"
+	fi
 	exit "$status"
 }
 
