@@ -43,11 +43,14 @@ enter() {
 	fi
 	CHECK_WORK=$(mktemp -d "${TMPDIR:-/tmp}/package-cache-check.XXXXXX")
 	trap 'rm -rf --one-file-system "$CHECK_WORK"' EXIT
-	trap 'exit 1' HUP INT TERM
+	# unshare ignores SIGTERM while it waits, but takes everything down with itself on SIGKILL.
+	CHECK_WORK=$CHECK_WORK timeout --foreground --kill-after=1 240 \
+		unshare --mount --net --pid --fork --kill-child --mount-proc -- bash "$0" &
+	child=$!
+	trap 'kill "$child"; wait "$child"; exit 1' HUP INT TERM
 	local status=0
-	CHECK_WORK=$CHECK_WORK timeout --foreground 240 \
-		unshare --mount --net --pid --fork --kill-child --mount-proc -- bash "$0" || status=$?
-	if [ "$status" -eq 124 ]; then
+	wait "$child" || status=$?
+	if [ "$status" -eq 137 ]; then
 		tail -v -n 20 "$CHECK_WORK"/log/* || :
 		echo "FAILED   $name: not done after 240 seconds"
 	fi
