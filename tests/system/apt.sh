@@ -123,6 +123,8 @@ wait "$cache_pid"
 shipped_patterns '*/InRelease'
 start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
 by_hash=no
+check "the cache has the InRelease of now" current InRelease
+check "and the Packages.gz" current main/binary-amd64/Packages.gz
 package tool 3.0 >>"$logs/commands"
 publish '30 minutes ago'
 check "a client without Cache-Control has the new InRelease" await 15 current InRelease
