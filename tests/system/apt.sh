@@ -3,7 +3,7 @@
 # own and a signed repository that changes between two updates.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs apt-get:apt apt-ftparchive:apt-utils dpkg-deb:dpkg gpg gpgv
+needs apt-get:apt apt-ftparchive:apt-utils dpkg-deb:dpkg gpg gpg-agent gpgv
 enter
 begin
 

@@ -3,7 +3,7 @@
 # database, made by repo-add, changes between two updates.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs pacman:pacman-package-manager repo-add:pacman-package-manager bsdtar:libarchive-tools zstd
+needs pacman:pacman-package-manager repo-add:pacman-package-manager makepkg bsdtar:libarchive-tools zstd
 enter
 begin
 
