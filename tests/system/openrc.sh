@@ -102,6 +102,13 @@ check "it serves the stored file" fetch 4100 /distfiles/one.tar
 check "as a hit" grep -i '^cache-status:.*hit' "$logs/head"
 
 pid=$(daemon 4100)
+cp "$conf" "$conf.good"
+echo 'SOURCES="https://mirror.example/"' >>"$conf"
+check "restart with a wrong source fails" not service package-cache restart
+check "the console tells why" says https://mirror.example/
+check "the daemon that ran still runs" test "$(daemon 4100)" = "$pid"
+mv "$conf.good" "$conf"
+
 kill -9 "$pid"
 check "a killed daemon is started again" await 30 another_runs 4100 "$pid"
 check "status says started again" service package-cache status
