@@ -237,6 +237,10 @@ impl Reply {
             Fault::OtherBytes => (&file.versions[usize::from(version == 0)].content, part),
             _ => return,
         };
+        // There is nothing to tell of an empty file.
+        if content.is_empty() {
+            return;
+        }
         let told = content.iter().cycle().skip(from);
         self.body = told.take(bytes).copied().collect();
     }
