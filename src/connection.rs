@@ -26,7 +26,7 @@ use crate::limits::{Limits, limits, ms};
 use crate::log;
 use crate::outlet::Outlet;
 use crate::reading::SendError;
-use crate::send::send_content;
+use crate::send::{SMALL, send_content};
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
@@ -239,6 +239,7 @@ impl<'a> Connection<'a> {
         }
         let (status, cache_status) = (answer.head.status, answer.status);
         self.out.clear();
+        self.out.reserve(expected(&answer));
         answer.head.write_to(&mut self.out);
         let head_length = self.out.len() as u64;
 
@@ -360,6 +361,16 @@ impl<'a> Connection<'a> {
             }
         }
     }
+}
+
+/// How many bytes of an answer leave in one write, about.
+fn expected(answer: &Answer) -> usize {
+    let head = answer.head.fields.as_bytes().len().saturating_add(64);
+    let content = match &answer.content {
+        Content::File { part, .. } => usize::try_from(part.end.saturating_sub(part.start)).ok(),
+        _ => None,
+    };
+    head.saturating_add(content.filter(|length| *length <= SMALL).unwrap_or(0))
 }
 
 /// Whether the request's content can be read and dropped. A client that waits for 100 may or may not

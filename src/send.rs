@@ -13,7 +13,7 @@ use crate::reading::{Direct, Reading, SendError};
 use crate::upstream::FetchError;
 
 /// A body up to this many bytes leaves in one write with its head.
-const SMALL: u64 = 32 * 1024;
+pub const SMALL: usize = 32 * 1024;
 
 /// Sends what is in `out` and the content behind it.
 ///
@@ -31,7 +31,7 @@ pub fn send_content(
             out.extend_from_slice(text.as_bytes());
             outlet.send(out)?;
         }
-        Content::File { file, part } if part.end.saturating_sub(part.start) <= SMALL => {
+        Content::File { file, part } if part.end.saturating_sub(part.start) <= SMALL as u64 => {
             let head = out.len();
             let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
             out.resize(head.saturating_add(length), 0);
