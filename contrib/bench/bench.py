@@ -8,6 +8,7 @@ Environment:
   BENCH_ROUNDS=5      rounds; each measures every column once, in turn
   BENCH_SECONDS=2     how long one measurement of hits lasts
   BENCH_ROWS=REGEX    only the rows whose name matches
+  BENCH_COLUMNS=WORDS only these servers (ours, bare, static, cache, squid, original, direct)
   BENCH_OURS=PATH     another build in place of PROGRAM
   BENCH_ORIGINAL=PATH the program of package-cache 0.2, in Python
   BENCH_BUILD=1       time a clean release build as well
@@ -38,6 +39,7 @@ import table
 
 HERE = pathlib.Path(__file__).resolve().parent
 COLUMNS = ("ours", "bare", "static", "cache", "squid", "original", "direct")
+SIDE = ("squid", "original")  # slow, and no yardstick: measured in the first round only
 DESCRIPTORS = 40000  # enough for 8000 idle connections
 
 # What each program is for, and where it is to be had.
@@ -91,7 +93,10 @@ def start_servers(bed):
     notes = []
     needs_origin = ("cache", "squid", "original")
     program = {"direct": "nginx", "static": "nginx", "cache": "nginx"}
+    wanted = os.environ.get("BENCH_COLUMNS", " ".join(COLUMNS)).split()
     for column in ("direct", *(name for name in COLUMNS if name != "direct")):
+        if column not in wanted and column != "direct":
+            continue
         if not bed.programs.get(program.get(column, column)):
             continue
         if column in needs_origin and not bed.setting.origin:
@@ -125,7 +130,7 @@ def measure(bed, row, notes):
     for column in list(columns):
         attempt(column, row.verify)
     for turn in range(min(bed.rounds, row.rounds or bed.rounds)):
-        for column in list(columns):
+        for column in [name for name in columns if turn == 0 or name not in SIDE]:
             say(f"  {row.work}, round {turn + 1}: {column}")
             got = attempt(column, row.measure)
             for metric, values in figures.items():
@@ -176,7 +181,7 @@ def report(bed, work, chosen, notes):
     columns = [name for name in COLUMNS if (name, "disk") in bed.servers]
     for fact in facts(bed, work):
         print(f"* {fact}")
-    print(f"\nMedians; ratios with their least and greatest over the rounds.\n\n{table.heading(columns)}")
+    print(f"\nMedians; ratios with their least and greatest over the rounds. One round of {' and '.join(SIDE)}.\n\n{table.heading(columns)}")
     for row in chosen:
         if not re.search(os.environ.get("BENCH_ROWS", ""), row.work):
             continue

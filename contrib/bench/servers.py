@@ -93,7 +93,7 @@ cache_peer 127.0.0.1 parent {origin} 0 no-query originserver no-digest
 acl all_clients src all
 http_access allow all_clients
 never_direct allow all
-cache_dir aufs {store} 8000 16 256
+cache_dir ufs {store} 8000 16 256
 maximum_object_size 4 GB
 cache_mem 64 MB
 collapsed_forwarding on
@@ -179,7 +179,8 @@ class Setting:
             proxy = pwd.getpwnam("proxy" if "proxy" in users() else "squid")
             for directory in (home, store):
                 os.chown(directory, proxy.pw_uid, proxy.pw_gid)
-        command = [self.programs["squid"], "-N", "-f", f"{home}/squid.conf"]
+        # The service name tells apart what several of them keep in shared memory.
+        command = [self.programs["squid"], "-N", "-n", f"bench{port}", "-f", f"{home}/squid.conf"]
         # -z makes the directories of the cache and leaves.
         process.subprocess.run([*command, "-z"], capture_output=True, timeout=60, check=True)
         return command
