@@ -5,6 +5,7 @@ server without a past (memory, start), `fresh` makes one.
 """
 
 import contextlib
+import copy
 import os
 import pathlib
 import shutil
@@ -75,9 +76,11 @@ class Bed:
         return self.servers.get((column, place)) or self.servers[column, "disk"]
 
     @contextlib.contextmanager
-    def fresh(self, column):
-        """A server over the same files that has done nothing yet."""
-        server = self.setting.start(column, self.setting.files)
+    def fresh(self, column, connections=None):
+        """A server over the same files that has done nothing yet, set up for so many clients."""
+        setting = copy.copy(self.setting)
+        setting.connections = connections or setting.connections
+        server = setting.start(column, setting.files)
         try:
             yield server
         finally:

@@ -193,7 +193,8 @@ def most_connections(bed):
 def idle_connections(bed, count, *goals):
     """Connections that have had an answer and keep still, and 64 busy ones beside them."""
     def measure(column):
-        with bed.fresh(column) as server, client.idle(server.port, "/" + SMALL[0], SMALL[1], count):
+        path = "/" + SMALL[0]
+        with bed.fresh(column, 10000) as server, client.idle(server.port, path, SMALL[1], count):
             resident = server.memory("VmRSS")
             return {"rss": resident, **bed.wrk(server, 64)}
 

@@ -16,6 +16,7 @@ A path /any/WORD/NAME is the origin's file NAME, so that each miss can have a na
 import os
 import pathlib
 import pwd
+import tempfile
 
 import process
 
@@ -120,14 +121,14 @@ class Setting:
         self.work = pathlib.Path(work)
         self.files = self.work / "files"
         self.descriptors = descriptors
+        # How many clients a server is set up for; what nginx takes at its start grows with it.
+        self.connections = 2048
         self.origin = None
-        self.made = 0
 
     def home(self, name):
         """A new directory for one server's own files."""
-        self.made += 1
-        home = self.work / f"{self.made}-{name}"
-        home.mkdir()
+        home = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.work))
+        home.chmod(0o755)
         return home
 
     def nginx(self, home, http, **values):
@@ -136,7 +137,7 @@ class Setting:
         text = NGINX.format(
             home=home,
             descriptors=self.descriptors,
-            connections=min(self.descriptors, 20000),
+            connections=self.connections,
             user="user root;" if os.geteuid() == 0 else "",
             http=http.format(**values),
         )
@@ -152,7 +153,7 @@ class Setting:
     def make_ours(self, _home, port, store):
         source = ["--source", f"http://127.0.0.1:{self.origin.port}"] if self.origin else []
         return [self.programs["ours"], "--host", "127.0.0.1", "--port", str(port), "--cache",
-                str(store), "--max-connections", "10000", *source]
+                str(store), "--max-connections", str(self.connections), *source]
 
     def make_bare(self, _home, port, _store):
         return [self.programs["bare"], str(port), str(self.files)]
