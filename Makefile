@@ -4,6 +4,7 @@
 # make check-system     the program with the real OpenRC, Portage, apt, pacman, pip, firewalls; as root
 # make run              serve on this machine, for a try
 # make demo             show a miss and a hit; needs no network
+# make bench            speed and size beside nginx and others, as a Markdown table; README.md says more
 # make install          install what make built, with the OpenRC service; DESTDIR and PREFIX as usual
 # make install-systemd  the same with systemd units in place of the OpenRC service
 # make uninstall        remove all of it again
@@ -72,6 +73,13 @@ run: all
 demo: all
 	sh contrib/demo.sh "$(BINARY)"
 
+# make -s bench >table.md keeps the table alone. Growth: the number and size of files, clients of one transfer.
+bench: all
+	python3 -B contrib/bench/bench.py "$(BINARY)"
+
+bench-growth: all
+	python3 -B contrib/bench/bench.py --growth "$(BINARY)"
+
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
@@ -129,4 +137,4 @@ dist:
 clean:
 	$(CARGO) clean
 
-.PHONY: all static run demo check check-system install install-systemd install-program uninstall dist clean
+.PHONY: all static run demo bench bench-growth check check-system install install-systemd install-program uninstall dist clean

@@ -65,6 +65,12 @@ class Bed:
         self.stores[column, place] = store
         return server
 
+    def program(self, name):
+        """The path of a client program."""
+        if not self.setting.programs.get(name):
+            raise client.ClientError(f"{name} is missing")
+        return self.setting.programs[name]
+
     def stop(self):
         """Ends every server."""
         for server in self.servers.values():
@@ -94,13 +100,13 @@ class Bed:
     def wrk(self, server, connections, kept=True, script=None, path="/" + SMALL[0]):
         """4 KiB hits for the run's seconds: answers per second, and CPU time for each."""
         before = server.cpu()
-        hits = client.wrk(self.programs["wrk"], server.port, path, connections, self.seconds, kept, script)
+        hits = client.wrk(self.program("wrk"), server.port, path, connections, self.seconds, kept, script)
         return {"rate": hits.rate, "cpu": (server.cpu() - before) / hits.answers * 1e6}
 
     def bodies(self, server, file, clients):
         """FILE over and over by CLIENTS for the run's seconds: GiB per second, CPU s for each."""
         before = server.cpu()
-        seen = client.load(self.programs["load"], server.port, ["/" + file[0]], clients, file[1], self.seconds)
+        seen = client.load(self.program("load"), server.port, ["/" + file[0]], clients, file[1], self.seconds)
         size = seen.total / GIB
         return {"rate": size / seen.wall, "cpu": (server.cpu() - before) / size}
 
@@ -115,7 +121,7 @@ class Bed:
         with self.emptied_after(column, place):
             server.forget_peak()
             before = server.cpu()
-            seen = client.load(self.programs["load"], server.port, paths, clients, file[1])
+            seen = client.load(self.program("load"), server.port, paths, clients, file[1])
             self.settle(column, place)
             return {
                 "wall": seen.wall,

@@ -162,7 +162,7 @@ def slow_reader_first(bed):
         server = bed.server(column, "tmpfs")
         with bed.emptied_after(column, "tmpfs"):
             with client.slow_reader(server.port, path, 2 * MIB):
-                seen = client.load(bed.programs["load"], server.port, [path], 1, LINK[1])
+                seen = client.load(bed.program("load"), server.port, [path], 1, LINK[1])
             bed.settle(column, "tmpfs")
         return {"wall": seen.wall}
 
