@@ -22,7 +22,7 @@ const BLOCK: usize = 32 * 1024;
 
 /// How much one call of sendfile(2) is given, in bytes: it may last until a slow client has taken all, and
 /// the transfer must hear in time that the client takes something.
-const PIECE: u64 = 64 * 1024;
+const PIECE: u64 = 256 * 1024;
 
 /// Asks a source for a part of a transfer's content, for a reader that the transfer does not serve; the
 /// bytes that the reader got just before prove it; attempts are counted.
