@@ -27,6 +27,7 @@ use crate::proof;
 use crate::slots::Slot;
 use crate::store::{Lookup, Store, Stored};
 use crate::upstream::{FetchError, Upstream, Wanted};
+use crate::workers::Workers;
 use transfers::{Joined, Transfers};
 
 /// Where the content for a request is.
@@ -66,6 +67,7 @@ pub struct Cache {
     revalidate: Vec<Glob>,
     pseudonym: String,
     transfers: Mutex<Transfers>,
+    workers: Arc<Workers>,
     /// Told when a transfer ends.
     ended: Condvar,
 }
@@ -85,6 +87,7 @@ impl Cache {
             revalidate,
             pseudonym,
             transfers: Mutex::default(),
+            workers: Arc::default(),
             ended: Condvar::new(),
         })
     }

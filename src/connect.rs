@@ -99,7 +99,7 @@ impl Connector {
                 Ok(stream) => {
                     self.remember(peer, *address);
                     let _ = stream.set_nodelay(true);
-                    return Ok(Wire::new(Arc::new(stream)));
+                    return Ok(Wire::of_source(Arc::new(stream)));
                 }
                 Err(cause) if cause.kind() == ErrorKind::TimedOut => {
                     error = error.or(Some(ConnectError::Timeout));
@@ -112,7 +112,8 @@ impl Connector {
     }
 
     /// Keeps a connection whose last answer was read to its end.
-    pub fn keep(&self, peer: Peer, wire: Wire) {
+    pub fn keep(&self, peer: Peer, mut wire: Wire) {
+        wire.release();
         let until = Instant::now() + ms(limits().kept_ms);
         let mut pool = lock(&self.kept);
         if u64::try_from(pool.wires.len()).is_ok_and(|count| count < limits().kept) {

@@ -13,12 +13,12 @@ mod writer;
 
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::http::{Forward, HttpDate};
 use crate::job::Job;
-use crate::lock::lock;
+use crate::lock::{Bell, lock};
 use crate::proof::Validators;
 use crate::ring::Ring;
 use crate::upstream::FetchError;
@@ -89,6 +89,14 @@ impl State {
         self.ring.as_ref().map_or(self.stored, Ring::end)
     }
 
+    /// The content comes by this connection, unless nobody wants it any more.
+    fn take_source(&mut self, source: Arc<TcpStream>) {
+        if self.abandoned {
+            let _ = source.shutdown(Shutdown::Both);
+        }
+        self.source = Some(source);
+    }
+
     /// Whether the reader has not been left behind.
     fn is_read_by(&self, id: u64) -> bool {
         self.readers.iter().any(|reader| reader.id == id)
@@ -102,7 +110,7 @@ pub struct Download {
     begun: Instant,
     state: Mutex<State>,
     /// Told of every change of `state`.
-    changed: Condvar,
+    changed: Bell,
     representation: OnceLock<Arc<Representation>>,
     file: OnceLock<Arc<File>>,
 }
@@ -123,7 +131,7 @@ impl Download {
             job,
             begun: Instant::now(),
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            changed: Bell::default(),
             representation: OnceLock::new(),
             file: OnceLock::new(),
         });

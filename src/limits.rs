@@ -59,6 +59,8 @@ limits! {
     redirects = 5;
     /// Transfers at a time, unsynced ones included.
     transfers = 128;
+    /// A thread without a transfer waits this long for another one.
+    worker_ms = 2_000;
     /// A miss waits this long for its turn among the transfers.
     turn_ms = 60_000;
     /// While it waits, it looks this often whether a transfer has lost its readers.

@@ -48,6 +48,7 @@ mod sys;
 mod transfer;
 mod upstream;
 mod wire;
+mod workers;
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};

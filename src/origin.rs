@@ -338,13 +338,12 @@ fn converse(
     patience: Duration,
 ) -> Result<(ResponseHead, Wire, Body), OriginError> {
     let deadline = Instant::now() + patience;
-    wire.stream()
-        .set_write_timeout(Some(patience))
+    wire.set_send_patience(patience)
         .map_err(OriginError::Broken)?;
     wire.send(request)
         .map_err(|cause| read_error(cause, patience))?;
+    let mut left = patience;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
         let head = wire
             .head(left, patience, |bytes| {
                 parse_response(bytes, &Limits::RESPONSE)
@@ -354,6 +353,7 @@ fn converse(
             let framing = framing::of_response(&head, asked).map_err(OriginError::Malformed)?;
             return Ok((head, wire, Body::new(framing)));
         }
+        left = deadline.saturating_duration_since(Instant::now());
         if head.status.code() == 101 || left.is_zero() {
             return Err(OriginError::Status(head.status));
         }

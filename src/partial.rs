@@ -40,7 +40,8 @@ impl Partials {
 pub struct Partial {
     partials: Arc<Partials>,
     file: Arc<File>,
-    path: PathBuf,
+    /// Its present name; none once it has the final one.
+    path: Option<PathBuf>,
     target: PathBuf,
     made: Vec<PathBuf>,
     modified: Modified,
@@ -69,7 +70,7 @@ impl Partial {
                     let partial = Self {
                         partials: Arc::clone(partials),
                         file: Arc::new(file),
-                        path: partial,
+                        path: Some(partial),
                         target,
                         made,
                         modified: Modified::default(),
@@ -115,7 +116,7 @@ impl Partial {
     ///
     /// # Errors
     /// What the file system says; the partial is gone then.
-    pub fn publish(self) -> io::Result<()> {
+    pub fn publish(mut self) -> io::Result<()> {
         let time = self.modified.time();
         self.file.set_times(
             FileTimes::new()
@@ -124,17 +125,22 @@ impl Partial {
         )?;
         // With its time: a file whose time was lost would pass for one of an unknown age.
         self.file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
+        if let Some(path) = &self.path {
+            fs::rename(path, &self.target)?;
+            lock(&self.partials.live).remove(path);
+        }
+        self.path = None;
         Ok(())
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        lock(&self.partials.live).remove(&self.path);
-        // After a publish the partial's name is gone, and so the directories are not empty.
-        let _ = fs::remove_file(&self.path);
-        remove_directories(&self.made);
+        if let Some(path) = &self.path {
+            lock(&self.partials.live).remove(path);
+            let _ = fs::remove_file(path);
+            remove_directories(&self.made);
+        }
     }
 }
 

@@ -220,7 +220,7 @@ impl Acceptor {
                 thread::sleep(Duration::from_millis(5));
             }
         }
-        let connection = Connection::new(&self.cache, Wire::new(stream), &seat, client.ip());
+        let connection = Connection::new(&self.cache, Wire::of_client(stream), &seat, client.ip());
         if catch_unwind(AssertUnwindSafe(|| connection.serve())).is_err() {
             log::error!(
                 "a request of {} made a thread panic; its connection was closed",

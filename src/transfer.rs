@@ -84,7 +84,9 @@ impl<'a> Transfer<'a> {
     /// Moves the content until its end, then publishes it.
     pub fn run(mut self, mut response: Response) {
         let length = response.length();
-        let mut block = vec![0; BLOCK];
+        // A small file needs no large block, which would be mapped and unmapped for it.
+        let most = length.and_then(|length| usize::try_from(length).ok());
+        let mut block = vec![0; most.map_or(BLOCK, |most| most.min(BLOCK))];
         loop {
             let moved = self.pump(&mut response, &mut block, length);
             let received = self.writer.received();

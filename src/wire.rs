@@ -18,7 +18,7 @@ use crate::http::{Framing, Malformed, Parsed};
 /// How much is read ahead at a time, in bytes.
 const AHEAD: usize = 16 * 1024;
 
-/// How much is read first, in bytes: most requests are shorter.
+/// How much is read first from a client, in bytes: most requests are shorter.
 const SMALL: usize = 1024;
 
 /// Why no head could be read.
@@ -46,18 +46,33 @@ pub struct Wire {
     buffer: Vec<u8>,
     /// Where the unread bytes of `buffer` lie; behind them is room.
     unread: Range<usize>,
+    /// How much is read first.
+    first: usize,
     /// The read time-out that the socket has now; zero: not set yet.
     patience: Duration,
+    /// The write time-out, likewise.
+    send_patience: Duration,
 }
 
 impl Wire {
-    /// Wraps a connected stream.
-    pub fn new(stream: Arc<TcpStream>) -> Self {
+    /// A client's connection.
+    pub fn of_client(stream: Arc<TcpStream>) -> Self {
+        Self::new(stream, SMALL)
+    }
+
+    /// A source's connection: a small file comes in one read with its head.
+    pub fn of_source(stream: Arc<TcpStream>) -> Self {
+        Self::new(stream, 2 * AHEAD)
+    }
+
+    fn new(stream: Arc<TcpStream>, first: usize) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
             unread: 0..0,
+            first,
             patience: Duration::ZERO,
+            send_patience: Duration::ZERO,
         }
     }
 
@@ -97,6 +112,15 @@ impl Wire {
         Ok(())
     }
 
+    /// Sets how long one write may wait, likewise.
+    pub fn set_send_patience(&mut self, patience: Duration) -> io::Result<()> {
+        if patience != self.send_patience {
+            self.stream.set_write_timeout(Some(patience))?;
+            self.send_patience = patience;
+        }
+        Ok(())
+    }
+
     /// Reads more ahead; 0 at the end of the stream.
     pub fn fill(&mut self) -> io::Result<usize> {
         if self.unread.start > 0 {
@@ -105,7 +129,7 @@ impl Wire {
         }
         let held = self.unread.end;
         // Heads are small, and an idle connection waits with this much: later reads take more.
-        let room = if held == 0 { SMALL } else { AHEAD };
+        let room = if held == 0 { self.first } else { AHEAD };
         let whole = held.saturating_add(room);
         if self.buffer.len() < whole {
             self.buffer.resize(whole, 0);

@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Cache;
@@ -146,11 +145,8 @@ impl Cache {
         }
         transfers.running.push(download);
         drop(transfers);
-        let thread = thread::Builder::new()
-            .name("transfer".into())
-            .stack_size(256 * 1024);
-        match thread.spawn(move || turn.run(writer)) {
-            Ok(_) => Joined::Following(follower, false),
+        match self.workers.run(Box::new(move || turn.run(writer))) {
+            Ok(()) => Joined::Following(follower, false),
             Err(cause) => {
                 log::error!(
                     "cannot start a thread for {path}: {cause}; raise the limit on processes"

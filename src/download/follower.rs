@@ -1,7 +1,7 @@
 //! The reading side of a download.
 
 use std::fs::File;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Download, Phase, Representation, State};
@@ -76,8 +76,7 @@ impl Follower {
             if left.is_zero() {
                 return Ok(None);
             }
-            let waited = self.download.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.download.changed.wait(state, left);
         }
     }
 
@@ -156,8 +155,7 @@ impl Follower {
                     received: state.received(),
                 });
             }
-            let waited = self.download.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.download.changed.wait(state, left);
         }
     }
 
@@ -185,7 +183,7 @@ impl Follower {
             reader.around = true;
         }
         drop(state);
-        self.download.changed.notify_all();
+        self.download.changed.ring();
     }
 
     fn moved_to(&self, state: &mut State, at: u64) {
@@ -197,7 +195,7 @@ impl Follower {
             reader.around = false;
             reader.since = Instant::now();
             if relaying {
-                self.download.changed.notify_all();
+                self.download.changed.ring();
             }
         }
     }
@@ -208,6 +206,6 @@ impl Drop for Follower {
         let mut state = lock(&self.download.state);
         state.readers.retain(|reader| reader.id != self.id);
         drop(state);
-        self.download.changed.notify_all();
+        self.download.changed.ring();
     }
 }

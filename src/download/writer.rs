@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::{Download, Phase, Representation, State};
@@ -50,8 +50,8 @@ impl Writer {
             let _ = self.download.file.set(file);
         }
         let _ = self.download.representation.set(Arc::new(representation));
-        self.set_source(source);
         self.change(|state| {
+            state.take_source(source);
             state.phase = Phase::Receiving;
             if !stored {
                 state.ring = Some(Ring::new(0));
@@ -115,12 +115,7 @@ impl Writer {
 
     /// The content goes on by another connection.
     pub fn set_source(&self, source: Arc<TcpStream>) {
-        self.change(|state| {
-            if state.abandoned {
-                let _ = source.shutdown(Shutdown::Both);
-            }
-            state.source = Some(source);
-        });
+        self.change(|state| state.take_source(source));
     }
 
     /// Whether the transfer was given up.
@@ -176,7 +171,7 @@ impl Writer {
             let (now, later) = left.split_at_checked(room).unwrap_or((left, &[]));
             ring.push(now);
             left = later;
-            self.download.changed.notify_all();
+            self.download.changed.ring();
             let Some((id, _, since)) = slowest.filter(|_| !left.is_empty()) else {
                 continue;
             };
@@ -185,15 +180,14 @@ impl Writer {
                 state.readers.retain(|reader| reader.id != id);
                 continue;
             }
-            let waited = self.download.changed.wait_timeout(state, patience);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.download.changed.wait(state, patience);
         }
         Ok(())
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut lock(&self.download.state));
-        self.download.changed.notify_all();
+        self.download.changed.ring();
     }
 }
 

@@ -1,0 +1,134 @@
+//! Workers: threads that take one job after the other.
+//!
+//! Rules: a job never waits for another one; who finds no idle thread starts one; an idle thread ends
+//! after a while. Starting and ending a thread costs as much as a small file from a near source.
+//!
+//! Not here: how many jobs there may be.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::limits::{limits, ms};
+use crate::lock::lock;
+
+/// What a thread is to do.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads.
+#[derive(Default)]
+pub struct Workers {
+    state: Mutex<State>,
+    /// Told of each new job.
+    told: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Taken by idle threads; never more than there are.
+    jobs: Vec<Job>,
+    /// Threads that wait.
+    idle: usize,
+}
+
+impl std::fmt::Debug for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
+    }
+}
+
+impl Workers {
+    /// Runs `job` on a thread of its own. A job that panics takes its thread with it.
+    ///
+    /// # Errors
+    /// When no thread can be had; the job is dropped.
+    pub fn run(self: &Arc<Self>, job: Job) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if state.idle > state.jobs.len() {
+            state.jobs.push(job);
+            drop(state);
+            self.told.notify_one();
+            return Ok(());
+        }
+        drop(state);
+        let workers = Arc::clone(self);
+        let thread = thread::Builder::new()
+            .name("transfer".into())
+            .stack_size(256 * 1024);
+        thread.spawn(move || workers.work(job)).map(drop)
+    }
+
+    fn work(&self, mut job: Job) {
+        loop {
+            job();
+            match self.next() {
+                Some(next) => job = next,
+                None => return,
+            }
+        }
+    }
+
+    /// The next job; none after a while without.
+    fn next(&self) -> Option<Job> {
+        let deadline = Instant::now() + ms(limits().worker_ms);
+        let mut state = lock(&self.state);
+        state.idle = state.idle.saturating_add(1);
+        loop {
+            let job = state.jobs.pop();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if job.is_some() || left.is_zero() {
+                state.idle = state.idle.saturating_sub(1);
+                return job;
+            }
+            let waited = self.told.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn jobs_run_side_by_side_and_threads_serve_again() {
+        let workers = Arc::new(Workers::default());
+        let (done, results) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        // The first waits for the second: on one thread they would wait for ever.
+        let first = done.clone();
+        let waits = move || {
+            let _ = gate.recv_timeout(LIMIT);
+            let _ = first.send(thread::current().id());
+        };
+        workers.run(Box::new(waits)).unwrap();
+        let opens = move || {
+            let _ = go.send(());
+        };
+        workers.run(Box::new(opens)).unwrap();
+        let mut threads = vec![results.recv_timeout(LIMIT).unwrap()];
+        while lock(&workers.state).idle < 2 {
+            thread::yield_now();
+        }
+        for _ in 0..20 {
+            let done = done.clone();
+            let tell = move || {
+                let _ = done.send(thread::current().id());
+            };
+            workers.run(Box::new(tell)).unwrap();
+            threads.push(results.recv_timeout(LIMIT).unwrap());
+            while lock(&workers.state).idle < 2 {
+                thread::yield_now();
+            }
+        }
+        threads.sort_by_key(|id| format!("{id:?}"));
+        threads.dedup();
+        assert!(threads.len() <= 2, "{threads:?}");
+    }
+}
