@@ -221,6 +221,7 @@ impl Cache {
         let wanted = Wanted::File {
             encoded: &encoded,
             name: path.name(),
+            stored: false,
         };
         let mut order = self.upstream.order();
         let turn = usize::try_from(attempt)

@@ -55,6 +55,7 @@ impl Job {
             Purpose::Store | Purpose::RelayFile => Wanted::File {
                 encoded,
                 name: self.path.name(),
+                stored: self.held.is_some(),
             },
         }
     }

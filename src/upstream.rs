@@ -43,6 +43,8 @@ pub enum Wanted<'a> {
         encoded: &'a str,
         /// The decoded last segment.
         name: &'a [u8],
+        /// Whether the cache has it: then it is no listing, whatever a portal says.
+        stored: bool,
     },
     /// A listing; `encoded` ends in a slash.
     Listing {
@@ -225,11 +227,14 @@ fn usable(response: Response, wanted: Wanted<'_>, ask: &Ask) -> Result<Response,
         StatusCode::NOT_MODIFIED if ask.modified_since.is_some() => return Ok(response),
         other => return Err(OriginError::Status(other)),
     }
-    let Wanted::File { name, .. } = wanted else {
+    let Wanted::File { name, stored, .. } = wanted else {
         return Ok(response);
     };
+    if stored && response.directory {
+        return Err(OriginError::NotTheFile("a directory".to_owned()));
+    }
     let html = media_type::is_html(response.head.fields.get("Content-Type").unwrap_or_default());
-    let named_html = media_type::extension(name).is_none_or(|extension| {
+    let named_html = media_type::extension(name).map_or(!stored, |extension| {
         [&b"html"[..], b"htm", b"xhtml"]
             .iter()
             .any(|known| extension.eq_ignore_ascii_case(known))
