@@ -3,20 +3,21 @@
 //! A fixed table of hashes, so that memory does not grow with the number of files and a hit takes no
 //! lock. A newer file may push an older one out: then its Age is unknown, which is said by omission.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::cache_path::CachePath;
-
 const ENTRIES: usize = 4096;
+
+/// The bits of an entry that tell when it was noted; 0: never.
+const SECONDS: u64 = 0xffff_ffff;
 
 /// The table.
 #[derive(Debug)]
 pub struct Ages {
     random: RandomState,
     start: Instant,
-    /// The upper half of an entry is a hash, the lower the second of this process's life, from 1.
+    /// The upper half of an entry is a hash, the lower a second.
     entries: Box<[AtomicU64]>,
 }
 
@@ -31,24 +32,28 @@ impl Default for Ages {
 }
 
 impl Ages {
-    /// Notes that the file at `path` with this entity tag is fresh from its source.
-    pub fn note(&self, path: &CachePath, etag: &str) {
-        let hash = self.random.hash_one((path, etag));
-        if let Some(entry) = self.entry(hash) {
-            let second =
-                (self.start.elapsed().as_secs().saturating_add(1)).min(u64::from(u32::MAX));
-            entry.store(hash & !u64::from(u32::MAX) | second, Ordering::Relaxed);
-        }
+    /// Notes that something has just been so; the seconds since it was noted before, if that is still known.
+    pub fn note(&self, what: &impl Hash) -> Option<u64> {
+        let hash = self.random.hash_one(what);
+        let entry = hash & !SECONDS | self.now().min(SECONDS);
+        let before = self.entry(hash)?.swap(entry, Ordering::Relaxed);
+        self.since(before, hash)
     }
 
-    /// Seconds since the file was noted, if it is still known.
-    pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
-        let hash = self.random.hash_one((path, etag));
-        let entry = self.entry(hash)?.load(Ordering::Relaxed);
-        let low = u64::from(u32::MAX);
-        let known = entry & low != 0 && entry & !low == hash & !low;
-        let now = self.start.elapsed().as_secs().saturating_add(1);
-        known.then(|| now.saturating_sub(entry & low))
+    /// Seconds since it was noted, if it is still known.
+    pub fn age(&self, what: &impl Hash) -> Option<u64> {
+        let hash = self.random.hash_one(what);
+        self.since(self.entry(hash)?.load(Ordering::Relaxed), hash)
+    }
+
+    fn since(&self, entry: u64, hash: u64) -> Option<u64> {
+        let known = entry & SECONDS != 0 && entry & !SECONDS == hash & !SECONDS;
+        known.then(|| self.now().saturating_sub(entry & SECONDS))
+    }
+
+    /// The second of this process's life, from 1.
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_secs().saturating_add(1)
     }
 
     fn entry(&self, hash: u64) -> Option<&AtomicU64> {
@@ -60,19 +65,15 @@ impl Ages {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::cache_path::Place;
 
     #[test]
-    fn a_noted_file_has_an_age_and_others_have_none() {
-        let Place::File(path) = CachePath::place(b"/distfiles/a.tar.gz").unwrap() else {
-            panic!()
-        };
+    fn what_was_noted_has_an_age_and_other_things_have_none() {
         let ages = Ages::default();
-        assert_eq!(ages.age(&path, "\"1-2\""), None);
-        ages.note(&path, "\"1-2\"");
-        assert_eq!(ages.age(&path, "\"1-2\""), Some(0));
-        assert_eq!(ages.age(&path, "\"1-3\""), None);
+        assert_eq!(ages.age(&("a.tar.gz", "\"1-2\"")), None);
+        assert_eq!(ages.note(&("a.tar.gz", "\"1-2\"")), None);
+        assert_eq!(ages.age(&("a.tar.gz", "\"1-2\"")), Some(0));
+        assert_eq!(ages.note(&("a.tar.gz", "\"1-2\"")), Some(0));
+        assert_eq!(ages.age(&("a.tar.gz", "\"1-3\"")), None);
     }
 }

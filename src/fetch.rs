@@ -31,8 +31,8 @@ pub fn run(
     let response = match upstream.fetch(wanted, &job.ask) {
         Ok(response) => response,
         Err(error) => {
-            if job.held.is_some() {
-                store.checks().note(&job.path, verdict(error));
+            if let Some(held) = &job.held {
+                store.checks().note(&job.path, &held.etag, verdict(error));
             }
             return writer.fail(error);
         }
@@ -40,7 +40,9 @@ pub fn run(
     if let Some(held) = job.held.as_ref().filter(|held| held.is_newest(&response)) {
         // Noted before anybody is told: whoever asks next must not ask again.
         store.note_fresh(&job.path, &held.etag);
-        store.checks().note(&job.path, Verdict::Confirmed);
+        store
+            .checks()
+            .note(&job.path, &held.etag, Verdict::Confirmed);
         upstream.finish(response);
         return writer.fail(FetchError::NotModified);
     }

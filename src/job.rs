@@ -39,6 +39,11 @@ impl Job {
         }
     }
 
+    /// The entity tag of the stored file that is asked about.
+    pub fn held_etag(&self) -> Option<&str> {
+        self.held.as_ref().map(|held| held.etag.as_str())
+    }
+
     /// The path as sources get it.
     pub fn encoded(&self) -> String {
         let mut encoded = self.path.encoded();

@@ -34,6 +34,13 @@ pub struct Stored {
     pub modified: Modified,
 }
 
+impl Stored {
+    /// Its strong entity tag.
+    pub fn etag(&self) -> String {
+        self.modified.etag(self.length)
+    }
+}
+
 /// What the cache directory has at a path.
 #[derive(Debug)]
 pub enum Lookup {
@@ -185,12 +192,12 @@ impl Store {
 
     /// Notes that what is published at `path` with this entity tag is fresh from its source.
     pub fn note_fresh(&self, path: &CachePath, etag: &str) {
-        self.ages.note(path, etag);
+        self.ages.note(&(path, etag));
     }
 
     /// Seconds since that was noted, if it is still known.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
-        self.ages.age(path, etag)
+        self.ages.age(&(path, etag))
     }
 
     /// What the sources lately said of its files.

@@ -243,15 +243,16 @@ impl<'a> Transfer<'a> {
 
     fn publish(self, length: u64) {
         let Some(partial) = self.partial else { return };
+        let etag = partial.modified().etag(length);
         // Noted first: a hit may come as soon as the name is there.
-        self.store
-            .note_fresh(&self.job.path, &partial.modified().etag(length));
-        match partial.publish() {
-            Ok(()) if self.job.held.is_some() => {
-                self.store.checks().note(&self.job.path, Verdict::Confirmed)
-            }
-            Ok(()) => {}
-            Err(cause) => self.store.failed(&self.job.path, &cause),
+        self.store.note_fresh(&self.job.path, &etag);
+        if self.job.held.is_some() {
+            self.store
+                .checks()
+                .note(&self.job.path, &etag, Verdict::Confirmed);
+        }
+        if let Err(cause) = partial.publish() {
+            self.store.failed(&self.job.path, &cause);
         }
     }
 }

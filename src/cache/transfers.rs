@@ -31,12 +31,16 @@ pub(super) struct Transfers {
 }
 
 impl Transfers {
-    /// A reader of the transfer that fetches the same for all, if there is one. A mere check has no content for
-    /// whoever holds no file.
+    /// A reader of the transfer that fetches the same for all, if there is one. A mere check says nothing to
+    /// whoever holds another file than was asked about, or none.
     pub(super) fn join(&self, job: &Job) -> Option<Follower> {
         let shared = self.shared.get(&job.path)?;
-        let fits = job.purpose == Purpose::Store && (job.held.is_some() || shared.serves_all());
-        if fits { shared.follow() } else { None }
+        let fits = shared.serves_all() || job.held_etag() == shared.job().held_etag();
+        if fits && job.purpose == Purpose::Store {
+            shared.follow()
+        } else {
+            None
+        }
     }
 }
 
@@ -87,7 +91,14 @@ impl Cache {
     /// Whether a transfer of it has ended since the cache was looked at.
     fn has_ended(&self, job: &Job) -> bool {
         match (job.purpose, &job.held) {
-            (Purpose::Store, Some(_)) => self.store.checks().recent(&job.path).is_some(),
+            (Purpose::Store, Some(held)) => {
+                self.store.checks().recent(&job.path, &held.etag).is_some()
+                    || match self.store.find(&job.path) {
+                        Lookup::Hit(stored) => stored.etag() != held.etag,
+                        Lookup::Miss => true,
+                        _ => false,
+                    }
+            }
             (Purpose::Store, None) => matches!(self.store.find(&job.path), Lookup::Hit(_)),
             _ => false,
         }

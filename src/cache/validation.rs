@@ -17,7 +17,6 @@ use crate::http::cache_control;
 use crate::http::{CacheStatus, Fields, Forward, Method, StatusCode};
 use crate::job::{Held, Job};
 use crate::limits::{limits, ms};
-use crate::log;
 use crate::origin::Ask;
 use crate::slots::Slot;
 use crate::store::Stored;
@@ -51,7 +50,8 @@ impl Cache {
         via: &[String],
         client: &Slot,
     ) -> Option<Found> {
-        if let Some(verdict) = self.store.checks().recent(path) {
+        let etag = stored.etag();
+        if let Some(verdict) = self.store.checks().recent(path, &etag) {
             let status = match verdict {
                 Verdict::Unconfirmed => CacheStatus::Stale,
                 _ => CacheStatus::Hit,
@@ -59,22 +59,27 @@ impl Cache {
             return Some(self.judge(path, stored, verdict, status));
         }
         let patience = ms(limits().stale_ms);
+        let deadline = Instant::now() + patience;
         let held = Held {
-            etag: stored.modified.etag(stored.length),
+            etag: etag.clone(),
             date: stored.modified.source_date(),
             why,
         };
         let ask = Ask::new(Method::Get, via, &self.pseudonym);
         let job = Job::check(path.clone(), ask, held);
-        let (follower, collapsed) = match self.join_or_start(job, client, Instant::now() + patience)
-        {
+        let (follower, collapsed) = match self.join_or_start(job, client, deadline) {
             Joined::Following(follower, collapsed) => (follower, collapsed),
             Joined::Ended => return None,
             Joined::Failed(_) => {
+                if deadline <= Instant::now() {
+                    self.store.checks().note(path, &etag, Verdict::Unconfirmed);
+                }
                 return Some(self.judge(path, stored, Verdict::Unconfirmed, CacheStatus::Stale));
             }
         };
-        let verdict = match follower.await_head(client, Some(follower.begun() + patience)) {
+        // Neither a turn nor another client's check makes anyone wait longer.
+        let until = deadline.min(follower.begun() + patience);
+        let verdict = match follower.await_head(client, Some(until)) {
             Ok(Some(_)) => {
                 return Some(Found::Following {
                     follower,
@@ -82,7 +87,7 @@ impl Cache {
                 });
             }
             Ok(None) => {
-                self.store.checks().note(path, Verdict::Unconfirmed);
+                self.store.checks().note(path, &etag, Verdict::Unconfirmed);
                 Verdict::Unconfirmed
             }
             Err(FetchError::NotModified) => Verdict::Confirmed,
@@ -115,11 +120,10 @@ impl Cache {
     ) -> Found {
         match verdict {
             Verdict::Gone if self.changes(path) => Found::Failed(FetchError::NotFound),
-            Verdict::Gone => {
-                log::warning!("no source has {path} any more: the stored file is served");
-                let status = CacheStatus::Stale;
-                Found::Stored { stored, status }
-            }
+            Verdict::Gone => Found::Stored {
+                stored,
+                status: CacheStatus::Stale,
+            },
             Verdict::Confirmed | Verdict::Unconfirmed => Found::Stored { stored, status },
         }
     }
