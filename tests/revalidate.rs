@@ -5,15 +5,15 @@ use crate::support::{
     Step, head, noise, ok, reply, until,
 };
 
-const INDEX: &str = "/distfiles/layout.conf";
-const LATER: &str = "Thu, 22 Oct 2015 07:28:00 GMT";
-const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
+pub const INDEX: &str = "/distfiles/layout.conf";
+pub const LATER: &str = "Thu, 22 Oct 2015 07:28:00 GMT";
+pub const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
 
-fn at(date: &str, body: &[u8]) -> Script {
+pub fn at(date: &str, body: &[u8]) -> Script {
     reply("200 OK", &[&format!("Last-Modified: {date}")], body)
 }
 
-fn unchanged() -> Script {
+pub fn unchanged() -> Script {
     vec![head("304 Not Modified", &["Connection: close"])]
 }
 
@@ -22,11 +22,11 @@ fn missing() -> Script {
 }
 
 /// A rig that asks about `layout.conf`, with a copy of it in the cache.
-fn rig() -> Rig {
+pub fn rig() -> Rig {
     rig_with(|setup| setup)
 }
 
-fn rig_with(more: impl FnOnce(Setup) -> Setup) -> Rig {
+pub fn rig_with(more: impl FnOnce(Setup) -> Setup) -> Rig {
     let rig = Rig::with(|setup| more(setup.arg("--revalidate").arg("*/layout.conf")));
     rig.cache.put(&INDEX[1..], b"old", MODIFIED_UNIX);
     rig
@@ -74,6 +74,7 @@ fn the_log_and_cache_status_say_what_was_done() {
     until("the new file is there", || {
         rig.cache.stored(&INDEX[1..]) == b"new"
     });
+    rig.daemon.rests();
     let answer = rig.daemon.get(INDEX);
     answer.is_whole(b"new");
     assert!(answer.cache_status("fwd=stale") && answer.cache_status("detail=served-stale"));

@@ -64,6 +64,8 @@ mod removed;
 mod reuse;
 /// Files that change at their source: asked about before they are served.
 mod revalidate;
+/// The same with sources that lie, hands that meddle, and crowds that wait.
+mod revalidate_lies;
 /// Random transfers with everything that can go wrong, and what must hold whatever goes wrong.
 mod storm;
 /// One transfer, many readers: first bytes, joiners, leavers.
