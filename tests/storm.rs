@@ -26,7 +26,7 @@ use source::Source;
 /// A client that looks at every byte.
 mod client;
 /// Numbers from a seed.
-mod dice;
+pub mod dice;
 /// In how many ways an answer is wrong.
 mod fault;
 /// Counts.

@@ -18,6 +18,8 @@ mod support;
 
 /// Miss then hit, Last-Modified kept, HEAD, types, a cache that was there before.
 mod basic;
+/// A storm of files that change, and what must hold of every answer.
+mod changes;
 /// The command line: help, usage errors, start-up failures, `--check`.
 mod cli;
 /// What the conformance suite of HTTP caches asks of ranges, conditions and the rest.

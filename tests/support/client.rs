@@ -204,6 +204,18 @@ impl Client {
         content
     }
 
+    /// Reads up to `length` bytes of content; fewer when it ends before.
+    pub fn up_to(&mut self, length: usize) -> Vec<u8> {
+        let mut content = Vec::new();
+        while content.len() < length {
+            match self.some(length - content.len()) {
+                Ok(more) => content.extend(more),
+                Err(_) => break,
+            }
+        }
+        content
+    }
+
     /// Reads the rest of the content.
     pub fn rest(&mut self) -> (Vec<u8>, End) {
         let mut content = Vec::new();
