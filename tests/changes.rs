@@ -50,7 +50,7 @@ fn each_request_has_its_check() {
 
 #[test]
 fn two_daemons_share_a_directory_and_their_checks_hold_for_a_second() {
-    storm(2, 1000, 30);
+    storm(2, 1000, 60);
 }
 
 #[test]
