@@ -88,7 +88,7 @@ fn storm(count: usize, share: u64, faults: u64) {
             paths.iter().for_each(|path| world.add(path));
         }
         rests(&cache, &sources, &daemons);
-        paths.iter().for_each(|path| world.note_floor(path));
+        paths.iter().for_each(|path| world.settle(path, &mut dice));
         let faults = burst(&paths, &mut dice, |path| Visit {
             world: &world,
             figures: &figures,

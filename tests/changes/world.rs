@@ -65,9 +65,16 @@ impl World {
         files.insert(path.to_owned(), file);
     }
 
-    /// Nothing is asked now: what comes later is of these versions or newer ones.
-    pub fn note_floor(&self, path: &str) {
+    /// Nothing is asked now: the file may change, and the mirrors may catch up. What comes later is of these
+    /// versions or newer ones.
+    pub fn settle(&self, path: &str, dice: &mut Dice) {
         self.with(path, |file| {
+            if dice.chance(70) {
+                file.grow(self.seed);
+            }
+            if dice.chance(70) {
+                file.at = [file.versions.len() - 1; SOURCES];
+            }
             let floor = file.at.into_iter().min().unwrap_or(0);
             file.floors.push((Instant::now(), floor));
         });
