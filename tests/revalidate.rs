@@ -5,14 +5,19 @@ use crate::support::{
     Step, head, noise, ok, reply, until,
 };
 
+/// The file that the rigs below ask about.
 pub const INDEX: &str = "/distfiles/layout.conf";
+/// A day after `MODIFIED`.
 pub const LATER: &str = "Thu, 22 Oct 2015 07:28:00 GMT";
+/// A day before it.
 pub const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
 
+/// A 200 of that time.
 pub fn at(date: &str, body: &[u8]) -> Script {
     reply("200 OK", &[&format!("Last-Modified: {date}")], body)
 }
 
+/// A 304.
 pub fn unchanged() -> Script {
     vec![head("304 Not Modified", &["Connection: close"])]
 }
@@ -26,6 +31,7 @@ pub fn rig() -> Rig {
     rig_with(|setup| setup)
 }
 
+/// The same, with more than the defaults.
 pub fn rig_with(more: impl FnOnce(Setup) -> Setup) -> Rig {
     let rig = Rig::with(|setup| more(setup.arg("--revalidate").arg("*/layout.conf")));
     rig.cache.put(&INDEX[1..], b"old", MODIFIED_UNIX);
@@ -291,26 +297,6 @@ fn one_404_and_one_dead_source_are_no_proof_that_it_is_gone() {
         .arg("--revalidate=*/layout.conf")
         .start();
     daemon.get(INDEX).is_whole(b"old");
-}
-
-#[test]
-fn only_the_first_source_may_bring_an_older_file() {
-    let cache = CacheDir::new();
-    cache.put("a/x.db", b"ours", MODIFIED_UNIX);
-    let (first, second) = (Origin::start(), Origin::start());
-    first.script("/a/x.db", reply("500 Oops", &[], b""));
-    first.script("/a/x.db", at(EARLIER, b"older"));
-    second.script("/a/x.db", at(EARLIER, b"older"));
-    let daemon = Daemon::on(&cache)
-        .source(first.url())
-        .source(second.url())
-        .arg("--revalidate=*.db")
-        .limits("share_ms=0")
-        .start();
-    daemon.get("/a/x.db").is_whole(b"ours");
-    assert_eq!(second.count("/a/x.db"), 1);
-    daemon.get("/a/x.db").is_whole(b"older");
-    assert_eq!(second.count("/a/x.db"), 1);
 }
 
 #[test]

@@ -278,6 +278,26 @@ fn a_mirror_that_lags_costs_no_content_and_takes_nothing_back() {
 }
 
 #[test]
+fn only_the_first_source_may_bring_an_older_file() {
+    let cache = CacheDir::new();
+    cache.put("a/x.db", b"ours", MODIFIED_UNIX);
+    let (first, second) = (Origin::start(), Origin::start());
+    first.script("/a/x.db", reply("500 Oops", &[], b""));
+    first.script("/a/x.db", at(EARLIER, b"older"));
+    second.script("/a/x.db", at(EARLIER, b"older"));
+    let daemon = Daemon::on(&cache)
+        .source(first.url())
+        .source(second.url())
+        .arg("--revalidate=*.db")
+        .limits("share_ms=0")
+        .start();
+    daemon.get("/a/x.db").is_whole(b"ours");
+    assert_eq!(second.count("/a/x.db"), 1);
+    daemon.get("/a/x.db").is_whole(b"older");
+    assert_eq!(second.count("/a/x.db"), 1);
+}
+
+#[test]
 fn a_storm_of_no_cache_is_bounded_and_harms_no_hit() {
     let rig = Rig::with(|setup| setup.limits("transfers=3,stale_ms=500"));
     let gate = Gate::new();
