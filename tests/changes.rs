@@ -71,7 +71,7 @@ fn storm(count: usize, share: u64, faults: u64) {
     let (world, cache) = (Arc::new(World::new(seed)), CacheDir::new());
     let (figures, mut dice) = (Figures::default(), Dice::of(&[seed]));
     let sources: Vec<Source> = (0..SOURCES)
-        .map(|number| Source::start(number, &world, seed, faults))
+        .map(|number| Source::start(number, &world, seed))
         .collect();
     let daemons: Vec<Daemon> = (0..count)
         .map(|_| daemon(&cache, &sources, share))
@@ -89,7 +89,10 @@ fn storm(count: usize, share: u64, faults: u64) {
         }
         rests(&cache, &sources, &daemons);
         paths.iter().for_each(|path| world.settle(path, &mut dice));
-        let faults = burst(&paths, &mut dice, |path| Visit {
+        // Now and then there is hardly a source left.
+        let bad = if dice.chance(30) { faults * 3 } else { faults };
+        sources.iter().for_each(|source| source.spoil(bad));
+        let wrong = burst(&paths, &mut dice, |path| Visit {
             world: &world,
             figures: &figures,
             daemons: &addresses,
@@ -98,11 +101,11 @@ fn storm(count: usize, share: u64, faults: u64) {
             share: Duration::from_millis(share),
         });
         rests(&cache, &sources, &daemons);
-        let faults = [faults, wrong_names(&cache, &world)].concat();
+        let wrong = [wrong, wrong_names(&cache, &world)].concat();
         assert!(
-            faults.is_empty(),
+            wrong.is_empty(),
             "{name}, round {round}: {}",
-            faults.join("\n")
+            wrong.join("\n")
         );
     }
     for daemon in &daemons {

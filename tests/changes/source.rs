@@ -22,7 +22,7 @@ struct Shared {
     world: Arc<World>,
     seed: u64,
     /// How many answers out of a hundred are spoilt.
-    faults: u64,
+    faults: AtomicU64,
     /// Requests that came.
     asked: AtomicU64,
     busy: AtomicUsize,
@@ -41,13 +41,13 @@ struct Request {
 
 impl Source {
     /// Binds, then accepts.
-    pub fn start(number: usize, world: &Arc<World>, seed: u64, faults: u64) -> Self {
+    pub fn start(number: usize, world: &Arc<World>, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             number,
             world: Arc::clone(world),
             seed,
-            faults,
+            faults: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -72,6 +72,11 @@ impl Source {
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// So many answers out of a hundred are spoilt from now on.
+    pub fn spoil(&self, faults: u64) {
+        self.shared.faults.store(faults, Ordering::SeqCst);
     }
 
     /// How many requests came.
@@ -117,7 +122,9 @@ impl Shared {
         else {
             return send(stream, "404 Not Found", &[], b"no such file\n");
         };
-        let fault = dice.chance(self.faults).then(|| dice.below(13));
+        let fault = dice
+            .chance(self.faults.load(Ordering::SeqCst))
+            .then(|| dice.below(13));
         let date = date(version);
         let mut fields = vec![format!("Last-Modified: {date}")];
         if dice.chance(50) {
