@@ -20,10 +20,6 @@ use crate::upstream::FetchError;
 /// How much is read at a time on the way around, in bytes.
 const BLOCK: usize = 32 * 1024;
 
-/// How much one call of sendfile(2) is given, in bytes: it may last until a slow client has taken all, and
-/// the transfer must hear in time that the client takes something.
-const PIECE: u64 = 256 * 1024;
-
 /// Asks a source for a part of a transfer's content, for a reader that the transfer does not serve; the
 /// bytes that the reader got just before prove it; attempts are counted.
 pub type Direct<'a> = &'a dyn Fn(&Follower, Range<u64>, &[u8], u64) -> Option<Response>;
@@ -136,11 +132,11 @@ impl<'a, 'o> Reading<'a, 'o> {
             if in_chunks {
                 let mut frame = Vec::new();
                 chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
-                self.give(&frame)?;
+                self.outlet.send(&frame)?;
             }
             self.send(&ready, at, count)?;
             if in_chunks {
-                self.give(b"\r\n")?;
+                self.outlet.send(b"\r\n")?;
             }
             at = at.saturating_add(count);
         }
@@ -155,35 +151,19 @@ impl<'a, 'o> Reading<'a, 'o> {
         let count = ready.count(at).min(most);
         match (ready, self.follower.file()) {
             (Ready::File(_), Some(file)) => {
-                let (mut from, end) = (at, at.saturating_add(count));
-                while from < end {
-                    let piece = from..end.min(from.saturating_add(PIECE));
-                    let taken = self.outlet.send_file_some(file, piece)?;
-                    from = from.saturating_add(taken as u64);
-                    self.follower.took(self.outlet.moved());
-                }
+                self.outlet.send_file(file, at..at.saturating_add(count))?;
                 self.tail.clear();
                 self.strayed = false;
             }
             (Ready::Bytes(bytes), _) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
                 let bytes = bytes.get(..count).unwrap_or(bytes);
-                self.give(bytes)?;
+                self.outlet.send(bytes)?;
                 self.remember(bytes);
             }
             _ => return Err(SendError::Content(FetchError::Broken)),
         }
         Ok(count)
-    }
-
-    /// Sends bytes, and tells the transfer whenever the client takes some of them.
-    fn give(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let count = self.outlet.send_some(bytes)?;
-            self.follower.took(self.outlet.moved());
-            bytes = bytes.get(count..).unwrap_or_default();
-        }
-        Ok(())
     }
 
     /// A client that has closed its side does not hold a place that another transfer waits for; it may

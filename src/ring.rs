@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
-/// How much one read copies out at most, in bytes.
-const PIECE: usize = 64 * 1024;
+/// What a reader is given at a time once nothing more is stored, in bytes. It tells the transfer of its
+/// progress after each: one that takes less than this within `ring_ms` passes for one that takes nothing.
+pub const PIECE: usize = 16 * 1024;
 
 /// A window on a body.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
 #[test]
 fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
     // The slow reader is still in the file, behind full socket buffers, when nothing more is stored.
-    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1000"));
+    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1200"));
     // Without a validator only the transfer itself can give the client all.
     let content = noise(16 << 20);
     let script = vec![
@@ -34,11 +34,11 @@ fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
     let mut slow = rig.daemon.begin("/d/a.tar");
     assert_eq!(slow.head().status, 200);
     let mut body = Vec::new();
-    // Something within each second, but less than is told to the transfer in one go.
+    // Something within each second, but less than is sent in one go.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {
-        body.extend(slow.take(64 << 10));
-        thread::park_timeout(Duration::from_millis(350));
+        body.extend(slow.take(40 << 10));
+        thread::park_timeout(Duration::from_millis(220));
     }
     let (rest, end) = slow.rest();
     body.extend(rest);

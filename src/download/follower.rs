@@ -8,6 +8,7 @@ use super::{Download, Phase, Representation, State};
 use crate::job::Job;
 use crate::limits::{limits, ms};
 use crate::lock::lock;
+use crate::ring;
 use crate::slots::Slot;
 use crate::upstream::FetchError;
 
@@ -135,7 +136,12 @@ impl Follower {
         self.moved_to(&mut state, at);
         loop {
             if at < state.stored {
-                return Ok(Ready::File(state.stored));
+                let all = state.stored;
+                return Ok(Ready::File(match &state.ring {
+                    None => all,
+                    // One call may last until a slow client has taken all of it.
+                    Some(_) => all.min(at.saturating_add(ring::PIECE as u64)),
+                }));
             }
             if let Some(ring) = &state.ring
                 && at < ring.end()
@@ -164,14 +170,6 @@ impl Follower {
         let mut state = lock(&self.download.state);
         if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
             reader.forsaken = true;
-        }
-    }
-
-    /// The client took something at `moved`, though not yet all that it was given.
-    pub fn took(&self, moved: Instant) {
-        let mut state = lock(&self.download.state);
-        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
-            reader.since = reader.since.max(moved);
         }
     }
 

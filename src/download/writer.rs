@@ -82,7 +82,13 @@ impl Writer {
 
     /// From here on nothing is stored: readers get what comes through a ring.
     pub fn stop_storing(&self) {
-        self.change(|state| state.ring = Some(Ring::new(state.stored)));
+        self.change(|state| {
+            state.ring = Some(Ring::new(state.stored));
+            // From now on it matters who takes something.
+            for reader in &mut state.readers {
+                reader.since = Instant::now();
+            }
+        });
     }
 
     /// How many bytes came.
