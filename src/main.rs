@@ -88,7 +88,12 @@ fn main() -> ExitCode {
             }
         },
         Err(usage) => {
-            complain(&usage.to_string());
+            // A service has nobody who reads its stderr.
+            let syslog = env::args_os().any(|arg| arg == "--syslog");
+            if syslog {
+                log::init(Level::Notice, Sink::Syslog);
+            }
+            fail(&usage.to_string(), syslog);
             ExitCode::from(2)
         }
     }
@@ -118,14 +123,19 @@ fn run(options: &Options, program: fn(&Options) -> Result<(), String>) -> ExitCo
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            if options.syslog {
-                log::error!("{why}");
-                log::flush();
-            }
-            complain(&why);
+            fail(&why, options.syslog);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says on stderr, and in the log if that is syslog, why the program cannot run.
+fn fail(why: &str, syslog: bool) {
+    if syslog {
+        log::error!("{why}");
+        log::flush();
+    }
+    complain(why);
 }
 
 /// Serves until a signal says stop.
@@ -198,8 +208,15 @@ fn open_store(options: &Options) -> Result<Store, String> {
 }
 
 fn unusable(cache: &Path, cause: &std::io::Error) -> String {
+    // What the kernel refuses, unlike what we refuse, another owner or mode can cure.
+    let remedy = match cause.raw_os_error() {
+        Some(_) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            "let the user of this process write to it, or name another with --cache"
+        }
+        _ => "name another with --cache",
+    };
     format!(
-        "cannot use the cache directory {}: {cause}; name another with --cache",
+        "cannot use the cache directory {}: {cause}; {remedy}",
         cache.display()
     )
 }

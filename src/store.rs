@@ -256,7 +256,7 @@ pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
     if private && (metadata.uid() != sys::effective_uid() || metadata.mode() & 0o022 != 0) {
         return Err(io::Error::new(
             ErrorKind::PermissionDenied,
-            "it belongs to another user or others may write to it; name a directory of your own with --cache",
+            "it belongs to another user, or others may write to it",
         ));
     }
     Ok(())

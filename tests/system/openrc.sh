@@ -150,6 +150,7 @@ refused() { # LINE PATTERN
 	mv "$conf.good" "$conf"
 }
 refused 'PORT="99999"' 99999
+check "syslog tells why too" await 10 grep -E 'daemon\.err package-cache\[[0-9]+\]: --port=99999' "$root/run/syslog"
 refused 'SOURCES="https://mirror.example/"' https://mirror.example
 refused 'CACHE_DIR="/proc/package-cache"' /proc/package-cache
 refused 'PC_USER="nosuch"' nosuch
