@@ -27,6 +27,9 @@ fn what_is_no_cache_is_refused() {
         refuses(Path::new(path), &["root directory", "--cache"]);
     }
     refuses(Path::new("/root/."), &["home"]);
+    for path in ["/etc", "/usr/lib", "/usr/bin/.."] {
+        refuses(Path::new(path), &["--cache"]);
+    }
     let cache = CacheDir::new();
     symlink("/", cache.file("slash")).unwrap();
     refuses(&cache.file("slash/"), &["root directory"]);

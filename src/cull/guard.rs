@@ -14,6 +14,25 @@ use std::path::{Path, PathBuf};
 
 use crate::sys;
 
+/// Where hosts keep their programs and settings, and never a cache.
+const SYSTEM: [&str; 15] = [
+    "/bin",
+    "/boot",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/sbin",
+    "/usr/bin",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/sbin",
+    "/usr/share",
+    "/var/db/pkg",
+];
+
 /// Whether the cache directory at `root`, an absolute path without links, may be culled.
 ///
 /// # Errors
@@ -28,6 +47,11 @@ pub fn check(root: &Path) -> io::Result<()> {
             return refused(format!("it holds {system}, as a system does; {REMEDY}"));
         }
     }
+    if let Some(system) = system_directory(root) {
+        return refused(format!(
+            "it is in, or holds, the system directory {system}; {REMEDY}"
+        ));
+    }
     if let Some(home) = homes().into_iter().find(|home| home.starts_with(root)) {
         let home = home.display();
         return refused(format!(
@@ -35,6 +59,13 @@ pub fn check(root: &Path) -> io::Result<()> {
         ));
     }
     admit(root, &fs::metadata(root)?)
+}
+
+/// The directory of the system that is at, above or below `root`.
+fn system_directory(root: &Path) -> Option<&'static str> {
+    SYSTEM
+        .into_iter()
+        .find(|system| root.starts_with(system) || Path::new(system).starts_with(root))
 }
 
 /// Whether the directory `dir`, in the cache or the cache itself, may be culled.
@@ -145,6 +176,30 @@ mod tests {
                 [b"pc", b"250", b"/var/lib/pc"]
             ]
         );
+    }
+
+    #[test]
+    fn the_system_is_refused_and_what_holds_it() {
+        for dir in [
+            "/etc",
+            "/etc/conf.d",
+            "/usr",
+            "/usr/lib/x",
+            "/var",
+            "/var/db",
+        ] {
+            assert!(system_directory(Path::new(dir)).is_some(), "{dir}");
+        }
+        for dir in [
+            "/var/cache/package-cache",
+            "/usr/portage/distfiles",
+            "/usr/local/cache",
+            "/bin.old",
+            "/srv",
+            "/dev/shm/cache",
+        ] {
+            assert_eq!(system_directory(Path::new(dir)), None, "{dir}");
+        }
     }
 
     #[test]
