@@ -98,8 +98,12 @@ impl Answer {
     /// The refusal of a method (RFC 9110 §9.1, §15.5.6).
     pub fn method(method: Method) -> Self {
         if method.is_known() {
-            let mut answer =
-                Self::text(StatusCode::METHOD_NOT_ALLOWED, "packages can be read only");
+            // Sent by clients that were told to use us as a proxy for https too.
+            let why = match method {
+                Method::Connect => "no tunnels, only http:// URLs go through the cache",
+                _ => "packages can be read only",
+            };
+            let mut answer = Self::text(StatusCode::METHOD_NOT_ALLOWED, why);
             answer.head.fields.push("Allow", "GET, HEAD");
             answer
         } else {

@@ -117,6 +117,8 @@ fn other_methods_are_refused_and_the_connection_stays_in_step() {
     for method in ["BREW", "get", "PROPFIND"] {
         client.ask(method, "/a.tar", &[]).answer().is_error(501);
     }
+    let answer = client.ask("CONNECT", "mirror.example:443", &[]).answer();
+    assert!(answer.is_error(405).text().contains("http://"));
     client.get("/a.tar").is_whole(b"content of a");
     assert!(rig.origin.requests().is_empty());
 }
