@@ -1,4 +1,4 @@
-//! Download: one transfer and any number of readers.
+//! Download: what the writer and the readers of one transfer share.
 //!
 //! Rules: only its [`Writer`] changes what there is to read; readers go at their own pace, from the
 //! growing file or, when that cannot be written, from a ring that the slowest of them holds back; a

@@ -1,4 +1,4 @@
-//! Transfer: the content of one download, from a source's head to the published file.
+//! Transfer: what the writer of a transfer does, from a source's head to the published file.
 //!
 //! Rules: each block goes to the partial and to every reader in one step; the order at the end is
 //! received (readers end), connection given back, data synced, renamed; a body that breaks off goes on
