@@ -211,7 +211,11 @@ fn unusable(cache: &Path, cause: &std::io::Error) -> String {
     // What the kernel refuses, unlike what we refuse, another owner or mode can cure.
     let remedy = match cause.raw_os_error() {
         Some(_) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
-            "let the user of this process write to it, or name another with --cache"
+            if cache.exists() {
+                "let the user of this process write to it, or name another with --cache"
+            } else {
+                "make it for the user of this process, or name another with --cache"
+            }
         }
         _ => "name another with --cache",
     };

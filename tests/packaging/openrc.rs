@@ -151,11 +151,15 @@ fn a_restart_checks_the_settings_before_it_stops_what_runs() {
         checked.contains("--check --syslog ") && checked.contains(" -v --port 0> "),
         "{checked}"
     );
-    let refused = service(
-        "RC_CMD=restart",
-        "su() { return 2; }; stop_pre || echo refused",
-    );
-    assert_eq!(refused, "refused\n");
+    // A new cache directory is made first, as at the start.
+    assert!(checked.starts_with("checkpath: -d "), "{checked}");
+    for fails in ["su", "checkpath", "id"] {
+        let refused = service(
+            "RC_CMD=restart",
+            &format!("{fails}() {{ return 2; }}; stop_pre || echo refused"),
+        );
+        assert!(refused.ends_with("refused\n"), "{fails}: {refused}");
+    }
 }
 
 #[test]

@@ -109,6 +109,13 @@ check "the console tells why" says https://mirror.example/
 check "the daemon that ran still runs" test "$(daemon 4100)" = "$pid"
 mv "$conf.good" "$conf"
 
+rm -r "$root/var/cache/package-cache"
+check "restart with a cache directory that is not there succeeds" service package-cache restart
+check "another daemon runs" await 20 another_runs 4100 "$pid"
+check "the directory is there, and the daemon's" owned_by package-cache:portage /var/cache/package-cache
+check "it stores again" fetch 4100 /distfiles/one.tar
+pid=$(daemon 4100)
+
 kill -9 "$pid"
 check "a killed daemon is started again" await 30 another_runs 4100 "$pid"
 check "status says started again" service package-cache status
