@@ -278,11 +278,13 @@ fn heads_have_their_limits() {
 fn a_full_table_makes_room_by_the_longest_idle() {
     let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
     let mut clients: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
+    // A connection is idle once its thread has got as far as to wait, which may be after a later
+    // one's.
     for client in &mut clients {
         client.get("/a.tar").is_whole(b"content of a");
+        rig.daemon.rests();
     }
-    // The second becomes the longest idle, once its thread has got as far as to wait.
-    rig.daemon.rests();
+    // The second becomes the longest idle.
     clients[0].get("/a.tar").is_whole(b"content of a");
     rig.daemon.rests();
     rig.daemon.client().get("/b.tar").is_whole(b"content of b");
