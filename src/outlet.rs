@@ -76,7 +76,7 @@ impl<'a> Outlet<'a> {
     ///
     /// # Errors
     /// As [`Outlet::send`].
-    fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.stream.write(bytes) {
             Ok(count) => self.progress(count).map(|()| count),
             Err(cause) => self.endure(cause).map(|()| 0),
@@ -100,7 +100,7 @@ impl<'a> Outlet<'a> {
     ///
     /// # Errors
     /// As [`Outlet::send_file`].
-    fn send_file_some(&mut self, file: &File, part: Range<u64>) -> io::Result<usize> {
+    pub fn send_file_some(&mut self, file: &File, part: Range<u64>) -> io::Result<usize> {
         let mut at = part.start;
         let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let begun = Instant::now();

@@ -132,11 +132,11 @@ impl<'a, 'o> Reading<'a, 'o> {
             if in_chunks {
                 let mut frame = Vec::new();
                 chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
-                self.outlet.send(&frame)?;
+                self.give(&frame)?;
             }
             self.send(&ready, at, count)?;
             if in_chunks {
-                self.outlet.send(b"\r\n")?;
+                self.give(b"\r\n")?;
             }
             at = at.saturating_add(count);
         }
@@ -151,19 +151,34 @@ impl<'a, 'o> Reading<'a, 'o> {
         let count = ready.count(at).min(most);
         match (ready, self.follower.file()) {
             (Ready::File(_), Some(file)) => {
-                self.outlet.send_file(file, at..at.saturating_add(count))?;
+                let (mut from, end) = (at, at.saturating_add(count));
+                while from < end {
+                    let taken = self.outlet.send_file_some(file, from..end)?;
+                    from = from.saturating_add(taken as u64);
+                    self.follower.took(self.outlet.moved());
+                }
                 self.tail.clear();
                 self.strayed = false;
             }
             (Ready::Bytes(bytes), _) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
                 let bytes = bytes.get(..count).unwrap_or(bytes);
-                self.outlet.send(bytes)?;
+                self.give(bytes)?;
                 self.remember(bytes);
             }
             _ => return Err(SendError::Content(FetchError::Broken)),
         }
         Ok(count)
+    }
+
+    /// Sends bytes, and tells the transfer whenever the client takes some of them.
+    fn give(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.outlet.send_some(bytes)?;
+            self.follower.took(self.outlet.moved());
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// A client that has closed its side does not hold a place that another transfer waits for; it may

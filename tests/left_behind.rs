@@ -23,7 +23,7 @@ fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
 #[test]
 fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
     // The slow reader is still in the file, behind full socket buffers, when nothing more is stored.
-    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=1200"));
+    let rig = Rig::with(|setup| setup.after("ulimit -f 20000").limits("ring_ms=2000"));
     // Without a validator only the transfer itself can give the client all.
     let content = noise(16 << 20);
     let script = vec![
@@ -34,11 +34,14 @@ fn a_slow_reader_of_an_unstorable_body_is_not_left_behind() {
     let mut slow = rig.daemon.begin("/d/a.tar");
     assert_eq!(slow.head().status, 200);
     let mut body = Vec::new();
-    // Something within each second, but less than is sent in one go.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
-        body.extend(slow.take(40 << 10));
-        thread::park_timeout(Duration::from_millis(220));
+    // Slow at first, until surely nothing is stored any more; then so slow that a piece of the usual size
+    // would take longer than a reader may take nothing.
+    for (seconds, count, pause) in [(2, 64 << 10, 350), (5, 32 << 10, 500)] {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            body.extend(slow.take(count));
+            thread::park_timeout(Duration::from_millis(pause));
+        }
     }
     let (rest, end) = slow.rest();
     body.extend(rest);

@@ -173,6 +173,15 @@ impl Follower {
         }
     }
 
+    /// The client took something at `moved`, though not yet all that it was given: a large send buffer may stay
+    /// full for long while a slow client drains it.
+    pub fn took(&self, moved: Instant) {
+        let mut state = lock(&self.download.state);
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.id == self.id) {
+            reader.since = reader.since.max(moved);
+        }
+    }
+
     /// Goes around the transfer, until it is asked again what is ready: while others read, they do not
     /// wait for this reader.
     pub fn go_around(&self) {
