@@ -1,9 +1,9 @@
-//! Workers: threads that take one job after the other.
+//! Workers: threads that take one task after the other.
 //!
-//! Rules: a job never waits for another one; who finds no idle thread starts one; an idle thread ends
+//! Rules: a task never waits for another one; who finds no idle thread starts one; an idle thread ends
 //! after a while. Starting and ending a thread costs as much as a small file from a near source.
 //!
-//! Not here: how many jobs there may be.
+//! Not here: how many tasks there may be.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -14,20 +14,20 @@ use crate::limits::{limits, ms};
 use crate::lock::lock;
 
 /// What a thread is to do.
-pub type Job = Box<dyn FnOnce() + Send>;
+pub type Task = Box<dyn FnOnce() + Send>;
 
 /// The threads.
 #[derive(Default)]
 pub struct Workers {
     state: Mutex<State>,
-    /// Told of each new job.
+    /// Told of each new task.
     told: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     /// Taken by idle threads; never more than there are.
-    jobs: Vec<Job>,
+    tasks: Vec<Task>,
     /// Threads that wait.
     idle: usize,
 }
@@ -39,14 +39,14 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// Runs `job` on a thread of its own. A job that panics takes its thread with it.
+    /// Runs `task` on a thread of its own. A task that panics takes its thread with it.
     ///
     /// # Errors
-    /// When no thread can be had; the job is dropped.
-    pub fn run(self: &Arc<Self>, job: Job) -> io::Result<()> {
+    /// When no thread can be had; the task is dropped.
+    pub fn run(self: &Arc<Self>, task: Task) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if state.idle > state.jobs.len() {
-            state.jobs.push(job);
+        if state.idle > state.tasks.len() {
+            state.tasks.push(task);
             drop(state);
             self.told.notify_one();
             return Ok(());
@@ -56,30 +56,30 @@ impl Workers {
         let thread = thread::Builder::new()
             .name("transfer".into())
             .stack_size(256 * 1024);
-        thread.spawn(move || workers.work(job)).map(drop)
+        thread.spawn(move || workers.work(task)).map(drop)
     }
 
-    fn work(&self, mut job: Job) {
+    fn work(&self, mut task: Task) {
         loop {
-            job();
+            task();
             match self.next() {
-                Some(next) => job = next,
+                Some(next) => task = next,
                 None => return,
             }
         }
     }
 
-    /// The next job; none after a while without.
-    fn next(&self) -> Option<Job> {
+    /// The next task; none after a while without.
+    fn next(&self) -> Option<Task> {
         let deadline = Instant::now() + ms(limits().worker_ms);
         let mut state = lock(&self.state);
         state.idle = state.idle.saturating_add(1);
         loop {
-            let job = state.jobs.pop();
+            let task = state.tasks.pop();
             let left = deadline.saturating_duration_since(Instant::now());
-            if job.is_some() || left.is_zero() {
+            if task.is_some() || left.is_zero() {
                 state.idle = state.idle.saturating_sub(1);
-                return job;
+                return task;
             }
             let waited = self.told.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

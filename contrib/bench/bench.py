@@ -94,6 +94,8 @@ def start_servers(bed):
     needs_origin = ("cache", "squid", "original")
     program = {"direct": "nginx", "static": "nginx", "cache": "nginx"}
     wanted = os.environ.get("BENCH_COLUMNS", " ".join(COLUMNS)).split()
+    for unknown in set(wanted) - set(COLUMNS):
+        sys.exit(f"BENCH_COLUMNS: no server {unknown!r}; name some of: {' '.join(COLUMNS)}")
     for column in ("direct", *(name for name in COLUMNS if name != "direct")):
         if column not in wanted and column != "direct":
             continue
