@@ -82,9 +82,11 @@ impl Connector {
             .to_socket_addrs()
             .map_err(ConnectError::Resolve)?
             .collect();
-        if let Some(last) = lock(&self.answered).get(peer) {
-            // Stable: the others stay in the order of the resolver.
-            addresses.sort_by_key(|address| address != last);
+        if let Some(last) = lock(&self.answered).get(peer)
+            && let Some(at) = addresses.iter().position(|address| address == last)
+        {
+            // The others stay in the order of the resolver.
+            addresses.get_mut(..=at).unwrap_or_default().rotate_right(1);
         }
         let deadline = Instant::now() + ms(limits().connect_ms);
         let mut error = None;

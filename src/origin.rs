@@ -174,7 +174,7 @@ impl fmt::Display for OriginError {
         match self {
             Self::Resolve(cause) => write!(f, "name not resolved: {cause}"),
             Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
-            Self::Timeout(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
+            Self::Timeout(after) => write!(f, "no answer within {after:?}"),
             Self::Broken(cause) => write!(f, "connection broken: {cause}"),
             Self::Malformed(cause) => write!(f, "malformed answer: {cause}"),
             Self::Status(status) => write!(f, "answered {status}"),

@@ -126,12 +126,18 @@ impl Proof {
         let mut order = upstream.order();
         order.retain(|source| !self.others.contains(source));
         // The one that broke just now has its connection warm; one that gains nothing comes last.
-        order.sort_by_key(|source| match source {
+        let rank = |source: &usize| match source {
             source if self.barren.contains(source) => 2,
             source if Some(*source) == self.latest => 0,
             _ => 1,
-        });
-        order
+        };
+        let of = |wanted| {
+            order
+                .iter()
+                .copied()
+                .filter(move |source| rank(source) == wanted)
+        };
+        of(0).chain(of(1)).chain(of(2)).collect()
     }
 
     /// How many bytes of the response's content lie before `start`, if it can be the same file.

@@ -63,7 +63,8 @@ pub fn partial(path: &Path, dry_run: bool) -> io::Result<Option<u64>> {
 ///
 /// A transfer that is about to use one makes it again. A link to a directory stays.
 pub fn emptied<'a>(root: &Path, removed: impl Iterator<Item = &'a Path>) {
-    let dirs: BTreeSet<_> = removed.filter_map(Path::parent).collect();
+    let mut dirs = BTreeSet::new();
+    dirs.extend(removed.filter_map(Path::parent));
     for dir in dirs {
         let mut at = dir;
         while at != root && fs::remove_dir(at).is_ok() {

@@ -120,19 +120,16 @@ pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut unit = "";
-        let mut amount = self.0 as f64;
-        for larger in ["K", "M", "G", "T"] {
-            if amount < 1023.95 {
-                break;
-            }
-            amount /= 1024.0;
-            unit = larger;
+        if self.0 < 1024 {
+            return f.pad(&self.0.to_string());
         }
-        match unit {
-            "" => f.pad(&self.0.to_string()),
-            _ => f.pad(&format!("{amount:.1}{unit}")),
-        }
+        // In tenths of the unit, rounded.
+        let tenths = |shift: u32| (u128::from(self.0) * 10 + (1 << (shift - 1))) >> shift;
+        let units = [(10, "K"), (20, "M"), (30, "G"), (40, "T")];
+        let fits = |(shift, _): &(u32, &str)| tenths(*shift) < 10_240;
+        let (shift, unit) = units.into_iter().find(fits).unwrap_or((40, "T"));
+        let tenths = tenths(shift);
+        f.pad(&format!("{}.{}{unit}", tenths / 10, tenths % 10))
     }
 }
 
