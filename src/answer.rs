@@ -24,6 +24,9 @@ use crate::slots::Slot;
 use crate::store::Stored;
 use crate::upstream::FetchError;
 
+/// A body up to this many bytes leaves in one write with its head.
+pub const SMALL: usize = 32 * 1024;
+
 /// The content of an answer.
 #[derive(Debug)]
 pub enum Content {
@@ -52,6 +55,17 @@ pub enum Content {
         /// Whether the client understands chunks; else the close ends it.
         chunked: bool,
     },
+}
+
+impl Content {
+    /// Whether it leaves in one write with its head.
+    pub fn is_small(&self) -> bool {
+        match self {
+            Self::Empty | Self::Text(_) => true,
+            Self::File { part, .. } => part.end.saturating_sub(part.start) <= SMALL as u64,
+            Self::Follow { .. } | Self::Stream { .. } => false,
+        }
+    }
 }
 
 /// A response, and how the cache took part in it.

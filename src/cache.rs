@@ -87,7 +87,7 @@ impl Cache {
             revalidate,
             pseudonym,
             transfers: Mutex::default(),
-            workers: Arc::default(),
+            workers: Workers::new("transfer"),
             ended: Condvar::new(),
         })
     }
@@ -115,7 +115,7 @@ impl Cache {
             let (path, purpose) = match place {
                 Place::Root => return Found::Failed(FetchError::NotFound),
                 Place::Listing(path) => (path, Purpose::RelayListing),
-                Place::File(path) => match self.find(path) {
+                Place::File(path) => match self.find(path, client) {
                     Lookup::Hit(stored) => match self.why_ask(path, &request.fields) {
                         None => {
                             let status = CacheStatus::Hit;
@@ -145,6 +145,9 @@ impl Cache {
             };
             let ask = Ask::new(request.method, via, &self.pseudonym);
             let job = Job::fetch(path.clone(), ask, purpose);
+            if client.stand_aside().is_err() {
+                return Found::Failed(FetchError::Busy);
+            }
             if request.method == Method::Head {
                 return self.head(&job);
             }
@@ -164,11 +167,13 @@ impl Cache {
 
     /// What the store has. While no descriptor is left, it looks again for a moment: connections that were
     /// told to go give theirs back soon.
-    fn find(&self, path: &CachePath) -> Lookup {
+    fn find(&self, path: &CachePath, client: &Slot) -> Lookup {
         const LOOKS: u32 = 50;
         for _ in 1..LOOKS {
             match self.store.find(path) {
-                Lookup::Busy(_) => thread::sleep(ms(limits().busy_ms) / LOOKS),
+                Lookup::Busy(_) if client.stand_aside().is_ok() => {
+                    thread::sleep(ms(limits().busy_ms) / LOOKS)
+                }
                 found => return found,
             }
         }

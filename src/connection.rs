@@ -7,13 +7,13 @@
 //! Not here: which answer it is (`answer`), where the bytes are (`cache`).
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Shutdown};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access;
-use crate::answer::{self, Answer, Content};
+use crate::answer::{self, Answer, Content, SMALL};
 use crate::cache::Cache;
 use crate::cache_path::{CachePath, Place};
 use crate::clock;
@@ -22,15 +22,16 @@ use crate::http::via::{self, Loop};
 use crate::http::{
     Framing, Malformed, Method, RequestHead, StatusCode, Version, framing, parse_request,
 };
+use crate::lead;
 use crate::limits::{Limits, limits, ms};
 use crate::log;
 use crate::outlet::Outlet;
 use crate::reading::SendError;
-use crate::send::{SMALL, send_content};
+use crate::send::send_content;
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
-use crate::wire::{Body, HeadError, Wire};
+use crate::wire::{Body, HeadError, Wire, timed_out};
 
 /// What an idle connection keeps of the buffer for its answers, in bytes.
 const KEPT: usize = 1024;
@@ -47,12 +48,23 @@ enum Next {
     Cut,
 }
 
+/// Where the next request is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Await {
+    /// It is there.
+    Here,
+    /// By whoever leads.
+    Elsewhere,
+    /// Nowhere: the connection is over.
+    Over,
+}
+
 /// A client's connection.
 #[derive(Debug)]
-pub struct Connection<'a> {
-    cache: &'a Arc<Cache>,
+pub struct Connection {
+    cache: Arc<Cache>,
     wire: Wire,
-    seat: &'a Seat,
+    seat: Seat,
     client: IpAddr,
     /// The answer's head, and a small body behind it.
     out: Vec<u8>,
@@ -60,56 +72,88 @@ pub struct Connection<'a> {
     begun: Instant,
     /// When the last answer had been sent.
     moved: Instant,
-    /// Whether its first request is still awaited.
-    fresh: bool,
 }
 
-impl<'a> Connection<'a> {
+impl Connection {
     /// A connection just accepted from `client`.
-    pub fn new(cache: &'a Arc<Cache>, wire: Wire, seat: &'a Seat, client: IpAddr) -> Self {
+    pub fn new(cache: Arc<Cache>, seat: Seat, client: IpAddr) -> Self {
         let now = Instant::now();
         Self {
             cache,
-            wire,
+            wire: Wire::of_client(Arc::clone(seat.stream())),
             seat,
             client,
             out: Vec::new(),
             begun: now,
             moved: now,
-            fresh: true,
         }
     }
 
-    /// Serves requests until one of both sides ends the connection.
-    pub fn serve(mut self) {
+    /// The other side's address.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        self.wire.stream()
+    }
+
+    /// Since when the next request is awaited.
+    pub fn waits_since(&self) -> Instant {
+        self.moved
+    }
+
+    /// Serves what the client has sent. None when one of both sides has ended the connection; else it waits
+    /// for the next request.
+    pub fn serve(mut self: Box<Self>) -> Option<Box<Self>> {
+        match self.wire.fill() {
+            Ok(1..) => {}
+            Err(cause) if timed_out(&cause) => return Some(self),
+            _ => return None,
+        }
         loop {
-            let next = match self.read_head() {
-                Some(Ok(request)) => self.exchange(&request),
-                Some(Err(malformed)) => self.refuse(None, Answer::malformed(malformed)),
-                None => return,
+            let next = match self.read_head()? {
+                Ok(request) => self.exchange(&request),
+                Err(malformed) => self.refuse(None, Answer::malformed(malformed)),
             };
             match next {
-                Next::Request => {}
-                Next::Close => return self.linger(),
-                Next::Done | Next::Cut => return,
+                Next::Request if !self.wire.ahead().is_empty() => {}
+                Next::Request => match self.await_request() {
+                    Await::Here => {}
+                    Await::Elsewhere => return Some(self),
+                    Await::Over => return None,
+                },
+                Next::Close => {
+                    self.linger();
+                    return None;
+                }
+                Next::Done | Next::Cut => return None,
             }
+        }
+    }
+
+    /// Waits for the next request, but not long: a thread is worth more than a connection.
+    fn await_request(&mut self) -> Await {
+        if !self.seat.slot().turn_to(Doing::Idle, self.moved) || self.seat.stopping() {
+            return Await::Over;
+        }
+        self.release();
+        if !lead::stays_with(self.wire.stream(), self.seat.connections()) {
+            return Await::Elsewhere;
+        }
+        if self.wire.set_patience(ms(limits().stay_ms)).is_err() {
+            return Await::Over;
+        }
+        match self.wire.fill() {
+            Ok(1..) => Await::Here,
+            Err(cause) if timed_out(&cause) => Await::Elsewhere,
+            _ => Await::Over,
         }
     }
 
     /// The next request's head; none when the connection is over.
     fn read_head(&mut self) -> Option<Result<RequestHead, Malformed>> {
-        if self.wire.ahead().is_empty() {
-            let held = self.fresh || self.seat.slot().turn_to(Doing::Idle, self.moved);
-            if self.seat.stopping() || !held {
-                return None;
-            }
-            self.fresh = false;
-            self.release();
-            self.wire.set_patience(ms(limits().idle_ms)).ok()?;
-            if !matches!(self.wire.fill(), Ok(1..)) {
-                return None;
-            }
-        }
         let mut now = Instant::now();
         let parse = |bytes: &[u8]| parse_request(bytes, &Limits::REQUEST);
         let head = match self.wire.head_ahead(parse) {
@@ -118,6 +162,7 @@ impl<'a> Connection<'a> {
                 if !self.seat.slot().turn_to(Doing::Head, now) {
                     return None;
                 }
+                self.seat.slot().stand_aside().ok()?;
                 let whole = ms(limits().head_ms);
                 let head = self.wire.head(whole, whole, parse);
                 now = Instant::now();
@@ -215,7 +260,7 @@ impl<'a> Connection<'a> {
         match &place {
             Place::Root => Answer::failure(FetchError::NotFound),
             Place::Listing(path) | Place::File(path) => {
-                answer::answer(self.cache, request, path, found, client)
+                answer::answer(&self.cache, request, path, found, client)
             }
         }
     }
@@ -231,6 +276,9 @@ impl<'a> Connection<'a> {
     /// Sends an answer and logs it.
     fn send(&mut self, request: Option<&RequestHead>, mut answer: Answer, reusable: bool) -> Next {
         let version = request.map_or(Version::Http11, |request| request.version);
+        if !answer.content.is_small() && self.seat.slot().stand_aside().is_err() {
+            answer = Answer::failure(FetchError::Busy);
+        }
         let closes = matches!(answer.content, Content::Stream { chunked: false, .. });
         let reusable = reusable && !closes;
         self.complete_head(&mut answer, version, reusable);
@@ -249,7 +297,7 @@ impl<'a> Connection<'a> {
             let _ = sys::set_reset(stream.as_fd(), true);
         }
         let mut outlet = Outlet::new(&stream, self.seat.slot(), self.begun);
-        let cache = self.cache;
+        let cache = &self.cache;
         let direct = |follower: &Follower, part, overlap: &[u8], attempt| {
             cache.part(follower, part, overlap, attempt)
         };
@@ -324,7 +372,12 @@ impl<'a> Connection<'a> {
         let mut body = Body::new(framing);
         let mut left = limits().drain_bytes;
         let deadline = Instant::now() + ms(limits().linger_ms);
-        if !body.is_done() && !self.seat.slot().turn_to(Doing::Head, Instant::now()) {
+        if body.is_done() {
+            return true;
+        }
+        if !self.seat.slot().turn_to(Doing::Head, Instant::now())
+            || self.seat.slot().stand_aside().is_err()
+        {
             return false;
         }
         let mut scrap = [0; 4096];
@@ -343,8 +396,11 @@ impl<'a> Connection<'a> {
 
     /// Reads what the client still sends until it closes: a close with unread bytes would be a reset
     /// that can overtake our answer (RFC 9112 §9.6).
-    fn linger(mut self) {
+    fn linger(&mut self) {
         let _ = self.wire.stream().shutdown(Shutdown::Write);
+        if self.seat.slot().stand_aside().is_err() {
+            return;
+        }
         // Whoever needs the place may have it.
         self.seat.slot().turn_to(Doing::Idle, Instant::now());
         let deadline = Instant::now() + ms(limits().linger_ms);

@@ -37,6 +37,8 @@ limits! {
     head_ms = 10_000;
     /// A kept connection may be silent this long between requests.
     idle_ms = 60_000;
+    /// A thread that served one connection alone awaits its next request for this long.
+    stay_ms = 100;
     /// A client that takes no byte for this long is dropped.
     send_ms = 60_000;
     /// An answer without progress for this long may make room for a new connection.

@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use crate::lead;
 use crate::limits::{limits, ms};
 use crate::slots::{Doing, Slot};
 use crate::sys;
@@ -171,6 +172,9 @@ impl<'a> Outlet<'a> {
         }
         if self.slot.is_evicted() {
             return self.hold();
+        }
+        if lead::leads() {
+            return self.slot.stand_aside();
         }
         let waiting = i64::try_from(sys::unsent(self.stream.as_fd())?).unwrap_or(i64::MAX);
         let acknowledged = i64::try_from(self.sent)

@@ -12,9 +12,6 @@ use crate::outlet::Outlet;
 use crate::reading::{Direct, Reading, SendError};
 use crate::upstream::FetchError;
 
-/// A body up to this many bytes leaves in one write with its head.
-pub const SMALL: usize = 32 * 1024;
-
 /// Sends what is in `out` and the content behind it.
 ///
 /// # Errors
@@ -25,13 +22,14 @@ pub fn send_content(
     content: Content,
     direct: Direct<'_>,
 ) -> Result<(), SendError> {
+    let small = content.is_small();
     match content {
         Content::Empty => outlet.send(out)?,
         Content::Text(text) => {
             out.extend_from_slice(text.as_bytes());
             outlet.send(out)?;
         }
-        Content::File { file, part } if part.end.saturating_sub(part.start) <= SMALL as u64 => {
+        Content::File { file, part } if small => {
             let head = out.len();
             let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
             out.resize(head.saturating_add(length), 0);

@@ -6,11 +6,13 @@
 //!
 //! Not here: accepting (`server`), what a connection does (`connection`).
 
+use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::lead;
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::wire::{Pending, pending};
@@ -78,6 +80,14 @@ impl Slot {
         self.state.load(Ordering::Relaxed) & 3 == EVICTED
     }
 
+    /// Before any wait on the client's behalf: see [`lead::stand_aside`].
+    ///
+    /// # Errors
+    /// When no thread can be had that would serve the others meanwhile.
+    pub fn stand_aside(&self) -> io::Result<()> {
+        lead::stand_aside(&self.stream)
+    }
+
     /// Whether the client has closed its side; it may still read.
     pub fn client_closed(&self) -> bool {
         pending(&self.stream) == Pending::End
@@ -88,8 +98,6 @@ impl Slot {
 struct Table {
     slots: Vec<Option<Arc<Slot>>>,
     free: Vec<usize>,
-    /// Places taken, those told to go not counted.
-    taken: usize,
 }
 
 /// All places.
@@ -98,6 +106,8 @@ pub struct Slots {
     most: usize,
     start: Instant,
     table: Mutex<Table>,
+    /// Places taken, those told to go not counted; changed under the lock.
+    taken: AtomicUsize,
     /// Told when a place is given back.
     freed: Condvar,
     stopping: AtomicBool,
@@ -110,25 +120,31 @@ impl Slots {
             most,
             start: Instant::now(),
             table: Mutex::default(),
+            taken: AtomicUsize::new(0),
             freed: Condvar::new(),
             stopping: AtomicBool::new(false),
         })
     }
 
-    /// Takes a place, evicting another connection at the limit; waits while none can go. None once
-    /// the program stops.
-    pub fn admit(self: &Arc<Self>, stream: Arc<TcpStream>) -> Option<Seat> {
+    /// Sets a place aside for a connection, evicting another one at the limit; false while none can go, and
+    /// once the program stops.
+    pub fn reserve(&self) -> bool {
         let mut table = lock(&self.table);
-        while table.taken >= self.most {
-            if self.stopping() {
-                return None;
-            }
-            if evict_one(&mut table) {
-                break;
-            }
-            let waited = self.freed.wait_timeout(table, Duration::from_millis(200));
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let room = !self.stopping() && (self.taken() < self.most || self.evict_one(&mut table));
+        if room {
+            self.taken.fetch_add(1, Ordering::Relaxed);
         }
+        room
+    }
+
+    /// Gives back a place that was reserved and not used.
+    pub fn give_back(&self) {
+        let _table = lock(&self.table);
+        self.untake();
+    }
+
+    /// Gives `stream` the place that was reserved for it.
+    pub fn admit(self: &Arc<Self>, stream: Arc<TcpStream>) -> Seat {
         let slot = Arc::new(Slot {
             stream,
             state: AtomicU64::new(0),
@@ -137,22 +153,32 @@ impl Slots {
         // Its first request is on its way: it goes after those that have waited longer for theirs.
         let state = slot.now() << 2 | Doing::Head as u64;
         slot.state.store(state, Ordering::Relaxed);
+        let mut table = lock(&self.table);
         let at = table.free.pop().unwrap_or(table.slots.len());
         match table.slots.get_mut(at) {
             Some(place) => *place = Some(Arc::clone(&slot)),
             None => table.slots.push(Some(Arc::clone(&slot))),
         }
-        table.taken = table.taken.saturating_add(1);
-        Some(Seat {
+        drop(table);
+        Seat {
             slots: Arc::clone(self),
             slot,
             at,
-        })
+        }
+    }
+
+    /// Places taken, those of connections told to go not counted.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    fn untake(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Evicts one connection, if one can go.
     pub fn make_room(&self) -> bool {
-        evict_one(&mut lock(&self.table))
+        self.evict_one(&mut lock(&self.table))
     }
 
     /// Whether the program stops.
@@ -175,12 +201,12 @@ impl Slots {
             for slot in idle {
                 let seen = slot.state.load(Ordering::Relaxed);
                 if seen & 3 != EVICTED && seen & 3 != Doing::Answer as u64 && slot.evict(seen) {
-                    table.taken = table.taken.saturating_sub(1);
+                    self.untake();
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if table.taken == 0 || left.is_zero() {
-                return table.taken == 0;
+            if self.taken() == 0 || left.is_zero() {
+                return self.taken() == 0;
             }
             let waited = self
                 .freed
@@ -188,28 +214,28 @@ impl Slots {
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
-}
 
-/// Evicts the connection that can best go; false if none can.
-fn evict_one(table: &mut Table) -> bool {
-    // A connection may change its state as we look; then the next look finds it elsewhere.
-    for _ in 0..8 {
-        let candidate = table
-            .slots
-            .iter()
-            .flatten()
-            .map(|slot| (slot.state.load(Ordering::Relaxed), slot))
-            .filter(|(state, slot)| may_go(*state, slot.now()))
-            .min_by_key(|(state, _)| (state & 3, state >> 2));
-        let Some((state, slot)) = candidate else {
-            return false;
-        };
-        if slot.evict(state) {
-            table.taken = table.taken.saturating_sub(1);
-            return true;
+    /// Evicts the connection that can best go; false if none can.
+    fn evict_one(&self, table: &mut Table) -> bool {
+        // A connection may change its state as we look; then the next look finds it elsewhere.
+        for _ in 0..8 {
+            let candidate = table
+                .slots
+                .iter()
+                .flatten()
+                .map(|slot| (slot.state.load(Ordering::Relaxed), slot))
+                .filter(|(state, slot)| may_go(*state, slot.now()))
+                .min_by_key(|(state, _)| (state & 3, state >> 2));
+            let Some((state, slot)) = candidate else {
+                return false;
+            };
+            if slot.evict(state) {
+                self.untake();
+                return true;
+            }
         }
+        false
     }
-    false
 }
 
 /// Whether a connection in this state may be evicted: an answer only when it has stood still.
@@ -233,9 +259,19 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// The connection that has it.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        &self.slot.stream
+    }
+
     /// The place itself.
     pub fn slot(&self) -> &Slot {
         &self.slot
+    }
+
+    /// How many connections have places.
+    pub fn connections(&self) -> usize {
+        self.slots.taken()
     }
 
     /// Whether the program stops.
@@ -252,7 +288,7 @@ impl Drop for Seat {
         }
         table.free.push(self.at);
         if self.slot.state.load(Ordering::Relaxed) & 3 != EVICTED {
-            table.taken = table.taken.saturating_sub(1);
+            self.slots.untake();
         }
         drop(table);
         self.slots.freed.notify_one();

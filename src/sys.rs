@@ -1,15 +1,15 @@
 //! The few system calls that std links but does not offer: the only unsafe code of the program.
 //!
 //! Rules: one small safe function per call, each `unsafe` block with its SAFETY note; numbers and
-//! layouts are those that glibc and musl share on 64-bit Linux, on the architectures listed below.
+//! layouts are those that glibc and musl share on 64-bit Linux, but for the architectures refused below.
 //!
 //! Not here: policy. Which limits, signals or sizes are wanted is the callers' business.
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_char, c_int, c_uint, c_ulong};
+use std::ffi::{CString, c_char, c_int, c_long, c_uint, c_ulong};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -43,6 +43,12 @@ const SOL_SOCKET: c_int = 1;
 const SO_LINGER: c_int = 13;
 const RLIMIT_NOFILE: c_int = 7;
 const SEND_MOST: usize = 0x7fff_f000;
+const CLOSE_ON_EXEC: c_int = 0o2_000_000;
+const SC_PROCESSORS: c_int = 84;
+const EPOLL_ADD: c_int = 1;
+const EPOLL_REMOVE: c_int = 2;
+const EPOLL_IN: u32 = 1;
+const EPOLL_EXCLUSIVE: u32 = 1 << 28;
 const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
     true => 0x4004_7473,
     false => 0x5411,
@@ -58,11 +64,16 @@ type Linger = [c_int; 2];
 type ResourceLimit = [u64; 2];
 /// `struct statvfs`, 112 bytes of words and half words in both, with room to spare.
 type FileSystem = [u64; 32];
+/// `struct epoll_event`: what happened, and the descriptor that we had noted for it.
+#[derive(Clone, Copy)]
+#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
+struct Event(u32, u64);
 
 unsafe extern "C" {
     fn sendfile(out: c_int, input: c_int, offset: *mut i64, count: usize) -> isize;
-    fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
-    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+    fn sigprocmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
+    fn sigwaitinfo(set: *const SignalSet, info: *mut u8) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
     #[link_name = "listen"]
     fn c_listen(socket: c_int, backlog: c_int) -> c_int;
@@ -71,22 +82,18 @@ unsafe extern "C" {
     fn setrlimit(resource: c_int, limit: *const ResourceLimit) -> c_int;
     fn statvfs(path: *const c_char, out: *mut FileSystem) -> c_int;
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    safe fn sysconf(name: c_int) -> c_long;
+    fn epoll_create1(flags: c_int) -> c_int;
+    fn epoll_ctl(set: c_int, what: c_int, fd: c_int, event: *mut Event) -> c_int;
+    fn epoll_wait(set: c_int, events: *mut Event, most: c_int, milliseconds: c_int) -> c_int;
     safe fn geteuid() -> c_uint;
 }
 
 /// The result of a call that says -1 and sets errno on failure.
-fn checked(result: c_int) -> io::Result<()> {
+fn checked(result: c_int) -> io::Result<c_int> {
     match result {
         -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
-/// The result of a call that returns an error number, zero for none.
-fn checked_number(number: c_int) -> io::Result<()> {
-    match number {
-        0 => Ok(()),
-        _ => Err(io::Error::from_raw_os_error(number)),
+        _ => Ok(result),
     }
 }
 
@@ -120,26 +127,24 @@ pub fn send_file(
 pub fn block_signals() -> io::Result<()> {
     // SAFETY: the set outlives the call; a null old set is allowed; SIG_IGN runs no code of ours.
     unsafe {
-        checked_number(pthread_sigmask(SIG_BLOCK, &STOP, ptr::null_mut()))?;
-        if signal(SIGXFSZ, SIG_IGN) == SIG_ERR {
-            return Err(io::Error::last_os_error());
+        checked(sigprocmask(SIG_BLOCK, &STOP, ptr::null_mut()))?;
+        match signal(SIGXFSZ, SIG_IGN) {
+            SIG_ERR => Err(io::Error::last_os_error()),
+            _ => Ok(()),
         }
     }
-    Ok(())
 }
 
 /// Waits for a blocked SIGTERM or SIGINT and returns its number.
 pub fn wait_signal() -> io::Result<i32> {
-    let mut number = 0;
-    // SAFETY: the set and `number` outlive the call.
-    checked_number(unsafe { sigwait(&STOP, &mut number) })?;
-    Ok(number)
+    // SAFETY: the set outlives the call; no information beyond the number is asked for.
+    checked(unsafe { sigwaitinfo(&STOP, ptr::null_mut()) })
 }
 
 /// Listens again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
 pub fn listen(socket: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: the descriptor is open while borrowed.
-    checked(unsafe { c_listen(socket.as_raw_fd(), backlog) })
+    checked(unsafe { c_listen(socket.as_raw_fd(), backlog) }).map(drop)
 }
 
 /// Makes the close of `socket` a reset, which no peer takes for an end; `on` false undoes it.
@@ -147,7 +152,7 @@ pub fn set_reset(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     let linger: Linger = [c_int::from(on), 0];
     let (fd, length) = (socket.as_raw_fd(), size_of::<Linger>() as c_uint);
     // SAFETY: `linger` has the layout and length of `struct linger` and outlives the call.
-    checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) })
+    checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) }).map(drop)
 }
 
 /// Raises the soft limit on open descriptors to the hard one if it can; the limit in force then.
@@ -188,6 +193,58 @@ pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<u64> {
     // SAFETY: SIOCOUTQ writes one int, which outlives the call.
     checked(unsafe { ioctl(socket.as_raw_fd(), SIOCOUTQ, &raw mut count) })?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Sockets of which one can wait for any (epoll(7)). A socket that is closed leaves by itself.
+#[derive(Debug)]
+pub struct Poll(OwnedFd);
+
+impl Poll {
+    /// No sockets yet.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: a new descriptor belongs to nobody else.
+        unsafe { checked(epoll_create1(CLOSE_ON_EXEC)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
+    }
+
+    /// Adds a socket; of several sets that have a `shared` one, not all are told of the same event.
+    pub fn add(&self, socket: BorrowedFd<'_>, shared: bool) -> io::Result<()> {
+        let events = if shared {
+            EPOLL_IN | EPOLL_EXCLUSIVE
+        } else {
+            EPOLL_IN
+        };
+        self.control(EPOLL_ADD, socket, events)
+    }
+
+    /// Takes a socket out.
+    pub fn remove(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.control(EPOLL_REMOVE, socket, 0)
+    }
+
+    fn control(&self, what: c_int, socket: BorrowedFd<'_>, events: u32) -> io::Result<()> {
+        let fd = socket.as_raw_fd();
+        let mut event = Event(events, u64::try_from(fd).unwrap_or_default());
+        // SAFETY: both descriptors are open while borrowed; `event` outlives the call.
+        checked(unsafe { epoll_ctl(self.0.as_raw_fd(), what, fd, &mut event) }).map(drop)
+    }
+
+    /// Waits until sockets can be read or `milliseconds` are over (-1: never); some of those sockets.
+    pub fn wait(&self, milliseconds: i32) -> io::Result<impl Iterator<Item = RawFd> + use<>> {
+        let mut events = [Event(0, 0); 64];
+        let (set, most) = (self.0.as_raw_fd(), events.len() as c_int);
+        // SAFETY: `events` has room for `most` of them and outlives the call.
+        let count = checked(unsafe { epoll_wait(set, events.as_mut_ptr(), most, milliseconds) })?;
+        let count = usize::try_from(count).unwrap_or_default();
+        Ok(events
+            .into_iter()
+            .take(count)
+            .map(|Event(_, fd)| fd as RawFd))
+    }
+}
+
+/// The processors that are online.
+pub fn processors() -> usize {
+    usize::try_from(sysconf(SC_PROCESSORS)).unwrap_or_default()
 }
 
 /// The user whose rights this process has.

@@ -17,8 +17,9 @@ use crate::lock::lock;
 pub type Task = Box<dyn FnOnce() + Send>;
 
 /// The threads.
-#[derive(Default)]
 pub struct Workers {
+    /// What they are called.
+    name: &'static str,
     state: Mutex<State>,
     /// Told of each new task.
     told: Condvar,
@@ -39,6 +40,15 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
+    /// No threads yet.
+    pub fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            state: Mutex::default(),
+            told: Condvar::new(),
+        })
+    }
+
     /// Runs `task` on a thread of its own. A task that panics takes its thread with it.
     ///
     /// # Errors
@@ -54,7 +64,7 @@ impl Workers {
         drop(state);
         let workers = Arc::clone(self);
         let thread = thread::Builder::new()
-            .name("transfer".into())
+            .name(self.name.into())
             .stack_size(256 * 1024);
         thread.spawn(move || workers.work(task)).map(drop)
     }
@@ -98,7 +108,7 @@ mod tests {
 
     #[test]
     fn jobs_run_side_by_side_and_threads_serve_again() {
-        let workers = Arc::new(Workers::default());
+        let workers = Workers::new("test");
         let (done, results) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         // The first waits for the second: on one thread they would wait for ever.

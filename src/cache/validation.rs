@@ -58,6 +58,9 @@ impl Cache {
             };
             return Some(self.judge(path, stored, verdict, status));
         }
+        if client.stand_aside().is_err() {
+            return Some(Found::Failed(FetchError::Busy));
+        }
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
         let held = Held {
