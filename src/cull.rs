@@ -139,7 +139,7 @@ impl Run<'_> {
             return (0, 0);
         };
         let known = fs::metadata(&self.root)
-            .and_then(|root| sys::space(&self.root).map(|space| (root.dev(), space.free)));
+            .and_then(|root| sys::space(&self.root).map(|(free, _)| (root.dev(), free)));
         let (device, free) = match known {
             Ok(known) => known,
             Err(cause) => {
@@ -247,7 +247,7 @@ impl Run<'_> {
 
     /// Says that the file system does not (yet) show the room that was made.
     fn measure(&mut self) {
-        let free = sys::space(&self.root).map(|space| space.free);
+        let free = sys::space(&self.root).map(|(free, _)| free);
         let short = |(least, free): &(u64, u64)| free < least;
         let Some((least, free)) = self.options.min_free.zip(free.ok()).filter(short) else {
             return;

@@ -102,15 +102,11 @@ impl<'a> Outlet<'a> {
     /// # Errors
     /// As [`Outlet::send_file`].
     pub fn send_file_some(&mut self, file: &File, part: Range<u64>) -> io::Result<usize> {
-        let mut at = part.start;
+        let at = part.start;
         let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let begun = Instant::now();
-        match sys::send_file(
-            self.stream.as_fd(),
-            file.as_fd(),
-            &mut at,
-            left.min(self.piece),
-        ) {
+        let most = left.min(self.piece);
+        match sys::send_file(self.stream.as_fd(), file.as_fd(), at, most) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 self.pace(begun.elapsed());

@@ -19,7 +19,7 @@ use crate::workers::Workers;
 const BACKLOG: i32 = 4096;
 
 /// Threads that serve hits, at most.
-const POLLERS: usize = 16;
+const POLLERS: i32 = 16;
 
 /// The bound sockets.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Server {
         self.listeners.iter().try_for_each(prepare)?;
         let workers = Workers::new("client");
         // One poller a processor; two, so that a slow disk does not hold everybody up.
-        for _ in 0..sys::processors().clamp(2, POLLERS) {
+        for _ in 0..sys::get_nprocs().clamp(2, POLLERS) {
             let clones = self.listeners.iter().map(TcpListener::try_clone);
             Poller::start(clones.collect::<io::Result<_>>()?, cache, slots, &workers)?;
         }
@@ -136,7 +136,7 @@ fn describe(address: SocketAddr, cause: &io::Error) -> String {
 /// What accepted sockets inherit from their listener costs no call of their own.
 fn prepare(listener: &TcpListener) -> io::Result<()> {
     // std listens with a backlog of 128; a burst of connects would be refused.
-    sys::listen(listener.as_fd(), BACKLOG)?;
+    sys::set_backlog(listener.as_fd(), BACKLOG)?;
     listener.set_nonblocking(true)?;
     let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
     socket.set_nodelay(true)?;

@@ -215,12 +215,12 @@ impl Store {
     /// # Errors
     /// When they do not, or nobody knows.
     pub fn check_space(&self, length: u64) -> io::Result<()> {
-        let space = sys::space(&self.root)?;
+        let (free, total) = sys::space(&self.root)?;
         let least = match self.min_free {
-            MinFree::Default => (space.total / 100).min(256 << 20),
+            MinFree::Default => (total / 100).min(256 << 20),
             MinFree::Bytes(bytes) => bytes,
         };
-        if space.free < least.saturating_add(length) {
+        if free < least.saturating_add(length) {
             return Err(io::Error::new(
                 ErrorKind::StorageFull,
                 format!("{length} bytes would leave less than {least} free (--min-free)"),
@@ -253,7 +253,7 @@ pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
     if !metadata.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
     }
-    if private && (metadata.uid() != sys::effective_uid() || metadata.mode() & 0o022 != 0) {
+    if private && (metadata.uid() != sys::geteuid() || metadata.mode() & 0o022 != 0) {
         return Err(io::Error::new(
             ErrorKind::PermissionDenied,
             "it belongs to another user, or others may write to it",

@@ -80,7 +80,7 @@ pub fn admit(dir: &Path, metadata: &Metadata) -> io::Result<()> {
             below.display()
         ));
     }
-    admit_owner(sys::effective_uid(), metadata.uid(), metadata.mode())
+    admit_owner(sys::geteuid(), metadata.uid(), metadata.mode())
 }
 
 /// Whether user `uid` may cull a directory with this owner and mode.
