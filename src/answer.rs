@@ -346,11 +346,11 @@ impl View<'_> {
     fn head(&self, status: StatusCode) -> ResponseHead {
         let mut head = ResponseHead::new(status);
         if status != StatusCode::NOT_MODIFIED {
-            head.fields.push("Content-Type", self.media_type);
-            head.fields.push("Accept-Ranges", "bytes");
+            head.fields.push_checked("Content-Type", self.media_type);
+            head.fields.push_checked("Accept-Ranges", "bytes");
         }
         if let Some(etag) = self.etag {
-            head.fields.push("ETag", etag);
+            head.fields.push_checked("ETag", etag);
         }
         if status != StatusCode::NOT_MODIFIED || self.etag.is_none() {
             push_last_modified(&mut head, self.last_modified);
@@ -365,8 +365,7 @@ impl View<'_> {
 /// A Last-Modified, unless it lies in the future (RFC 9110 §8.8.2.1).
 fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) {
     if let Some(date) = last_modified.filter(|date| *date <= clock::now()) {
-        head.fields
-            .push_fmt("Last-Modified", format_args!("{date}"));
+        head.fields.push_checked("Last-Modified", date.text());
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Cache {
     /// Stored files that are served only when a source confirms them.
     revalidate: Vec<Glob>,
     pseudonym: String,
+    /// Our entry in Via.
+    via: String,
     transfers: Mutex<Transfers>,
     workers: Arc<Workers>,
     /// Told when a transfer ends.
@@ -85,6 +87,7 @@ impl Cache {
             store,
             upstream,
             revalidate,
+            via: format!("1.1 {pseudonym}"),
             pseudonym,
             transfers: Mutex::default(),
             workers: Workers::new("transfer"),
@@ -92,7 +95,12 @@ impl Cache {
         })
     }
 
-    /// Our name in Via.
+    /// Our entry in Via.
+    pub fn via(&self) -> &str {
+        &self.via
+    }
+
+    /// Our name in it.
     pub fn pseudonym(&self) -> &str {
         &self.pseudonym
     }

@@ -6,6 +6,7 @@
 //!
 //! Not here: which answer it is (`answer`), where the bytes are (`cache`).
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd;
@@ -20,7 +21,8 @@ use crate::clock;
 use crate::download::Follower;
 use crate::http::via::{self, Loop};
 use crate::http::{
-    Framing, Malformed, Method, RequestHead, StatusCode, Version, framing, parse_request,
+    CacheStatus, Framing, Malformed, Method, RequestHead, StatusCode, Version, framing,
+    parse_request,
 };
 use crate::lead;
 use crate::limits::{Limits, limits, ms};
@@ -33,8 +35,10 @@ use crate::sys;
 use crate::upstream::FetchError;
 use crate::wire::{Body, HeadError, Wire, timed_out};
 
-/// What an idle connection keeps of the buffer for its answers, in bytes.
-const KEPT: usize = 1024;
+thread_local! {
+    /// For an answer's head, and a small body behind it: lent to the connection that sends.
+    static OUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Whether another request may follow on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +70,6 @@ pub struct Connection {
     wire: Wire,
     seat: Seat,
     client: IpAddr,
-    /// The answer's head, and a small body behind it.
-    out: Vec<u8>,
     /// When the request was there.
     begun: Instant,
     /// When the last answer had been sent.
@@ -83,7 +85,6 @@ impl Connection {
             wire: Wire::of_client(Arc::clone(seat.stream())),
             seat,
             client,
-            out: Vec::new(),
             begun: now,
             moved: now,
         }
@@ -138,7 +139,7 @@ impl Connection {
         if !self.seat.slot().turn_to(Doing::Idle, self.moved) || self.seat.stopping() {
             return Await::Over;
         }
-        self.release();
+        self.wire.release();
         if !lead::stays_with(self.wire.stream(), self.seat.connections()) {
             return Await::Elsewhere;
         }
@@ -183,14 +184,6 @@ impl Connection {
             Err(
                 HeadError::Closed | HeadError::Cut | HeadError::Timeout { .. } | HeadError::Io(_),
             ) => None,
-        }
-    }
-
-    /// Gives large buffers back: an idle connection costs small ones.
-    fn release(&mut self) {
-        self.wire.release();
-        if self.out.capacity() > KEPT {
-            self.out = Vec::new();
         }
     }
 
@@ -286,10 +279,11 @@ impl Connection {
             answer.content = Content::Empty;
         }
         let (status, cache_status) = (answer.head.status, answer.status);
-        self.out.clear();
-        self.out.reserve(expected(&answer));
-        answer.head.write_to(&mut self.out);
-        let head_length = self.out.len() as u64;
+        let mut out = OUT.take();
+        out.clear();
+        out.reserve(expected(&answer));
+        answer.head.write_to(&mut out);
+        let head_length = out.len() as u64;
 
         let stream = Arc::clone(self.wire.stream());
         if closes {
@@ -301,7 +295,8 @@ impl Connection {
         let direct = |follower: &Follower, part, overlap: &[u8], attempt| {
             cache.part(follower, part, overlap, attempt)
         };
-        let result = send_content(&mut outlet, &mut self.out, answer.content, &direct);
+        let result = send_content(&mut outlet, &mut out, answer.content, &direct);
+        OUT.set(out);
         self.moved = outlet.moved();
         let sent = outlet.sent().saturating_sub(head_length);
         if log::enabled(log::Level::Info) {
@@ -351,18 +346,21 @@ impl Connection {
     /// Adds the fields that every answer has.
     fn complete_head(&self, answer: &mut Answer, version: Version, reusable: bool) {
         let fields = &mut answer.head.fields;
-        fields.push_fmt("Date", format_args!("{}", clock::now()));
-        fields.push(
+        fields.push_checked("Date", clock::date());
+        fields.push_checked(
             "Server",
             concat!("package-cache/", env!("CARGO_PKG_VERSION")),
         );
-        fields.push_fmt("Via", format_args!("1.1 {}", self.cache.pseudonym()));
+        fields.push_checked("Via", self.cache.via());
         if let Some(status) = answer.status {
-            fields.push_fmt("Cache-Status", format_args!("{status}"));
+            match status {
+                CacheStatus::Hit => fields.push_checked("Cache-Status", CacheStatus::HIT),
+                _ => fields.push_fmt("Cache-Status", format_args!("{status}")),
+            }
         }
         match (reusable, version) {
-            (false, _) => fields.push("Connection", "close"),
-            (true, Version::Http10) => fields.push("Connection", "keep-alive"),
+            (false, _) => fields.push_checked("Connection", "close"),
+            (true, Version::Http10) => fields.push_checked("Connection", "keep-alive"),
             (true, Version::Http11) => {}
         }
     }

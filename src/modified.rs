@@ -46,26 +46,26 @@ impl Modified {
 
     /// The strong entity tag of a file with this time and `length` bytes (RFC 9110 §8.8.3).
     pub fn etag(self, length: u64) -> String {
-        let mut tag = String::with_capacity(48);
-        tag.push('"');
+        let mut tag = Vec::with_capacity(64);
+        tag.push(b'"');
         push_hex(&mut tag, self.seconds.cast_unsigned());
         if self.nanoseconds != 0 {
-            tag.push('.');
+            tag.push(b'.');
             push_hex(&mut tag, self.nanoseconds.cast_unsigned());
         }
-        tag.push('-');
+        tag.push(b'-');
         push_hex(&mut tag, length);
-        tag.push('"');
-        tag
+        tag.push(b'"');
+        String::from_utf8(tag).unwrap_or_default()
     }
 }
 
 /// Appends a number in hexadecimal digits. A formatter would take longer than the rest of a hit's head.
-fn push_hex(text: &mut String, number: u64) {
+fn push_hex(text: &mut Vec<u8>, number: u64) {
     let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
-        let nibble = u32::try_from(number >> (digit * 4) & 0xf).unwrap_or(0);
-        text.push(char::from_digit(nibble, 16).unwrap_or('0'));
+        let nibble = (number >> (digit * 4)) as u8 & 0xf;
+        text.push(nibble.saturating_add(if nibble < 10 { b'0' } else { b'a' - 10 }));
     }
 }
 

@@ -53,6 +53,9 @@ pub enum CacheStatus {
 }
 
 impl CacheStatus {
+    /// The text of the commonest.
+    pub const HIT: &str = "package-cache; hit";
+
     /// The word for the access log.
     pub fn word(self) -> &'static str {
         match self {
@@ -83,10 +86,9 @@ impl CacheStatus {
 
 impl Display for CacheStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("package-cache; ")?;
         let (why, status, stored, collapsed) = match *self {
-            Self::Hit => return f.write_str("hit"),
-            Self::Stale => return f.write_str("fwd=stale; detail=served-stale"),
+            Self::Hit => return f.write_str(Self::HIT),
+            Self::Stale => return f.write_str("package-cache; fwd=stale; detail=served-stale"),
             Self::Forwarded {
                 why,
                 status,
@@ -94,7 +96,7 @@ impl Display for CacheStatus {
                 collapsed,
             } => (why, status, stored, collapsed),
         };
-        f.write_str("fwd=")?;
+        f.write_str("package-cache; fwd=")?;
         f.write_str(why.token())?;
         if let Some(status) = status {
             write!(f, "; fwd-status={}", status.code())?;

@@ -69,10 +69,10 @@ impl HttpDate {
     }
 }
 
-impl Display for HttpDate {
+impl HttpDate {
     /// As an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = Civil::of(*self);
+    pub fn text(self) -> [u8; 29] {
+        let civil = Civil::of(self);
         let [w0, w1, w2] = self.weekday();
         let [d0, d1] = two_digits(civil.day);
         let [m0, m1, m2] = civil.month_name();
@@ -86,7 +86,13 @@ impl Display for HttpDate {
             w0, w1, w2, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ',
             h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T',
         ];
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+impl Display for HttpDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

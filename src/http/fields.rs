@@ -61,7 +61,7 @@ impl Fields {
     /// Adds a line of ours: the name is a token, a control byte in the value becomes a space.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let line = self.begin(name.as_bytes());
-        append_guarded(&mut self.bytes, value.as_ref());
+        self.bytes.extend_from_slice(value.as_ref());
         self.end(line);
     }
 
@@ -69,17 +69,17 @@ impl Fields {
     pub fn push_fmt(&mut self, name: &str, value: fmt::Arguments<'_>) {
         let line = self.begin(name.as_bytes());
         // The buffer takes everything; only a Display that gives up can fail, and then what it wrote stays.
-        let _ = Guarded(&mut self.bytes).write_fmt(value);
+        let _ = Unguarded(&mut self.bytes).write_fmt(value);
         self.end(line);
     }
 
-    /// Adds a line whose name and trimmed value the parser has checked.
-    pub(super) fn push_checked(&mut self, name: &[u8], value: &[u8]) {
-        let mut line = self.begin(name);
+    /// Adds a line that needs no guard: the parser has checked its value, or it is a text of ours.
+    pub fn push_checked(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
+        debug_assert!(value.iter().copied().all(is_value_byte) && trim(value) == value);
+        let line = self.begin(name.as_ref());
         self.bytes.extend_from_slice(value);
-        line.end = self.bytes.len();
-        self.bytes.extend_from_slice(b"\r\n");
-        self.lines.push(line);
+        self.close(line);
     }
 
     fn begin(&mut self, name: &[u8]) -> Line {
@@ -95,20 +95,25 @@ impl Fields {
         }
     }
 
-    /// Closes a line of ours: a recipient drops white space around the value, so it goes here.
-    fn end(&mut self, mut line: Line) {
-        let first = line.end;
-        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let leading = self
-            .bytes
-            .iter()
-            .skip(first)
-            .take_while(|byte| blank(byte))
-            .count();
-        self.bytes.drain(first..first.saturating_add(leading));
-        while self.bytes.len() > first && self.bytes.last().is_some_and(blank) {
-            self.bytes.pop();
+    /// Closes a line of ours: what must not stand in a value becomes a space, and a recipient drops white space
+    /// around it, so that goes here.
+    fn end(&mut self, line: Line) {
+        let value = self.bytes.get_mut(line.end..).unwrap_or_default();
+        if !value.iter().copied().all(is_value_byte) {
+            let amiss = value.iter_mut().filter(|byte| !is_value_byte(**byte));
+            amiss.for_each(|byte| *byte = b' ');
         }
+        let length = value.len();
+        let kept = trim(value);
+        if kept.len() < length {
+            let kept = kept.to_vec();
+            self.bytes.truncate(line.end);
+            self.bytes.extend_from_slice(&kept);
+        }
+        self.close(line);
+    }
+
+    fn close(&mut self, mut line: Line) {
         line.end = self.bytes.len();
         self.bytes.extend_from_slice(b"\r\n");
         self.lines.push(line);
@@ -189,23 +194,12 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// Appends to a value of ours; what must not stand in one becomes a space. In two steps, each of many bytes at once.
-fn append_guarded(bytes: &mut Vec<u8>, value: &[u8]) {
-    let start = bytes.len();
-    bytes.extend_from_slice(value);
-    for byte in bytes.get_mut(start..).unwrap_or_default() {
-        if !is_value_byte(*byte) {
-            *byte = b' ';
-        }
-    }
-}
+/// A formatter's way into the buffer.
+struct Unguarded<'a>(&'a mut Vec<u8>);
 
-/// A formatter's way into the buffer, under the same guard.
-struct Guarded<'a>(&'a mut Vec<u8>);
-
-impl Write for Guarded<'_> {
+impl Write for Unguarded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        append_guarded(self.0, text.as_bytes());
+        self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }
@@ -258,8 +252,19 @@ pub(super) const fn is_value_byte(byte: u8) -> bool {
 
 /// A byte of a token, as names and methods are (RFC 9110 §5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'
-        | b'.' | b'^'..=b'`' | b'|' | b'~')
+    /// A bit for each byte of ASCII: every byte of every name is looked up.
+    const TOKEN: u128 = {
+        let mut set = 0;
+        let mut byte: u8 = 0;
+        while byte < 128 {
+            let token = matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#'..=b'\''
+                | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+            set |= (token as u128) << byte;
+            byte += 1;
+        }
+        set
+    };
+    byte < 128 && TOKEN >> byte & 1 == 1
 }
 
 #[cfg(test)]
