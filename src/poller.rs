@@ -34,6 +34,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How long at most after errors of accept(2).
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// How often silent connections are looked for in the time that one may be silent.
+const SWEEPS: u32 = 30;
+
 /// How often a thread is asked for before a client is turned away.
 const TRIES: u32 = 20;
 
@@ -49,7 +52,7 @@ pub struct Poller {
 }
 
 /// What only the leader changes, but for connections that come back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// By descriptor.
     waiting: Vec<Option<Box<Connection>>>,
@@ -57,6 +60,8 @@ struct State {
     resume: Option<Instant>,
     /// For how long after the last error of accept(2); zero since it worked.
     pause: Duration,
+    /// When the silent ones were last looked for.
+    swept: Instant,
 }
 
 impl Poller {
@@ -76,7 +81,12 @@ impl Poller {
             cache: Arc::clone(cache),
             slots: Arc::clone(slots),
             workers: Arc::clone(workers),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                waiting: Vec::new(),
+                resume: None,
+                pause: Duration::ZERO,
+                swept: Instant::now(),
+            }),
         });
         poller.listen()?;
         let leader = Arc::clone(&poller);
@@ -92,10 +102,9 @@ impl Poller {
     fn lead(self: Arc<Self>) {
         let poller = Arc::clone(&self);
         lead::take_up(Rc::new(move |stream| poller.pass_on(stream)));
-        let mut swept = Instant::now();
         while lead::leads() {
-            let tick = self.tick();
-            match self.set.wait(tick) {
+            self.sweep();
+            match self.set.wait(self.tick()) {
                 Ok(ready) => {
                     for socket in ready {
                         self.attend(socket);
@@ -110,11 +119,6 @@ impl Poller {
                     thread::sleep(PAUSE);
                 }
             }
-            let look = ms(limits().idle_ms / 30);
-            if tick >= 0 && swept.elapsed() >= look {
-                swept = Instant::now();
-                self.sweep(swept);
-            }
         }
     }
 
@@ -128,7 +132,7 @@ impl Poller {
             }
             Some(left) => left.max(PAUSE),
             None if self.slots.taken() == 0 => return -1,
-            None => ms(limits().idle_ms / 30),
+            None => ms(limits().idle_ms) / SWEEPS,
         };
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
     }
@@ -226,8 +230,8 @@ impl Poller {
         if state.waiting.len() <= at {
             state.waiting.resize_with(at.saturating_add(1), || None);
         }
-        if let Some(place) = state.waiting.get_mut(at) {
-            *place = Some(connection);
+        if let Some(entry) = state.waiting.get_mut(at) {
+            *entry = Some(connection);
         }
         drop(state);
         if !polled && let Err(cause) = self.set.add(stream.as_fd(), false) {
@@ -258,16 +262,20 @@ impl Poller {
         }
     }
 
-    /// Closes the connections that have been silent for too long.
-    fn sweep(&self, now: Instant) {
-        let idle = ms(limits().idle_ms);
-        let mut over = Vec::new();
-        for place in &mut lock(&self.state).waiting {
-            if let Some(connection) = place
-                && now.saturating_duration_since(connection.waits_since()) >= idle
-            {
-                over.extend(place.take());
-            }
+    /// Now and then, closes the connections that have been silent for too long.
+    fn sweep(&self) {
+        let (now, idle) = (Instant::now(), ms(limits().idle_ms));
+        let mut state = lock(&self.state);
+        if now.saturating_duration_since(state.swept) < idle / SWEEPS {
+            return;
         }
+        state.swept = now;
+        let silent = |connection: &mut Box<Connection>| {
+            now.saturating_duration_since(connection.waits_since()) >= idle
+        };
+        let waiting = state.waiting.iter_mut();
+        let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
+        drop(state);
+        drop(over);
     }
 }

@@ -1,6 +1,7 @@
 //! Keep-alive, pipelining, request bodies, limits of a connection.
 
 use std::fs::File;
+use std::thread;
 
 use crate::support::{Client, End, Gate, Rig, Setup, Step, noise, ok, until};
 
@@ -212,6 +213,31 @@ fn a_silent_connection_is_closed() {
     client.get("/a.tar").is_whole(b"content of a");
     assert_eq!(client.closed(), Some(End::Cut));
     assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+}
+
+#[test]
+fn silent_connections_are_closed_while_others_are_served() {
+    // Each miss makes another thread look after the silent ones.
+    let rig = filled(|setup| setup.limits("idle_ms=1000"));
+    let silent: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = rig.daemon.client();
+            client.get("/a.tar").is_whole(b"content of a");
+            client
+        })
+        .collect();
+    thread::scope(|scope| {
+        let close = || {
+            silent
+                .into_iter()
+                .all(|mut client| client.closed().is_some())
+        };
+        let closed = scope.spawn(close);
+        while !closed.is_finished() {
+            rig.daemon.get("/none.tar").is_error(404);
+        }
+        assert!(closed.join().unwrap());
+    });
 }
 
 #[test]
