@@ -1,6 +1,6 @@
 //! Poller: the client connections that wait for their next request, and the threads that serve them.
 //!
-//! Rules: one thread at a time leads: it accepts connections, waits for any of them to send something and
+//! Rules: one thread at a time leads a poller: it accepts connections, waits for any of them to send something and
 //! serves that itself, so that a hit costs no change of threads, however many connections wait. Before it
 //! waits for anything else it stands aside and another thread leads; it keeps its one connection while
 //! that has more to do. Who is out of places or descriptors accepts nobody for a moment. A panic costs
@@ -44,7 +44,7 @@ const TRIES: u32 = 20;
 #[derive(Debug)]
 pub struct Poller {
     set: Poll,
-    listeners: Vec<TcpListener>,
+    listeners: Arc<[TcpListener]>,
     cache: Arc<Cache>,
     slots: Arc<Slots>,
     workers: Arc<Workers>,
@@ -70,14 +70,14 @@ impl Poller {
     /// # Errors
     /// When a socket cannot be polled or no thread can be had.
     pub fn start(
-        listeners: Vec<TcpListener>,
+        listeners: &Arc<[TcpListener]>,
         cache: &Arc<Cache>,
         slots: &Arc<Slots>,
         workers: &Arc<Workers>,
     ) -> io::Result<()> {
         let poller = Arc::new(Self {
             set: Poll::new()?,
-            listeners,
+            listeners: Arc::clone(listeners),
             cache: Arc::clone(cache),
             slots: Arc::clone(slots),
             workers: Arc::clone(workers),
@@ -198,7 +198,7 @@ impl Poller {
 
     /// Accepts nobody for a while.
     fn rest(&self, pause: Duration) {
-        for listener in &self.listeners {
+        for listener in self.listeners.iter() {
             let _ = self.set.remove(listener.as_fd());
         }
         lock(&self.state).resume = Some(Instant::now() + pause);

@@ -1,5 +1,8 @@
 //! Server: the listening sockets.
 //!
+//! Rules: `bind` finds out what is wrong, `start` starts the pollers, `stop` ends the accepting alone: what is being
+//! answered goes on.
+//!
 //! Not here: who accepts (`poller`), who makes room at the limit (`slots`).
 
 use std::io::{self, ErrorKind};
@@ -15,10 +18,10 @@ use crate::slots::Slots;
 use crate::sys;
 use crate::workers::Workers;
 
-/// Connections that the kernel completes while all threads are busy.
+/// Connections that the kernel completes before a poller accepts them.
 const BACKLOG: i32 = 4096;
 
-/// Threads that serve hits, at most.
+/// Pollers, at most.
 const POLLERS: i32 = 16;
 
 /// The bound sockets.
@@ -61,10 +64,11 @@ impl Server {
     pub fn start(&self, cache: &Arc<Cache>, slots: &Arc<Slots>) -> io::Result<()> {
         self.listeners.iter().try_for_each(prepare)?;
         let workers = Workers::new("client");
+        let clones = self.listeners.iter().map(TcpListener::try_clone);
+        let listeners = clones.collect::<io::Result<Arc<[_]>>>()?;
         // One poller a processor; two, so that a slow disk does not hold everybody up.
         for _ in 0..sys::get_nprocs().clamp(2, POLLERS) {
-            let clones = self.listeners.iter().map(TcpListener::try_clone);
-            Poller::start(clones.collect::<io::Result<_>>()?, cache, slots, &workers)?;
+            Poller::start(&listeners, cache, slots, &workers)?;
         }
         Ok(())
     }
