@@ -4,7 +4,7 @@
 //! answered and closed; a failure after the head cuts the connection short of its promised end; what
 //! the client still sends is read for a moment before the close, so that it can read our answer.
 //!
-//! Not here: which answer it is (`answer`), where the bytes are (`cache`).
+//! Not here: which answer it is (`answer`), where the bytes are (`cache`), who awaits the next request (`poller`).
 
 use std::cell::Cell;
 use std::io::ErrorKind;

@@ -289,7 +289,7 @@ fn await_stop(server: Server, slots: &Slots, cache: &Cache, store: &Arc<Store>) 
         log::warning!("a second signal will not be heard: no thread: {cause}");
     }
     let deadline = Instant::now() + ms(limits().grace_ms);
-    // The flag first: an acceptor that wakes must know why.
+    // The flag first: a poller that wakes must know why.
     slots.begin_stop();
     server.stop();
     let left = || deadline.saturating_duration_since(Instant::now());

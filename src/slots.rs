@@ -4,7 +4,7 @@
 //! its head, then the answer without progress for longest; idle and busy change hands by one
 //! compare-exchange, so that an evicted connection never had a request that was taken up.
 //!
-//! Not here: accepting (`server`), what a connection does (`connection`).
+//! Not here: accepting (`poller`), what a connection does (`connection`).
 
 use std::io;
 use std::net::{Shutdown, TcpStream};

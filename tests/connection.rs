@@ -304,7 +304,7 @@ fn heads_have_their_limits() {
 fn a_full_table_makes_room_by_the_longest_idle() {
     let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
     let mut clients: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
-    // A connection is idle once its thread has got as far as to wait, which may be after a later
+    // A connection is idle once the thread that served it has noted so, which may be after a later
     // one's.
     for client in &mut clients {
         client.get("/a.tar").is_whole(b"content of a");

@@ -51,9 +51,6 @@ const SOURCES: usize = 3;
 const LIMITS: &str = "patience_ms=400,demote_ms=300,kept_ms=300,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
 
-/// Threads that stay in accept.
-const SPARE_THREADS: usize = 16;
-
 /// Part of the storm: a client or source that takes its time.
 fn pause(milliseconds: u64) {
     thread::park_timeout(Duration::from_millis(milliseconds));
@@ -154,7 +151,7 @@ impl Storm {
                 .zip(&before)
                 .all(|(process, (threads, descriptors))| {
                     let (threads_now, descriptors_now) = holds(process);
-                    threads_now <= threads + SPARE_THREADS && descriptors_now <= *descriptors
+                    threads_now <= *threads && descriptors_now <= *descriptors
                 })
         };
         if !within_limit(at_rest) {
