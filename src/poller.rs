@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
 use crate::connection::Connection;
-use crate::lead;
+use crate::lead::{self, Why};
 use crate::limits::{limits, ms};
 use crate::lock::lock;
 use crate::log;
@@ -101,7 +101,7 @@ impl Poller {
     /// Leads until this thread stands aside.
     fn lead(self: Arc<Self>) {
         let poller = Arc::clone(&self);
-        lead::take_up(Rc::new(move |stream| poller.pass_on(stream)));
+        lead::take_up(Rc::new(move |stream, why| poller.pass_on(stream, why)));
         while lead::leads() {
             self.sweep();
             match self.set.wait(self.tick()) {
@@ -242,7 +242,7 @@ impl Poller {
     }
 
     /// Lets another thread lead; `stream` is left to this one.
-    fn pass_on(self: &Arc<Self>, stream: &TcpStream) -> io::Result<()> {
+    fn pass_on(self: &Arc<Self>, stream: &TcpStream, why: Why) -> io::Result<()> {
         let polled = self.set.remove(stream.as_fd()).is_ok();
         let mut tries = 0;
         loop {
@@ -250,15 +250,18 @@ impl Poller {
             let Err(cause) = self.workers.run(Box::new(move || leader.lead())) else {
                 return stream.set_nonblocking(false);
             };
-            tries += 1;
-            log::error!("cannot start a thread: {cause}; raise the limit on processes");
-            if tries == TRIES || !self.slots.make_room() {
-                if polled {
-                    self.set.add(stream.as_fd(), false)?;
+            if why == Why::Wait {
+                log::error!("cannot start a thread: {cause}; raise the limit on processes");
+                tries += 1;
+                if tries < TRIES && self.slots.make_room() {
+                    thread::sleep(PAUSE);
+                    continue;
                 }
-                return Err(cause);
             }
-            thread::sleep(PAUSE);
+            if polled {
+                self.set.add(stream.as_fd(), false)?;
+            }
+            return Err(cause);
         }
     }
 
