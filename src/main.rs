@@ -277,11 +277,11 @@ fn sweep_in_background(store: &Arc<Store>) {
 
 /// Waits for a signal, then lets running answers finish; a second signal ends the wait.
 fn await_stop(server: Server, slots: &Slots, cache: &Cache, store: &Arc<Store>) {
-    let first = sys::wait_signal().unwrap_or_default();
+    let first = sys::wait_signal();
     log::notice!("signal {first}: stopping; running answers may finish");
     let at_once = Arc::clone(store);
     let second = thread::Builder::new().name("signal".into()).spawn(move || {
-        let _ = sys::wait_signal();
+        sys::wait_signal();
         at_once.abandon();
         std::process::exit(0);
     });

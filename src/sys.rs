@@ -27,7 +27,6 @@ pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
 
 const OTHER_FLAGS: bool = cfg!(any(target_arch = "aarch64", target_arch = "powerpc64"));
 const O_DIRECTORY: i32 = if OTHER_FLAGS { 0o40_000 } else { 0o200_000 };
-const CLOSE_ON_EXEC: c_int = 0o2_000_000;
 const SIGXFSZ: c_int = 25;
 const SIG_BLOCK: c_int = 0;
 const SIG_ERR: usize = usize::MAX;
@@ -47,8 +46,7 @@ const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
 /// `sigset_t`: 1,024 bits in both C libraries, signal 1 the lowest of the first word.
 #[repr(C)]
 struct SignalSet(u64, [u64; 15]);
-/// SIGTERM, 15, and SIGINT, 2.
-const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]);
+const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]); // SIGTERM, 15, and SIGINT, 2
 
 /// `struct epoll_event`: what happened, and the descriptor that we had noted for it.
 #[derive(Clone, Copy)]
@@ -59,7 +57,7 @@ struct Event(u32, u64);
 unsafe extern "C" {
     fn sendfile(out: c_int, input: c_int, offset: *mut i64, count: usize) -> isize;
     fn sigprocmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
-    fn sigwaitinfo(set: *const SignalSet, information: *mut u8) -> c_int;
+    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_int, n: c_uint) -> c_int;
@@ -106,9 +104,11 @@ pub fn block_signals() -> io::Result<()> {
 }
 
 /// Waits for a blocked SIGTERM or SIGINT and returns its number.
-pub fn wait_signal() -> io::Result<i32> {
-    // SAFETY: the set outlives the call; no information beyond the number is asked for.
-    checked(unsafe { sigwaitinfo(&STOP, std::ptr::null_mut()) })
+pub fn wait_signal() -> i32 {
+    let mut number = 0;
+    // SAFETY: the set and `number` outlive the call, which fails for no set of existing signals.
+    unsafe { sigwait(&STOP, &mut number) };
+    number
 }
 
 /// Listens again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
@@ -161,10 +161,10 @@ pub fn unsent(socket: Fd<'_>) -> io::Result<u64> {
 pub struct Poll(OwnedFd);
 
 impl Poll {
-    /// No sockets yet.
+    /// No sockets yet; a program that we start does not get it (EPOLL_CLOEXEC).
     pub fn new() -> io::Result<Self> {
         // SAFETY: a new descriptor belongs to nobody else.
-        unsafe { checked(epoll_create1(CLOSE_ON_EXEC)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
+        unsafe { checked(epoll_create1(0o2_000_000)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
     }
 
     /// Adds a socket; of several sets that have a `shared` one, not all are told of the same event.

@@ -161,6 +161,21 @@ fn a_stop_closes_idle_connections_at_once() {
     }
 }
 
+/// A shell's ^Z and fg, or a debugger that looks at it, interrupt every wait of a process.
+#[test]
+fn being_halted_for_a_moment_is_no_stop() {
+    let mut rig = Rig::start();
+    rig.cache.put("a.tar", b"content", 1);
+    rig.daemon.signal("STOP");
+    rig.daemon.halts();
+    rig.daemon.signal("CONT");
+    rig.daemon.client().get("/a.tar").is_whole(b"content");
+    rig.daemon.signal("TERM");
+    assert_eq!(rig.daemon.exited().code(), Some(0));
+    let said = rig.daemon.logged("stopping");
+    assert!(said.len() == 1 && said[0].contains("signal 15"), "{said:?}");
+}
+
 #[test]
 fn a_stop_lets_running_answers_finish() {
     let (mut rig, gate, mut client) = half_way(|setup| setup);

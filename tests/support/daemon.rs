@@ -165,17 +165,24 @@ impl Daemon {
 
     /// Waits until every thread of it sleeps: what they did for the last answers is done.
     pub fn rests(&self) {
+        self.becomes("the daemon rests", " S");
+    }
+
+    /// Waits until a SIGSTOP has halted it.
+    pub fn halts(&self) {
+        self.becomes("the daemon halts", " T");
+    }
+
+    fn becomes(&self, what: &str, state: &str) {
         let tasks = format!("/proc/{}/task", self.child.id());
-        let sleeps = |task: std::io::Result<std::fs::DirEntry>| {
+        let there = |task: std::io::Result<std::fs::DirEntry>| {
             let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
             // A thread that has ended meanwhile does nothing any more.
             stat.map_or(true, |stat| {
-                stat.rsplit(')').next().unwrap().starts_with(" S")
+                stat.rsplit(')').next().unwrap().starts_with(state)
             })
         };
-        super::until("the daemon rests", || {
-            std::fs::read_dir(&tasks).unwrap().all(sleeps)
-        });
+        super::until(what, || std::fs::read_dir(&tasks).unwrap().all(there));
     }
 
     /// Sends a signal: `TERM`, `INT`.
