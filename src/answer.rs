@@ -25,7 +25,12 @@ use crate::store::Stored;
 use crate::upstream::FetchError;
 
 /// A body up to this many bytes leaves in one write with its head.
-pub const SMALL: usize = 32 * 1024;
+const SMALL: u64 = 32 * 1024;
+
+/// Whether a part of a file leaves in one write with the head.
+pub fn is_small(part: &Range<u64>) -> bool {
+    part.end.saturating_sub(part.start) <= SMALL
+}
 
 /// The content of an answer.
 #[derive(Debug)]
@@ -62,7 +67,7 @@ impl Content {
     pub fn is_small(&self) -> bool {
         match self {
             Self::Empty | Self::Text(_) => true,
-            Self::File { part, .. } => part.end.saturating_sub(part.start) <= SMALL as u64,
+            Self::File { part, .. } => is_small(part),
             Self::Follow { .. } | Self::Stream { .. } => false,
         }
     }

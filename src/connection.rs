@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access;
-use crate::answer::{self, Answer, Content, SMALL};
+use crate::answer::{self, Answer, Content, is_small};
 use crate::cache::Cache;
 use crate::cache_path::{CachePath, Place};
 use crate::clock;
@@ -421,10 +421,12 @@ impl Connection {
 fn expected(answer: &Answer) -> usize {
     let head = answer.head.fields.as_bytes().len().saturating_add(64);
     let content = match &answer.content {
-        Content::File { part, .. } => usize::try_from(part.end.saturating_sub(part.start)).ok(),
-        _ => None,
+        Content::File { part, .. } | Content::Follow { part, .. } if is_small(part) => {
+            part.end.saturating_sub(part.start)
+        }
+        _ => 0,
     };
-    head.saturating_add(content.filter(|length| *length <= SMALL).unwrap_or(0))
+    head.saturating_add(usize::try_from(content).unwrap_or(0))
 }
 
 /// Whether the request's content can be read and dropped. A client that waits for 100 may or may not

@@ -104,6 +104,11 @@ impl Response {
         self.wire.stream()
     }
 
+    /// Whether the beginning of the content has come with the head.
+    pub fn is_ahead(&self) -> bool {
+        !self.wire.ahead().is_empty()
+    }
+
     /// Sets how long one read of the content may wait.
     pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
         self.wire.set_patience(patience)

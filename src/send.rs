@@ -3,10 +3,15 @@
 //! Rules: a small body leaves in one write with its head; a file that ends early is no fault of the
 //! client's.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::answer::Content;
+use crate::answer::{Content, is_small};
+use crate::download::{Follower, Ready};
 use crate::log;
 use crate::outlet::Outlet;
 use crate::reading::{Direct, Reading, SendError};
@@ -30,11 +35,7 @@ pub fn send_content(
             outlet.send(out)?;
         }
         Content::File { file, part } if small => {
-            let head = out.len();
-            let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
-            out.resize(head.saturating_add(length), 0);
-            let space = out.get_mut(head..).unwrap_or_default();
-            file.read_exact_at(space, part.start).map_err(of_file)?;
+            append(out, &file, &part)?;
             outlet.send(out)?;
         }
         Content::File { file, part } => {
@@ -42,17 +43,38 @@ pub fn send_content(
             outlet.send_file(&file, part).map_err(of_file)?;
         }
         Content::Follow { follower, part } => {
+            if is_small(&part)
+                && let Some(file) = stored(&follower, &part)
+            {
+                append(out, file, &part)?;
+                return Ok(outlet.send(out)?);
+            }
             outlet.send(out)?;
-            let follower = &follower;
-            Reading::new(outlet, follower, direct, part.start).part(part)?;
+            Reading::new(outlet, &follower, direct, part.start).part(part)?;
         }
         Content::Stream { follower, chunked } => {
             outlet.send(out)?;
-            let follower = &follower;
-            Reading::new(outlet, follower, direct, 0).stream(chunked)?;
+            Reading::new(outlet, &follower, direct, 0).stream(chunked)?;
         }
     }
     Ok(())
+}
+
+/// Reads a part of a file behind what is in `out`.
+fn append(out: &mut Vec<u8>, file: &File, part: &Range<u64>) -> Result<(), SendError> {
+    let head = out.len();
+    let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
+    out.resize(head.saturating_add(length), 0);
+    let space = out.get_mut(head..).unwrap_or_default();
+    file.read_exact_at(space, part.start).map_err(of_file)
+}
+
+/// The file that a transfer fills, if it has all of the part already.
+fn stored<'a>(follower: &'a Follower, part: &Range<u64>) -> Option<&'a Arc<File>> {
+    match follower.ready(part.start, Duration::ZERO) {
+        Ok(Ready::File(to)) if to >= part.end => follower.file(),
+        _ => None,
+    }
 }
 
 /// An end of the file before the end of the answer is no fault of the client's.

@@ -1,14 +1,15 @@
 //! Workers: threads that take one task after the other.
 //!
-//! Rules: a task never waits for another one; who finds no idle thread starts one; an idle thread ends
-//! after a while. Starting and ending a thread costs as much as a small file from a near source.
+//! Rules: a task never waits for another one; who finds no idle thread starts one; idle threads end
+//! after a while, but for one, which is there from the start: to start a thread takes as long as a near source
+//! to answer.
 //!
 //! Not here: how many tasks there may be.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits::{limits, ms};
 use crate::lock::lock;
@@ -40,13 +41,16 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// No threads yet.
+    /// One thread that waits.
     pub fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Self {
+        let workers = Arc::new(Self {
             name,
             state: Mutex::default(),
             told: Condvar::new(),
-        })
+        });
+        // Who needs a thread and finds none says so then.
+        let _ = workers.run(Box::new(|| {}));
+        workers
     }
 
     /// Runs `task` on a thread of its own. A task that panics takes its thread with it.
@@ -79,7 +83,7 @@ impl Workers {
         }
     }
 
-    /// The next task; none after a while without.
+    /// The next task; none after a while without, unless nobody else waits.
     fn next(&self) -> Option<Task> {
         let deadline = Instant::now() + ms(limits().worker_ms);
         let mut state = lock(&self.state);
@@ -87,11 +91,13 @@ impl Workers {
         loop {
             let task = state.tasks.pop();
             let left = deadline.saturating_duration_since(Instant::now());
-            if task.is_some() || left.is_zero() {
+            let others = state.idle > 1;
+            if task.is_some() || (others && left.is_zero()) {
                 state.idle = state.idle.saturating_sub(1);
                 return task;
             }
-            let waited = self.told.wait_timeout(state, left);
+            let patience = if others { left } else { Duration::MAX };
+            let waited = self.told.wait_timeout(state, patience);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -38,7 +38,7 @@ impl Writer {
         Self { download }
     }
 
-    /// The source has answered: what comes, and the file it goes to.
+    /// The source has answered: what comes, and the file it goes to. The readers are not told yet.
     pub fn announce(
         &self,
         representation: Representation,
@@ -50,13 +50,18 @@ impl Writer {
             let _ = self.download.file.set(file);
         }
         let _ = self.download.representation.set(Arc::new(representation));
-        self.change(|state| {
-            state.take_source(source);
-            state.phase = Phase::Receiving;
-            if !stored {
-                state.ring = Some(Ring::new(0));
-            }
-        });
+        let mut state = lock(&self.download.state);
+        state.take_source(source);
+        state.phase = Phase::Receiving;
+        if !stored {
+            state.ring = Some(Ring::new(0));
+        }
+    }
+
+    /// Tells the readers that the head is there. The first block of content tells them as well: whoever has it
+    /// already spares them the first wake-up.
+    pub fn tell(&self) {
+        self.download.changed.ring();
     }
 
     /// Adds a block, to the file or, since that failed, to the ring.
