@@ -9,7 +9,7 @@ mod transfers;
 mod validation;
 
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::http::range::ContentRange;
 use crate::http::{CacheStatus, Method, RequestHead, ResponseHead, StatusCode};
 use crate::job::{Job, Purpose};
 use crate::limits::{limits, ms};
-use crate::lock::lock;
+use crate::lock::{Bell, lock};
 use crate::log;
 use crate::origin::{Ask, OriginError, Response};
 use crate::proof;
@@ -71,7 +71,7 @@ pub struct Cache {
     transfers: Mutex<Transfers>,
     workers: Arc<Workers>,
     /// Told when a transfer ends.
-    ended: Condvar,
+    ended: Bell,
 }
 
 impl Cache {
@@ -91,7 +91,7 @@ impl Cache {
             pseudonym,
             transfers: Mutex::default(),
             workers: Workers::new("transfer"),
-            ended: Condvar::new(),
+            ended: Bell::default(),
         })
     }
 

@@ -9,12 +9,12 @@
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::lead;
 use crate::limits::{limits, ms};
-use crate::lock::lock;
+use crate::lock::{Bell, lock};
 use crate::wire::{Pending, pending};
 
 /// What a connection does.
@@ -109,7 +109,7 @@ pub struct Slots {
     /// Places taken, those told to go not counted; changed under the lock.
     taken: AtomicUsize,
     /// Told when a place is given back.
-    freed: Condvar,
+    freed: Bell,
     stopping: AtomicBool,
 }
 
@@ -121,7 +121,7 @@ impl Slots {
             start: Instant::now(),
             table: Mutex::default(),
             taken: AtomicUsize::new(0),
-            freed: Condvar::new(),
+            freed: Bell::default(),
             stopping: AtomicBool::new(false),
         })
     }
@@ -208,10 +208,7 @@ impl Slots {
             if self.taken() == 0 || left.is_zero() {
                 return self.taken() == 0;
             }
-            let waited = self
-                .freed
-                .wait_timeout(table, left.min(Duration::from_millis(100)));
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+            table = self.freed.wait(table, left.min(Duration::from_millis(100)));
         }
     }
 
@@ -291,6 +288,6 @@ impl Drop for Seat {
             self.slots.untake();
         }
         drop(table);
-        self.slots.freed.notify_one();
+        self.slots.freed.ring();
     }
 }

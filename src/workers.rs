@@ -115,6 +115,12 @@ mod tests {
     #[test]
     fn jobs_run_side_by_side_and_threads_serve_again() {
         let workers = Workers::new("test");
+        let wait_for = |idle| {
+            while lock(&workers.state).idle < idle {
+                thread::yield_now();
+            }
+        };
+        wait_for(1);
         let (done, results) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         // The first waits for the second: on one thread they would wait for ever.
@@ -129,9 +135,7 @@ mod tests {
         };
         workers.run(Box::new(opens)).unwrap();
         let mut threads = vec![results.recv_timeout(LIMIT).unwrap()];
-        while lock(&workers.state).idle < 2 {
-            thread::yield_now();
-        }
+        wait_for(2);
         for _ in 0..20 {
             let done = done.clone();
             let tell = move || {
@@ -139,9 +143,7 @@ mod tests {
             };
             workers.run(Box::new(tell)).unwrap();
             threads.push(results.recv_timeout(LIMIT).unwrap());
-            while lock(&workers.state).idle < 2 {
-                thread::yield_now();
-            }
+            wait_for(2);
         }
         threads.sort_by_key(|id| format!("{id:?}"));
         threads.dedup();

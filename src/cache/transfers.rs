@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::Cache;
@@ -116,10 +116,8 @@ impl Cache {
             .iter()
             .find(|download| download.give_way());
         // A reader that leaves does not tell: look again soon.
-        let waited = self
-            .ended
-            .wait_timeout(transfers, left.min(ms(limits().turn_look_ms)));
-        Some(waited.unwrap_or_else(PoisonError::into_inner).0)
+        let patience = left.min(ms(limits().turn_look_ms));
+        Some(self.ended.wait(transfers, patience))
     }
 
     /// Waits until what has been received is published, but not longer than `grace`.
@@ -135,8 +133,7 @@ impl Cache {
             if left.is_zero() {
                 return;
             }
-            let waited = self.ended.wait_timeout(transfers, left);
-            transfers = waited.unwrap_or_else(PoisonError::into_inner).0;
+            transfers = self.ended.wait(transfers, left);
         }
     }
 
@@ -213,6 +210,6 @@ impl Drop for Turn {
             .shared
             .retain(|_, shared| !Arc::ptr_eq(shared, &self.download));
         drop(transfers);
-        self.cache.ended.notify_all();
+        self.cache.ended.ring();
     }
 }
