@@ -1,14 +1,14 @@
 //! Connection: the whole life of a client's socket.
 //!
 //! Read a head, find the content, send the answer, decide whether another request may follow. Rules: a malformed request is
-//! answered and closed; a failure after the head cuts the connection short of its promised end; what
-//! the client still sends is read for a moment before the close, so that it can read our answer.
+//! answered and closed; a failure after the head cuts the connection short of its promised end.
 //!
-//! Not here: which answer it is (`answer`), where the bytes are (`cache`), who awaits the next request (`poller`).
+//! Not here: which answer it is (`answer`), where the bytes are (`cache`), the end (`ending`), who awaits the next request (`poller`).
+
+mod ending;
 
 use std::cell::Cell;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,12 +28,12 @@ use crate::lead;
 use crate::limits::{Limits, limits, ms};
 use crate::log;
 use crate::outlet::Outlet;
-use crate::reading::SendError;
 use crate::send::send_content;
 use crate::slots::{Doing, Seat};
 use crate::sys;
 use crate::upstream::FetchError;
-use crate::wire::{Body, HeadError, Wire, timed_out};
+use crate::wire::{HeadError, Wire, timed_out};
+use ending::may_drain;
 
 thread_local! {
     /// For an answer's head, and a small body behind it: lent to the connection that sends.
@@ -88,11 +88,6 @@ impl Connection {
             begun: now,
             moved: now,
         }
-    }
-
-    /// The other side's address.
-    pub fn client(&self) -> IpAddr {
-        self.client
     }
 
     /// The connection itself.
@@ -269,15 +264,15 @@ impl Connection {
     /// Sends an answer and logs it.
     fn send(&mut self, request: Option<&RequestHead>, mut answer: Answer, reusable: bool) -> Next {
         let version = request.map_or(Version::Http11, |request| request.version);
-        if !answer.content.is_small() && self.seat.slot().stand_aside().is_err() {
-            answer = Answer::failure(FetchError::Busy);
-        }
         let closes = matches!(answer.content, Content::Stream { chunked: false, .. });
-        let reusable = reusable && !closes;
-        self.complete_head(&mut answer, version, reusable);
         if request.is_some_and(|request| request.method == Method::Head) {
             answer.content = Content::Empty;
         }
+        if !answer.content.is_small() && self.seat.slot().stand_aside().is_err() {
+            answer = Answer::failure(FetchError::Busy);
+        }
+        let reusable = reusable && !closes;
+        self.complete_head(&mut answer, version, reusable);
         let (status, cache_status) = (answer.head.status, answer.status);
         let mut out = OUT.take();
         out.clear();
@@ -307,11 +302,8 @@ impl Connection {
                 sent,
                 cache_status,
             };
-            log::access(format_args!(
-                "{} {}ms",
-                entry,
-                self.begun.elapsed().as_millis()
-            ));
+            let took = self.begun.elapsed().as_millis();
+            log::access(format_args!("{entry} {took}ms"));
         }
         match result {
             Ok(()) if reusable => Next::Request,
@@ -325,21 +317,6 @@ impl Connection {
                 self.cut(&cause, closes || version == Version::Http10);
                 Next::Cut
             }
-        }
-    }
-
-    /// Ends a connection short of what its head promised. Where the close itself would look like the
-    /// end of the content, it is a reset.
-    fn cut(&self, cause: &SendError, reset: bool) {
-        match cause {
-            SendError::Client(cause) => log::debug!("{}: client left: {cause}", self.client),
-            SendError::Content(cause) => log::debug!("{}: cut short: {cause:?}", self.client),
-        }
-        // What a client does not take would stay in the kernel for minutes.
-        let untaken =
-            matches!(cause, SendError::Client(cause) if cause.kind() == ErrorKind::TimedOut);
-        if reset || untaken {
-            let _ = sys::set_reset(self.wire.stream().as_fd(), true);
         }
     }
 
@@ -364,57 +341,6 @@ impl Connection {
             (true, Version::Http11) => {}
         }
     }
-
-    /// Reads and drops a small request body; false if it is not small or does not come.
-    fn drain(&mut self, framing: Framing) -> bool {
-        let mut body = Body::new(framing);
-        let mut left = limits().drain_bytes;
-        let deadline = Instant::now() + ms(limits().linger_ms);
-        if body.is_done() {
-            return true;
-        }
-        if !self.seat.slot().turn_to(Doing::Head, Instant::now())
-            || self.seat.slot().stand_aside().is_err()
-        {
-            return false;
-        }
-        let mut scrap = [0; 4096];
-        while !body.is_done() {
-            let wait = deadline.saturating_duration_since(Instant::now());
-            if wait.is_zero() || self.wire.set_patience(wait).is_err() {
-                return false;
-            }
-            match body.read(&mut self.wire, &mut scrap) {
-                Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
-                _ => return false,
-            }
-        }
-        true
-    }
-
-    /// Reads what the client still sends until it closes: a close with unread bytes would be a reset
-    /// that can overtake our answer (RFC 9112 §9.6).
-    fn linger(&mut self) {
-        let _ = self.wire.stream().shutdown(Shutdown::Write);
-        if self.seat.slot().stand_aside().is_err() {
-            return;
-        }
-        // Whoever needs the place may have it.
-        self.seat.slot().turn_to(Doing::Idle, Instant::now());
-        let deadline = Instant::now() + ms(limits().linger_ms);
-        let mut left = limits().drain_bytes;
-        loop {
-            self.wire.consume(usize::MAX);
-            let wait = deadline.saturating_duration_since(Instant::now());
-            if wait.is_zero() || self.wire.set_patience(wait).is_err() {
-                return;
-            }
-            match self.wire.fill() {
-                Ok(count @ 1..) if count as u64 <= left => left = left.saturating_sub(count as u64),
-                _ => return,
-            }
-        }
-    }
 }
 
 /// How many bytes of an answer leave in one write, about.
@@ -427,15 +353,4 @@ fn expected(answer: &Answer) -> usize {
         _ => 0,
     };
     head.saturating_add(usize::try_from(content).unwrap_or(0))
-}
-
-/// Whether the request's content can be read and dropped. A client that waits for 100 may or may not
-/// send it after a final answer (RFC 9110 §10.1.1).
-fn may_drain(request: &RequestHead, framing: Framing) -> bool {
-    match framing {
-        Framing::None => true,
-        _ if request.fields.get("Expect").is_some() => false,
-        Framing::Length(length) => length <= limits().drain_bytes,
-        Framing::Chunked | Framing::UntilClose => true,
-    }
 }

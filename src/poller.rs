@@ -95,7 +95,11 @@ impl Poller {
 
     fn listen(&self) -> io::Result<()> {
         let mut listeners = self.listeners.iter();
-        listeners.try_for_each(|listener| self.set.add(listener.as_fd(), true))
+        listeners.try_for_each(|listener| match self.set.add(listener.as_fd(), true) {
+            // Left from a try that ended half way.
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+            added => added,
+        })
     }
 
     /// Leads until this thread stands aside.
@@ -107,7 +111,9 @@ impl Poller {
             match self.set.wait(self.tick()) {
                 Ok(ready) => {
                     for socket in ready {
-                        self.attend(socket);
+                        if catch_unwind(AssertUnwindSafe(|| self.attend(socket))).is_err() {
+                            log::error!("a thread panicked; its connection was closed");
+                        }
                         if !lead::leads() {
                             return;
                         }
@@ -116,7 +122,7 @@ impl Poller {
                 Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
                 Err(cause) => {
                     log::error!("cannot wait for requests: {cause}");
-                    thread::sleep(PAUSE);
+                    thread::sleep(LONGEST);
                 }
             }
         }
@@ -206,14 +212,8 @@ impl Poller {
 
     /// Serves a connection until it waits again; `polled` tells whether the set has it.
     fn serve(self: &Arc<Self>, connection: Box<Connection>, polled: bool) {
-        let client = connection.client();
-        let served = catch_unwind(AssertUnwindSafe(|| connection.serve()));
-        match served {
-            Ok(Some(connection)) => self.keep(connection, polled && lead::leads()),
-            Ok(None) => {}
-            Err(_) => {
-                log::error!("a request of {client} made a thread panic; its connection was closed")
-            }
+        if let Some(connection) = connection.serve() {
+            self.keep(connection, polled && lead::leads());
         }
     }
 
@@ -226,29 +226,29 @@ impl Poller {
         if !lead::leads() && stream.set_nonblocking(true).is_err() {
             return;
         }
+        // Under the lock: whoever leads takes it only when the set has it.
         let mut state = lock(&self.state);
+        if !polled && let Err(cause) = self.set.add(stream.as_fd(), false) {
+            log::error!("cannot wait for a client: {cause}; its connection is closed");
+            return;
+        }
         if state.waiting.len() <= at {
             state.waiting.resize_with(at.saturating_add(1), || None);
         }
         if let Some(entry) = state.waiting.get_mut(at) {
             *entry = Some(connection);
         }
-        drop(state);
-        if !polled && let Err(cause) = self.set.add(stream.as_fd(), false) {
-            log::error!("cannot wait for a client: {cause}; its connection is closed");
-            let gone = lock(&self.state).waiting.get_mut(at).and_then(Option::take);
-            drop(gone);
-        }
     }
 
     /// Lets another thread lead; `stream` is left to this one.
     fn pass_on(self: &Arc<Self>, stream: &TcpStream, why: Why) -> io::Result<()> {
         let polled = self.set.remove(stream.as_fd()).is_ok();
+        stream.set_nonblocking(false)?;
         let mut tries = 0;
         loop {
             let leader = Arc::clone(self);
             let Err(cause) = self.workers.run(Box::new(move || leader.lead())) else {
-                return stream.set_nonblocking(false);
+                return Ok(());
             };
             if why == Why::Wait {
                 log::error!("cannot start a thread: {cause}; raise the limit on processes");
@@ -258,6 +258,7 @@ impl Poller {
                     continue;
                 }
             }
+            stream.set_nonblocking(true)?;
             if polled {
                 self.set.add(stream.as_fd(), false)?;
             }
