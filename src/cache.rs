@@ -83,6 +83,8 @@ impl Cache {
         revalidate: Vec<Glob>,
         pseudonym: String,
     ) -> Arc<Self> {
+        let workers = Workers::new("transfer");
+        workers.stand_by();
         Arc::new(Self {
             store,
             upstream,
@@ -90,7 +92,7 @@ impl Cache {
             via: format!("1.1 {pseudonym}"),
             pseudonym,
             transfers: Mutex::default(),
-            workers: Workers::new("transfer"),
+            workers,
             ended: Bell::default(),
         })
     }

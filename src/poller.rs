@@ -158,7 +158,7 @@ impl Poller {
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        if !self.slots.reserve() {
+        if !self.slots.may_admit() {
             return self.rest(PAUSE);
         }
         let accepted = listener.accept().and_then(|(stream, client)| {
@@ -167,10 +167,7 @@ impl Poller {
         });
         let (stream, client) = match accepted {
             Ok(accepted) => accepted,
-            Err(cause) => {
-                self.slots.give_back();
-                return self.back_off(&cause);
-            }
+            Err(cause) => return self.back_off(&cause),
         };
         lock(&self.state).pause = Duration::ZERO;
         let seat = self.slots.admit(Arc::new(stream));
@@ -253,7 +250,7 @@ impl Poller {
             if why == Why::Wait {
                 log::error!("cannot start a thread: {cause}; raise the limit on processes");
                 tries += 1;
-                if tries < TRIES && self.slots.make_room() {
+                if tries < TRIES && self.slots.free_thread() {
                     thread::sleep(PAUSE);
                     continue;
                 }

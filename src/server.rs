@@ -70,6 +70,7 @@ impl Server {
         for _ in 0..sys::get_nprocs().clamp(2, POLLERS) {
             Poller::start(&listeners, cache, slots, &workers)?;
         }
+        workers.stand_by();
         Ok(())
     }
 

@@ -126,24 +126,15 @@ impl Slots {
         })
     }
 
-    /// Sets a place aside for a connection, evicting another one at the limit; false while none can go, and
-    /// once the program stops.
-    pub fn reserve(&self) -> bool {
-        let mut table = lock(&self.table);
-        let room = !self.stopping() && (self.taken() < self.most || self.evict_one(&mut table));
-        if room {
-            self.taken.fetch_add(1, Ordering::Relaxed);
-        }
-        room
+    /// Whether a connection that comes now may have a place: there is one, or somebody can go. Never once the
+    /// program stops.
+    pub fn may_admit(&self) -> bool {
+        let full = || self.taken() >= self.most;
+        !self.stopping() && (!full() || candidate(&lock(&self.table), Doing::Idle).is_some())
     }
 
-    /// Gives back a place that was reserved and not used.
-    pub fn give_back(&self) {
-        let _table = lock(&self.table);
-        self.untake();
-    }
-
-    /// Gives `stream` the place that was reserved for it.
+    /// Gives `stream` a place; at the limit another connection goes. Those that are accepted at the very same time may
+    /// be a few beyond it.
     pub fn admit(self: &Arc<Self>, stream: Arc<TcpStream>) -> Seat {
         let slot = Arc::new(Slot {
             stream,
@@ -154,6 +145,10 @@ impl Slots {
         let state = slot.now() << 2 | Doing::Head as u64;
         slot.state.store(state, Ordering::Relaxed);
         let mut table = lock(&self.table);
+        if self.taken() >= self.most {
+            self.evict_one(&table, Doing::Idle);
+        }
+        self.taken.fetch_add(1, Ordering::Relaxed);
         let at = table.free.pop().unwrap_or(table.slots.len());
         match table.slots.get_mut(at) {
             Some(place) => *place = Some(Arc::clone(&slot)),
@@ -178,7 +173,12 @@ impl Slots {
 
     /// Evicts one connection, if one can go.
     pub fn make_room(&self) -> bool {
-        self.evict_one(&mut lock(&self.table))
+        self.evict_one(&lock(&self.table), Doing::Idle)
+    }
+
+    /// Evicts one connection that has a thread, if one can go: whoever is idle has none, or not for long.
+    pub fn free_thread(&self) -> bool {
+        self.evict_one(&lock(&self.table), Doing::Head)
     }
 
     /// Whether the program stops.
@@ -212,18 +212,11 @@ impl Slots {
         }
     }
 
-    /// Evicts the connection that can best go; false if none can.
-    fn evict_one(&self, table: &mut Table) -> bool {
+    /// Evicts the connection that can best go of those that do `least` or more; false if none can.
+    fn evict_one(&self, table: &Table, least: Doing) -> bool {
         // A connection may change its state as we look; then the next look finds it elsewhere.
         for _ in 0..8 {
-            let candidate = table
-                .slots
-                .iter()
-                .flatten()
-                .map(|slot| (slot.state.load(Ordering::Relaxed), slot))
-                .filter(|(state, slot)| may_go(*state, slot.now()))
-                .min_by_key(|(state, _)| (state & 3, state >> 2));
-            let Some((state, slot)) = candidate else {
+            let Some((state, slot)) = candidate(table, least) else {
                 return false;
             };
             if slot.evict(state) {
@@ -233,6 +226,15 @@ impl Slots {
         }
         false
     }
+}
+
+/// The connection that can best go of those that do `least` or more, and the state in which it can.
+fn candidate(table: &Table, least: Doing) -> Option<(u64, &Arc<Slot>)> {
+    let slots = table.slots.iter().flatten();
+    slots
+        .map(|slot| (slot.state.load(Ordering::Relaxed), slot))
+        .filter(|(state, slot)| state & 3 >= least as u64 && may_go(*state, slot.now()))
+        .min_by_key(|(state, _)| (state & 3, state >> 2))
 }
 
 /// Whether a connection in this state may be evicted: an answer only when it has stood still.

@@ -1,8 +1,7 @@
 //! Workers: threads that take one task after the other.
 //!
 //! Rules: a task never waits for another one; who finds no idle thread starts one; idle threads end
-//! after a while, but for one, which is there from the start: to start a thread takes as long as a near source
-//! to answer.
+//! after a while, but for one: to start a thread takes as long as a near source to answer.
 //!
 //! Not here: how many tasks there may be.
 
@@ -41,16 +40,18 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// One thread that waits.
+    /// No threads yet.
     pub fn new(name: &'static str) -> Arc<Self> {
-        let workers = Arc::new(Self {
+        Arc::new(Self {
             name,
             state: Mutex::default(),
             told: Condvar::new(),
-        });
-        // Who needs a thread and finds none says so then.
-        let _ = workers.run(Box::new(|| {}));
-        workers
+        })
+    }
+
+    /// Starts a thread that waits, so that the first task finds one. Without it that task starts its own.
+    pub fn stand_by(self: &Arc<Self>) {
+        let _ = self.run(Box::new(|| {}));
     }
 
     /// Runs `task` on a thread of its own. A task that panics takes its thread with it.
@@ -115,6 +116,7 @@ mod tests {
     #[test]
     fn jobs_run_side_by_side_and_threads_serve_again() {
         let workers = Workers::new("test");
+        workers.stand_by();
         let wait_for = |idle| {
             while lock(&workers.state).idle < idle {
                 thread::yield_now();

@@ -56,6 +56,8 @@ mod malformed;
 mod names;
 /// The service scripts, the settings they ship with, the ebuilds, the completion.
 mod packaging;
+/// Many connections, few threads: who waits, who is held up, who is closed.
+mod poller;
 /// Sources that send us elsewhere.
 mod redirect;
 /// Bodies that are relayed and not stored: listings, refused or impossible places, no room.

@@ -185,6 +185,12 @@ impl Daemon {
         super::until(what, || std::fs::read_dir(&tasks).unwrap().all(there));
     }
 
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        std::fs::read_dir(tasks).unwrap().count()
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
