@@ -159,7 +159,11 @@ impl Poller {
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         if !self.slots.may_admit() {
-            return self.rest(PAUSE);
+            return self.rest(if self.slots.stopping() {
+                LONGEST
+            } else {
+                PAUSE
+            });
         }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
@@ -179,9 +183,6 @@ impl Poller {
     fn back_off(&self, cause: &io::Error) {
         if timed_out(cause) || cause.kind() == ErrorKind::ConnectionAborted {
             return;
-        }
-        if self.slots.stopping() {
-            return self.rest(LONGEST);
         }
         let out_of_descriptors = cause
             .raw_os_error()
@@ -248,7 +249,6 @@ impl Poller {
                 return Ok(());
             };
             if why == Why::Wait {
-                log::error!("cannot start a thread: {cause}; raise the limit on processes");
                 tries += 1;
                 if tries < TRIES && self.slots.free_thread() {
                     thread::sleep(PAUSE);

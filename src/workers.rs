@@ -6,12 +6,14 @@
 //! Not here: how many tasks there may be.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::limits::{limits, ms};
 use crate::lock::lock;
+use crate::log;
 
 /// What a thread is to do.
 pub type Task = Box<dyn FnOnce() + Send>;
@@ -23,6 +25,8 @@ pub struct Workers {
     state: Mutex<State>,
     /// Told of each new task.
     told: Condvar,
+    /// Whether the last thread that was wanted could not be had; it is said once.
+    failing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -46,6 +50,7 @@ impl Workers {
             name,
             state: Mutex::default(),
             told: Condvar::new(),
+            failing: AtomicBool::new(false),
         })
     }
 
@@ -71,7 +76,14 @@ impl Workers {
         let thread = thread::Builder::new()
             .name(self.name.into())
             .stack_size(256 * 1024);
-        thread.spawn(move || workers.work(task)).map(drop)
+        let started = thread.spawn(move || workers.work(task));
+        let failing = self.failing.swap(started.is_err(), Ordering::Relaxed);
+        if let Err(cause) = &started
+            && !failing
+        {
+            log::error!("cannot start a thread: {cause}; raise the limit on processes");
+        }
+        started.map(drop)
     }
 
     fn work(&self, mut task: Task) {

@@ -155,12 +155,7 @@ impl Cache {
         drop(transfers);
         match self.workers.run(Box::new(move || turn.run(writer))) {
             Ok(()) => Joined::Following(follower, false),
-            Err(cause) => {
-                log::error!(
-                    "cannot start a thread for {path}: {cause}; raise the limit on processes"
-                );
-                Joined::Failed(FetchError::Busy)
-            }
+            Err(_) => Joined::Failed(FetchError::Busy),
         }
     }
 
