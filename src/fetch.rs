@@ -113,7 +113,7 @@ fn announce(job: &Job, response: &Response, partial: Option<&Partial>, writer: &
     };
     let file = partial.map(|partial| Arc::clone(partial.file()));
     writer.announce(representation, file, Arc::clone(response.stream()));
-    if !response.is_ahead() {
+    if !response.has_content() {
         writer.tell();
     }
 }

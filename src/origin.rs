@@ -104,9 +104,9 @@ impl Response {
         self.wire.stream()
     }
 
-    /// Whether the beginning of the content has come with the head.
-    pub fn is_ahead(&self) -> bool {
-        !self.wire.ahead().is_empty()
+    /// Whether the beginning of the content has surely come with the head: of chunks it may be but half a size.
+    pub fn has_content(&self) -> bool {
+        self.length().is_some() && !self.wire.ahead().is_empty()
     }
 
     /// Sets how long one read of the content may wait.

@@ -47,6 +47,8 @@ pub fn send_content(
                 && let Some(file) = stored(&follower, &part)
             {
                 append(out, file, &part)?;
+                // It needs nothing more: the transfer is not to wait for a slow one.
+                drop(follower);
                 return Ok(outlet.send(out)?);
             }
             outlet.send(out)?;

@@ -28,6 +28,23 @@ fn an_unknown_length_is_chunked_to_1_1_and_stored() {
     );
 }
 
+/// What came behind the head is no content yet: the client must not wait for more of it.
+#[test]
+fn the_head_goes_out_before_the_first_chunk_is_there() {
+    let rig = Rig::with(|setup| setup.limits("look_ms=60000"));
+    let gate = Gate::new();
+    let script = vec![
+        Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5".to_vec()),
+        Step::Wait(gate.clone()),
+        Step::Send(b"\r\nabcde\r\n0\r\n\r\n".to_vec()),
+    ];
+    rig.origin.script("/a.tar", script);
+    let mut client = rig.daemon.begin("/a.tar");
+    assert_eq!(client.head().status, 200);
+    gate.open();
+    assert_eq!(client.rest(), (b"abcde".to_vec(), End::Complete));
+}
+
 #[test]
 fn chunk_extensions_and_trailers_are_skipped() {
     let rig = Rig::start();
