@@ -42,6 +42,8 @@ mod failover;
 mod framing;
 /// Requests that no honest client sends.
 mod hostile;
+/// The order of the rooms in src, and where unsafe code may stand.
+mod house;
 /// Preconditions, ranges and HEAD on a file that is just being received.
 mod in_flight;
 /// `make install` into a directory of its own.

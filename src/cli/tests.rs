@@ -1,13 +1,11 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use super::*;
+use crate::cache::Glob;
+use crate::http::Url;
+use crate::serve::Options;
+use crate::store;
 
 fn parsed(args: &[&str]) -> Result<Command, UsageError> {
     parse(args.iter().map(OsString::from))
@@ -38,10 +36,13 @@ fn defaults() {
     assert_eq!(options.sources, []);
     assert_eq!(options.cache, Path::new("/tmp/package-cache"));
     assert_eq!((options.host.as_str(), options.port), ("localhost", 4000));
-    assert_eq!((options.verbosity, options.syslog), (0, false));
+    assert_eq!((options.level, options.sink), (Level::Notice, Sink::Stderr));
     assert_eq!(options.timeout, Duration::from_secs(30));
-    assert_eq!((options.min_free, options.max_connections), (None, 1024));
-    assert!(options.cache_is_default());
+    assert_eq!(
+        (options.min_free, options.max_connections),
+        (MinFree::Default, 1024)
+    );
+    assert!(store::is_default_root(&options.cache));
     assert_eq!(served(&["--"]), options);
 }
 
@@ -85,11 +86,11 @@ fn every_option_in_both_forms() {
         cache: PathBuf::from("/srv/c"),
         host: String::from("::1"),
         port: 0,
-        verbosity: 1,
-        syslog: true,
+        level: Level::Info,
+        sink: Sink::Syslog,
         revalidate: vec![Glob::parse("*/layout.conf").unwrap()],
         timeout: Duration::from_secs(86_400),
-        min_free: Some(2 << 30),
+        min_free: MinFree::Bytes(2 << 30),
         max_connections: 10_000,
     };
     assert_eq!(served(&apart), expected);
@@ -115,28 +116,24 @@ fn options_repeat() {
     let sources: Vec<_> = options.sources.iter().map(ToString::to_string).collect();
     assert_eq!(sources.len(), 2);
     assert!(sources[0].contains("a.example") && sources[1].contains("b.example"));
-    assert_eq!((options.port, options.verbosity), (2, 4));
+    assert_eq!((options.port, options.level), (2, Level::Debug));
     assert_eq!(options.cache, Path::new("/b"));
     assert_eq!(
-        served(&[format!("-{}", "v".repeat(999)).as_str()]).verbosity,
-        255
+        served(&[format!("-{}", "v".repeat(999)).as_str()]).level,
+        Level::Debug
     );
 }
 
 #[test]
 fn help_and_version_win_over_what_follows() {
-    assert_eq!(parsed(&["--help"]), Ok(Command::Help));
-    assert_eq!(parsed(&["-h"]), Ok(Command::Help));
-    assert_eq!(parsed(&["-vh"]), Ok(Command::Help));
-    assert_eq!(parsed(&["--version"]), Ok(Command::Version));
-    assert_eq!(
-        parsed(&["--port=1", "--help", "--bogus"]),
-        Ok(Command::Help)
-    );
-    assert_eq!(
-        parsed(&["--version", "--help", "cull"]),
-        Ok(Command::Version)
-    );
+    let help = || Ok(Command::Print(help::SERVE.text()));
+    let version = || Ok(Command::Print(help::version()));
+    assert_eq!(parsed(&["--help"]), help());
+    assert_eq!(parsed(&["-h"]), help());
+    assert_eq!(parsed(&["-vh"]), help());
+    assert_eq!(parsed(&["--version"]), version());
+    assert_eq!(parsed(&["--port=1", "--help", "--bogus"]), help());
+    assert_eq!(parsed(&["--version", "--help", "cull"]), version());
     refused(&["--bogus", "--help"]);
     refused(&["--port", "--help"]);
     refused(&["--", "--help"]);
@@ -149,14 +146,20 @@ fn the_default_cache_however_spelt() {
         "/tmp/package-cache/",
         "/tmp//./package-cache",
     ] {
-        assert!(served(&["--cache", path]).cache_is_default(), "{path}");
+        assert!(
+            store::is_default_root(&served(&["--cache", path]).cache),
+            "{path}"
+        );
     }
     for path in [
         "/tmp/package-cache2",
         "tmp/package-cache",
         "/tmp/package-cache/x",
     ] {
-        assert!(!served(&["--cache", path]).cache_is_default(), "{path}");
+        assert!(
+            !store::is_default_root(&served(&["--cache", path]).cache),
+            "{path}"
+        );
     }
 }
 
@@ -223,7 +226,7 @@ fn numbers() {
 #[test]
 fn a_size() {
     assert!(refused(&["--min-free=1.5G"]).contains("--min-free=1.5G: "));
-    assert_eq!(served(&["--min-free", "0"]).min_free, Some(0));
+    assert_eq!(served(&["--min-free", "0"]).min_free, MinFree::Bytes(0));
 }
 
 #[test]
@@ -348,7 +351,7 @@ fn bytes_that_are_not_utf8() {
 
 #[test]
 fn usage_names_every_option_and_fits() {
-    let usage = usage();
+    let usage = help::SERVE.text();
     assert!(usage.lines().all(|line| line.len() <= 80));
     assert!(usage.ends_with('\n') && usage.is_ascii());
     let mut named: Vec<_> = usage
@@ -385,7 +388,7 @@ fn usage_names_every_option_and_fits() {
     }
     let defaults = served(&[]);
     for default in [
-        format!("(default: {})", DEFAULT_CACHE),
+        format!("(default: {})", store::DEFAULT_ROOT),
         format!("(default: {})", defaults.host),
         format!("(default: {})", defaults.port),
         format!("(default: {})", defaults.timeout.as_secs()),
@@ -393,5 +396,5 @@ fn usage_names_every_option_and_fits() {
     ] {
         assert!(usage.contains(&default), "{default}");
     }
-    assert!(version().starts_with("package-cache 1."));
+    assert!(help::version().starts_with("package-cache 1."));
 }

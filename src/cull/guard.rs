@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys;
+use crate::sys::calls as sys;
 
 /// Where hosts keep their programs and settings, and never a cache.
 const SYSTEM: [&str; 15] = [

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::cull::survey::{self, Candidate};
-use crate::sweep;
+use crate::store::walk as sweep;
 
 /// What became of a file that was to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

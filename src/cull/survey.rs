@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use crate::cull::guard;
 use crate::cull::report::Report;
-use crate::sweep::{self, Found};
+use crate::store::walk::{self as sweep, Visited as Found};
 
 /// A file as it was seen; they sort by last use, the least recent first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 //! hold has a text, years outside 0 to 9999 are shown as the nearest end. Reading takes the three
 //! forms to the letter; only the weekday may be the wrong one.
 //!
-//! Not here: the clock.
+//! Not here: reading the clock.
 
 use std::fmt::{self, Display};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A time in seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,6 +34,12 @@ impl HttpDate {
     /// The time so many seconds after the epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
+    }
+
+    /// What a clock says, in whole seconds; the epoch if it stands before that.
+    pub fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
     /// Seconds since the epoch.

@@ -3,14 +3,6 @@
 //! Rules: no input panics; a verdict does not depend on how the bytes were cut into reads; what is
 //! accepted survives being sent and read again. Each test prints its seed, each failure its input.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-#![allow(clippy::print_stdout)]
-
 mod mutants;
 
 use mutants::{Random, mutants};

@@ -22,6 +22,21 @@ pub struct Caps {
     pub target: usize,
 }
 
+impl Caps {
+    /// For a client's head: 16 KiB, 100 lines, a target of 8 KiB.
+    pub const REQUEST: Self = Self {
+        head: 16 * 1024,
+        lines: 100,
+        target: 8 * 1024,
+    };
+    /// For a source's head: CDNs send long ones.
+    pub const RESPONSE: Self = Self {
+        head: 64 * 1024,
+        lines: 200,
+        target: 0,
+    };
+}
+
 /// What the bytes so far amount to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<T> {

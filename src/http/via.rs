@@ -35,6 +35,17 @@ pub fn passed_on(fields: &Fields, own: &str, most: usize) -> Result<Vec<String>,
     }
 }
 
+/// The value to send: entries that are passed on, then our `own` pseudonym's.
+pub fn with_own(passed_on: &[String], own: &str) -> String {
+    let mut value = passed_on.join(", ");
+    if !value.is_empty() {
+        value.push_str(", ");
+    }
+    value.push_str("1.1 ");
+    value.push_str(own);
+    value
+}
+
 /// The pseudonym of an entry `[name/]version pseudonym [comment]`, if it is one of ours.
 fn pseudonym(entry: &[u8]) -> Option<&str> {
     let mut words = entry

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Level, stamped};
-use crate::lock::lock;
+use crate::sys::lock::lock;
 
 /// Lines that wait for stderr, in bytes.
 const WAITING_MOST: usize = 512 * 1024;

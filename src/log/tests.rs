@@ -1,10 +1,3 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,9 +1,3 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
 use super::*;
 
 const NOW: HttpDate = HttpDate(1_795_375_260); // 2026-11-22T19:21:00Z

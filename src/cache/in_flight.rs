@@ -1,0 +1,200 @@
+//! The transfers that run, and whose turn is next: collapsed forwarding.
+//!
+//! Rules: requests for one missing file share one transfer, which outlives them; `transfers` run at a
+//! time, a further one waits its turn, and one that nobody reads gives way to it. The table's lock is
+//! never held over network I/O.
+//!
+//! Not here: what a transfer does (`transfer`).
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::Cache;
+use crate::log;
+use crate::net::clients::Client;
+use crate::store::{CachePath, Lookup};
+use crate::sys::limits::{limits, ms};
+use crate::sys::lock::lock;
+use crate::transfer::{self, Purpose, Reader, Request, Transfer, Writer};
+use crate::upstream::Failure;
+
+/// The table of transfers.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    /// Those of files to store, by path. A later one takes the place of one that nobody can join any more.
+    shared: HashMap<CachePath, Arc<Transfer>>,
+    /// All that run, relays included.
+    running: Vec<Arc<Transfer>>,
+}
+
+impl InFlight {
+    /// A reader of the transfer that fetches the same for all, if there is one. A mere check says nothing to
+    /// whoever holds another file than was asked about, or none.
+    pub(super) fn join(&self, request: &Request) -> Option<Reader> {
+        let shared = self.shared.get(&request.path)?;
+        let fits = shared.serves_all() || request.held_etag() == shared.request().held_etag();
+        if fits && request.purpose == Purpose::Store {
+            shared.join()
+        } else {
+            None
+        }
+    }
+}
+
+/// What became of the wish to read a transfer.
+pub(super) enum Joined {
+    /// A reader, and whether another request began the transfer.
+    Reading(Reader, bool),
+    /// It has ended just now: look again.
+    Ended,
+    /// There is none.
+    Failed(Failure),
+}
+
+impl Cache {
+    /// Joins the transfer of what `request` wants, or starts one when its turn comes before `deadline`.
+    pub(super) fn join_or_start(
+        self: &Arc<Self>,
+        request: Request,
+        client: &Client,
+        deadline: Instant,
+    ) -> Joined {
+        let mut look = Instant::now() + ms(limits().look_ms);
+        let mut in_flight = lock(&self.in_flight);
+        loop {
+            if let Some(reader) = in_flight.join(&request) {
+                return Joined::Reading(reader, true);
+            }
+            if self.has_ended(&request) {
+                return Joined::Ended;
+            }
+            if in_flight.running.len() as u64 >= limits().transfers {
+                let Some(again) = self.wait_turn(in_flight, deadline) else {
+                    return Joined::Failed(Failure::Busy);
+                };
+                in_flight = again;
+                if look <= Instant::now() {
+                    if client.is_evicted() || client.has_closed() {
+                        return Joined::Failed(Failure::Busy);
+                    }
+                    look = Instant::now() + ms(limits().look_ms);
+                }
+                continue;
+            }
+            return self.start(request, in_flight);
+        }
+    }
+
+    /// Whether a transfer of it has ended since the cache was looked at.
+    fn has_ended(&self, request: &Request) -> bool {
+        let path = &request.path;
+        match (request.purpose, &request.held) {
+            (Purpose::Store, None) => matches!(self.store.find(path), Lookup::Hit(_)),
+            (Purpose::Store, Some(held)) => {
+                let said = self.store.freshness().validation(path, &held.etag);
+                said.is_some() || self.is_replaced(path, &held.etag)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the file with this entity tag is no longer the one that is stored at `path`.
+    fn is_replaced(&self, path: &CachePath, etag: &str) -> bool {
+        match self.store.find(path) {
+            Lookup::Hit(stored) => stored.etag() != etag,
+            Lookup::Miss => true,
+            _ => false,
+        }
+    }
+
+    /// Waits until a transfer has ended; one that nobody reads is ended for it.
+    fn wait_turn<'a>(
+        &'a self,
+        in_flight: MutexGuard<'a, InFlight>,
+        deadline: Instant,
+    ) -> Option<MutexGuard<'a, InFlight>> {
+        let left = deadline.checked_duration_since(Instant::now())?;
+        let _ = in_flight
+            .running
+            .iter()
+            .find(|transfer| transfer.give_way());
+        // A reader that leaves does not tell: look again soon.
+        let patience = left.min(ms(limits().turn_look_ms));
+        Some(self.ended.wait(in_flight, patience))
+    }
+
+    /// Waits until what has been received is published, but not longer than `grace`.
+    pub fn settle(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        let mut in_flight = lock(&self.in_flight);
+        while in_flight
+            .running
+            .iter()
+            .any(|running| running.is_received())
+        {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            in_flight = self.ended.wait(in_flight, left);
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        request: Request,
+        mut in_flight: MutexGuard<'_, InFlight>,
+    ) -> Joined {
+        let path = request.path.clone();
+        let shared = request.purpose == Purpose::Store;
+        let (transfer, writer) = Transfer::new(request);
+        let Some(reader) = transfer.join() else {
+            return Joined::Failed(Failure::Broken);
+        };
+        let turn = Turn {
+            cache: Arc::clone(self),
+            transfer: Arc::clone(&transfer),
+        };
+        if shared {
+            in_flight.shared.insert(path, Arc::clone(&transfer));
+        }
+        in_flight.running.push(transfer);
+        drop(in_flight);
+        match self.threads.run(Box::new(move || turn.run(writer))) {
+            Ok(()) => Joined::Reading(reader, false),
+            Err(_) => Joined::Failed(Failure::Busy),
+        }
+    }
+}
+
+/// A transfer's turn among those that run; dropped, it is the next one's.
+struct Turn {
+    cache: Arc<Cache>,
+    transfer: Arc<Transfer>,
+}
+
+impl Turn {
+    fn run(&self, writer: Writer) {
+        let (cache, request) = (&*self.cache, self.transfer.request());
+        let run = || transfer::fetch(&cache.store, &cache.upstream, request, writer);
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            log::error!(
+                "the transfer of {} panicked; its clients were cut off",
+                request.path
+            );
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut in_flight = lock(&self.cache.in_flight);
+        let others = |other: &Arc<Transfer>| !Arc::ptr_eq(other, &self.transfer);
+        in_flight.running.retain(others);
+        in_flight.shared.retain(|_, shared| others(shared));
+        drop(in_flight);
+        self.cache.ended.ring();
+    }
+}

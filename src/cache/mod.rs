@@ -1,0 +1,284 @@
+//! Cache: where the content for a request is.
+//!
+//! Rules: `stored` never waits and takes no lock, so that whoever serves many connections may call it;
+//! `fetch` may wait for a turn, a transfer or a source; sources are asked only for what is not stored, or
+//! may have changed.
+//!
+//! Not here: which requests share a transfer (`in_flight`), files that may have changed at their source
+//! (`revalidate`), the response (`serve::response`).
+
+mod in_flight;
+mod patterns;
+mod revalidate;
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::http::range::ContentRange;
+use crate::http::{CacheStatus, Forward, Method, RequestHead, ResponseHead, StatusCode, via};
+use crate::log;
+use crate::net::Threads;
+use crate::net::clients::Client;
+use crate::store::{CachePath, Lookup, Place, Store, Stored};
+use crate::sys::limits::{limits, ms};
+use crate::sys::lock::{Bell, lock};
+use crate::transfer::{Purpose, Reader, Request, compare};
+use crate::upstream::{self, Error, Failure, Upstream};
+use in_flight::{InFlight, Joined};
+
+pub use patterns::Glob;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// The whole head.
+    pub request: &'a RequestHead,
+    /// What its path names.
+    pub place: &'a Place,
+    /// The Via entries to pass on.
+    pub via: &'a [String],
+}
+
+/// What the cache can say of a query without waiting.
+#[derive(Debug)]
+pub enum Sought {
+    /// This is what to serve.
+    Found(Found),
+    /// A stored file that is served only after a source was asked.
+    MayHaveChanged(CachePath, Stored, Forward),
+    /// The sources are to be asked.
+    NotHere(CachePath, Purpose),
+    /// No descriptor is left to open the file.
+    Busy(CachePath, io::Error),
+}
+
+/// Where the content for a query is.
+#[derive(Debug)]
+pub enum Found {
+    /// In the cache.
+    Stored {
+        /// The file.
+        stored: Stored,
+        /// Whether a source had to be asked about it.
+        status: CacheStatus,
+    },
+    /// On its way; `collapsed`: on behalf of an earlier request.
+    InTransfer {
+        /// Reads it.
+        reader: Reader,
+        /// Whether another request began the transfer.
+        collapsed: bool,
+    },
+    /// A source's response to HEAD.
+    Head {
+        /// Its head.
+        head: Box<ResponseHead>,
+        /// Whether it turned out to be a directory.
+        directory: bool,
+    },
+    /// Nowhere.
+    Failed(Failure),
+}
+
+/// The store, the sources and the transfers between them.
+#[derive(Debug)]
+pub struct Cache {
+    store: Arc<Store>,
+    upstream: Upstream,
+    /// Stored files that are served only when a source confirms them.
+    revalidate: Vec<Glob>,
+    /// Our name in Via.
+    pseudonym: String,
+    /// Our entry in Via.
+    via: String,
+    in_flight: Mutex<InFlight>,
+    threads: Arc<Threads>,
+    /// Told when a transfer ends.
+    ended: Bell,
+}
+
+impl Cache {
+    /// A cache over a directory and its sources; paths that match one of `revalidate` change at the
+    /// sources, and `pseudonym` names us in Via.
+    pub fn new(
+        store: Arc<Store>,
+        upstream: Upstream,
+        revalidate: Vec<Glob>,
+        pseudonym: String,
+    ) -> Arc<Self> {
+        let threads = Threads::new("transfer");
+        threads.stand_by();
+        Arc::new(Self {
+            store,
+            upstream,
+            revalidate,
+            via: via::with_own(&[], &pseudonym),
+            pseudonym,
+            in_flight: Mutex::default(),
+            threads,
+            ended: Bell::default(),
+        })
+    }
+
+    /// Our name in Via.
+    pub fn pseudonym(&self) -> &str {
+        &self.pseudonym
+    }
+
+    /// Our entry in Via.
+    pub fn via(&self) -> &str {
+        &self.via
+    }
+
+    /// Seconds since this process stored or validated the file, if it still knows.
+    pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
+        self.store.freshness().age(path, etag)
+    }
+
+    /// What is here for a query; it waits for nothing but the disk.
+    pub fn stored(&self, query: Query<'_>) -> Sought {
+        let path = match query.place {
+            Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
+            Place::Listing(path) => return Sought::NotHere(path.clone(), Purpose::RelayListing),
+            Place::File(path) => path,
+        };
+        match self.store.find(path) {
+            Lookup::Hit(stored) => match self.why_ask(path, &query.request.fields) {
+                None => Sought::Found(Found::Stored {
+                    stored,
+                    status: CacheStatus::Hit,
+                }),
+                Some(why) => self.lately_validated(path, stored, why),
+            },
+            Lookup::Miss => Sought::NotHere(path.clone(), Purpose::Store),
+            Lookup::Directory => Sought::NotHere(path.clone(), Purpose::RelayFile),
+            Lookup::Busy(cause) => Sought::Busy(path.clone(), cause),
+            Lookup::Unusable(cause) => {
+                let root = self.store.root().display();
+                log::warning!("cannot read {root}/{path}: {cause}; relayed from the sources");
+                Sought::NotHere(path.clone(), Purpose::RelayFile)
+            }
+        }
+    }
+
+    /// Finds the content for a query of which `stored` said so much, asking the sources where need be; nothing
+    /// is begun for a `client` that has gone or was evicted.
+    pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
+        let mut looks = 0;
+        loop {
+            let found = match sought {
+                Sought::Found(found) => Some(found),
+                Sought::MayHaveChanged(path, stored, why) => {
+                    self.validate(path, stored, why, query.via, client)
+                }
+                Sought::NotHere(path, purpose) => self.ask_sources(query, path, purpose, client),
+                Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
+            };
+            if let Some(found) = found {
+                return found;
+            }
+            sought = self.stored(query);
+        }
+    }
+
+    /// Joins or starts the transfer of what is not here; none when one has just ended: look again.
+    fn ask_sources(
+        self: &Arc<Self>,
+        query: Query<'_>,
+        path: CachePath,
+        purpose: Purpose,
+        client: &Client,
+    ) -> Option<Found> {
+        let method = query.request.method;
+        let via = via::with_own(query.via, &self.pseudonym);
+        let request = Request::new(method, path, purpose, via);
+        if method == Method::Head {
+            return Some(self.head(&request));
+        }
+        let deadline = Instant::now() + ms(limits().turn_ms);
+        match self.join_or_start(request, client, deadline) {
+            Joined::Reading(reader, collapsed) => Some(Found::InTransfer { reader, collapsed }),
+            Joined::Ended => None,
+            Joined::Failed(failure) => Some(Found::Failed(failure)),
+        }
+    }
+
+    /// HEAD is answered by a running transfer, else by a source; it stores nothing.
+    fn head(&self, request: &Request) -> Found {
+        let joined = lock(&self.in_flight).join(request);
+        if let Some(reader) = joined {
+            return Found::InTransfer {
+                reader,
+                collapsed: true,
+            };
+        }
+        match self.upstream.fetch(&request.upstream) {
+            Ok(response) => {
+                let (head, directory) = (Box::new(response.head.clone()), response.directory);
+                self.upstream.finish(response);
+                Found::Head { head, directory }
+            }
+            Err(failure) => Found::Failed(failure),
+        }
+    }
+
+    /// A part of a transfer's content for one reader alone, from the first source that shows to have
+    /// the same file: same length, same Last-Modified (from the transfer's own source also the same strong
+    /// entity tag), and once more the bytes of `overlap`, which the reader got just before. Without a
+    /// Last-Modified there is no proof. Each `attempt` begins with another source.
+    pub fn part(
+        &self,
+        reader: &Reader,
+        part: Range<u64>,
+        overlap: &[u8],
+        attempt: u64,
+    ) -> Option<upstream::Response> {
+        let same = reader.representation(Duration::ZERO).ok().flatten()?;
+        same.validators.last_modified?;
+        let first = part.start.checked_sub(overlap.len() as u64)?;
+        let last = part.end.checked_sub(1)?;
+        let request = reader.request().upstream.part(first, Some(last));
+        let expected = ContentRange {
+            first,
+            last,
+            complete: same.length,
+        };
+        let mut order = self.upstream.order();
+        let turn = usize::try_from(attempt)
+            .unwrap_or(0)
+            .checked_rem(order.len());
+        order.rotate_left(turn.unwrap_or(0));
+        let answer = self.upstream.first(&order, &request, &mut |response| {
+            let range = response
+                .head
+                .fields
+                .get("Content-Range")
+                .and_then(ContentRange::parse);
+            if response.head.status != StatusCode::PARTIAL_CONTENT {
+                return Err(Error::Status(response.head.status));
+            }
+            if range != Some(expected) {
+                return Err(Error::NotTheFile("a part of another one".to_owned()));
+            }
+            same.validators.check(&response)?;
+            compare(response, 0, overlap)
+        });
+        answer.ok()
+    }
+}
+
+/// Waits a moment for a descriptor: connections that were evicted give theirs back soon. After `busy_ms` in
+/// all the client is asked to come again.
+fn await_descriptor(path: &CachePath, cause: &io::Error, looks: &mut u32) -> Option<Found> {
+    const LOOKS: u32 = 50;
+    *looks += 1;
+    if *looks < LOOKS {
+        thread::sleep(ms(limits().busy_ms) / LOOKS);
+        return None;
+    }
+    log::info!("cannot open {path}: {cause}; the client is asked to come again");
+    Some(Found::Failed(Failure::Busy))
+}

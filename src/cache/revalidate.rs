@@ -1,0 +1,136 @@
+//! Stored files that may have changed at their source.
+//!
+//! Rules: a file that matches `--revalidate`, or that a client wants confirmed, is served only after a
+//! source was asked; one question serves everyone for `share_ms`; a source that has nothing newer costs no
+//! content; when no source says anything of use in time, the stored file is served stale. It is never
+//! removed.
+//!
+//! Not here: what a source's response means (`transfer`), what was said lately (`store::freshness`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::in_flight::Joined;
+use super::{Cache, Found, Sought};
+use crate::http::{CacheStatus, Fields, Forward, StatusCode, cache_control, via};
+use crate::net::clients::Client;
+use crate::store::{CachePath, Stored, Validation};
+use crate::sys::limits::{limits, ms};
+use crate::transfer::{Held, Request};
+use crate::upstream::Failure;
+
+impl Cache {
+    /// Why a stored file is not served unasked, if so. Without sources there is nobody to ask.
+    pub(super) fn why_ask(&self, path: &CachePath, fields: &Fields) -> Option<Forward> {
+        if !self.upstream.has_sources() {
+            None
+        } else if self.changes(path) {
+            Some(Forward::Stale)
+        } else {
+            cache_control::asks_for_validation(fields).then_some(Forward::Request)
+        }
+    }
+
+    /// Whether the administrator said that such files change.
+    fn changes(&self, path: &CachePath) -> bool {
+        let mut globs = self.revalidate.iter();
+        globs.any(|glob| glob.matches(path.as_bytes()))
+    }
+
+    /// The stored file, if what the sources said of it lately still holds.
+    pub(super) fn lately_validated(
+        &self,
+        path: &CachePath,
+        stored: Stored,
+        why: Forward,
+    ) -> Sought {
+        match self.store.freshness().validation(path, &stored.etag()) {
+            Some(said) => {
+                let status = match said {
+                    Validation::Unanswered => CacheStatus::Stale,
+                    _ => CacheStatus::Hit,
+                };
+                Sought::Found(self.serve_as(path, stored, said, status))
+            }
+            None => Sought::MayHaveChanged(path.clone(), stored, why),
+        }
+    }
+
+    /// Asks the sources whether `stored` has changed. None when somebody else's question has ended in
+    /// between: look again.
+    pub(super) fn validate(
+        self: &Arc<Self>,
+        path: CachePath,
+        stored: Stored,
+        why: Forward,
+        via: &[String],
+        client: &Client,
+    ) -> Option<Found> {
+        let etag = stored.etag();
+        let patience = ms(limits().stale_ms);
+        let deadline = Instant::now() + patience;
+        let held = Held {
+            etag: etag.clone(),
+            date: stored.modified.source_date(),
+            why,
+        };
+        let via = via::with_own(via, &self.pseudonym);
+        let request = Request::revalidate(path.clone(), held, via);
+        let freshness = self.store.freshness();
+        let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
+            Joined::Reading(reader, collapsed) => (reader, collapsed),
+            Joined::Ended => return None,
+            Joined::Failed(_) => {
+                let said = Validation::Unanswered;
+                if deadline <= Instant::now() {
+                    freshness.note_validation(&path, &etag, said);
+                }
+                return Some(self.serve_as(&path, stored, said, CacheStatus::Stale));
+            }
+        };
+        // Neither a turn nor another client's question makes anyone wait longer.
+        let until = deadline.min(reader.begun() + patience);
+        let said = match reader.await_head(client, Some(until)) {
+            Ok(Some(_)) => return Some(Found::InTransfer { reader, collapsed }),
+            Ok(None) => {
+                freshness.note_validation(&path, &etag, Validation::Unanswered);
+                Validation::Unanswered
+            }
+            Err(Failure::NotModified) => Validation::Unchanged,
+            Err(Failure::NotFound) => Validation::Gone,
+            Err(Failure::Busy) if client.is_evicted() => {
+                return Some(Found::Failed(Failure::Busy));
+            }
+            Err(_) => Validation::Unanswered,
+        };
+        let status = match said {
+            Validation::Unanswered => CacheStatus::Stale,
+            _ => CacheStatus::Forwarded {
+                why,
+                status: Some(StatusCode::NOT_MODIFIED),
+                stored: false,
+                collapsed,
+            },
+        };
+        Some(self.serve_as(&path, stored, said, status))
+    }
+
+    /// What the client gets. A file that is gone at every source stays gone where the administrator said that it
+    /// changes; elsewhere it is what the cache is for.
+    fn serve_as(
+        &self,
+        path: &CachePath,
+        stored: Stored,
+        said: Validation,
+        status: CacheStatus,
+    ) -> Found {
+        match said {
+            Validation::Gone if self.changes(path) => Found::Failed(Failure::NotFound),
+            Validation::Gone => Found::Stored {
+                stored,
+                status: CacheStatus::Stale,
+            },
+            Validation::Unchanged | Validation::Unanswered => Found::Stored { stored, status },
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What `--help` and `--version` print, and which option a misspelt one was meant to be.
+
+/// How to call the program in one of its two ways.
+pub struct Usage {
+    /// The words before the options.
+    pub program: &'static str,
+    /// The letters that options have, with their long names.
+    letters: &'static [(u8, &'static str)],
+    /// The text of `--help`, and the list of options from which misspelt ones are corrected.
+    text: &'static str,
+}
+
+/// `package-cache`.
+pub const SERVE: Usage = Usage {
+    program: "package-cache",
+    letters: &[(b'v', "verbose"), (b'h', "help")],
+    text: SERVE_TEXT,
+};
+
+/// `package-cache cull`.
+pub const CULL: Usage = Usage {
+    program: "package-cache cull",
+    letters: &[(b'n', "dry-run"), (b'v', "verbose"), (b'h', "help")],
+    text: CULL_TEXT,
+};
+
+const SERVE_TEXT: &str = "\
+Usage: package-cache [OPTIONS]
+       package-cache cull [OPTIONS]
+
+A caching proxy for package downloads: the first request for a file fetches it
+from a source and stores it while streaming it to whoever asked; every later
+request is served from the cache directory.
+
+Options:
+      --source URL         mirror to fetch from, http://host[:port][/path];
+                           repeat for more, tried in the order given
+                           (default: none, every miss is 404)
+      --cache PATH         cache directory, created when missing
+                           (default: /tmp/package-cache)
+      --host HOSTNAME      name or address to listen on (default: localhost)
+      --port INT           port to listen on, 0 picks a free one (default: 4000)
+  -v, --verbose            log requests too; twice: debug (default: warnings)
+      --syslog             log to /dev/log (default: stderr)
+      --revalidate GLOB    files that change at the sources: ask before serving
+                           them; * matches slashes too; repeat for more
+                           (default: none, what is stored is served)
+      --timeout SECONDS    longest silence tolerated from a source, 1 to 86400;
+                           never a limit on a whole transfer (default: 30)
+      --min-free SIZE      free space on the cache's file system below which
+                           files are passed on unstored, such as 256M, 10G or 0
+                           (default: 1 % of it or 256M, the smaller)
+      --max-connections N  clients served at once, 1 to 10000 (default: 1024)
+      --check              validate options, sources, cache and address, create
+                           nothing, print what is wrong, exit (default: serve)
+      --version            print the version and exit
+  -h, --help               print this text and exit
+
+To trim a cache: package-cache cull --help
+Of a repeated option the last one counts; every --source and --revalidate does.
+Sources are asked through the proxy that http_proxy and no_proxy name, if any.
+Exit status: 0 fine, 1 cannot run, 2 usage.
+
+Examples:
+  package-cache --source http://distfiles.gentoo.org/
+  package-cache --host :: --cache /var/cache/package-cache --min-free 10G \\
+      --source http://mirror.example/gentoo --source http://distfiles.gentoo.org
+Clients: GENTOO_MIRRORS=\"http://localhost:4000/\" in /etc/portage/make.conf
+";
+
+const CULL_TEXT: &str = "\
+Usage: package-cache cull [OPTIONS]
+
+Removes files from a cache, those first that were not used for longest, until
+every bound given holds; at least one is needed. What a killed transfer left
+goes too; running transfers stay. Safe while the cache is served.
+
+Options:
+      --cache PATH         cache directory (default: /tmp/package-cache)
+      --unused-for AGE     remove what was not used for so long, such as 12h,
+                           180d, 26w or 1y (default: any age stays)
+      --max-size SIZE      leave files of so much disk space at most, as du
+                           counts it, such as 50G (default: any size stays)
+      --min-free SIZE      leave so much free on the cache's file system; if all
+                           files together are too few for it, none goes for it
+                           (default: free space does not matter)
+  -n, --dry-run            remove nothing, name what would be removed
+  -v, --verbose            name each file that is removed
+  -h, --help               print this text and exit
+
+The time of last use is the access time; the server keeps it, also on noatime
+mounts. Exit status: 0 fine, 1 a bound does not hold or a file could not be
+removed, 2 usage.
+
+Examples:
+  package-cache cull --cache /var/cache/package-cache --unused-for 180d -n
+  package-cache cull --cache /srv/cache --max-size 50G --min-free 5G
+";
+
+/// The line of `--version`.
+pub fn version() -> String {
+    format!("package-cache {}", env!("CARGO_PKG_VERSION"))
+}
+
+impl Usage {
+    /// The text of `--help`.
+    pub fn text(&self) -> String {
+        String::from(self.text)
+    }
+
+    /// The long name of an option's letter.
+    pub fn long(&self, letter: u8) -> Option<&'static str> {
+        let mut letters = self.letters.iter();
+        letters.find(|known| known.0 == letter).map(|known| known.1)
+    }
+
+    /// The option that was probably meant: one that begins so, or is two slips away at most.
+    pub fn nearest(&self, arg: &str) -> Option<&'static str> {
+        let options = || {
+            let lines = self.text.lines();
+            let lines = lines.filter(|line| line.trim_start().starts_with('-'));
+            lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")))
+        };
+        let begun = options().find(|option| arg.len() > 3 && option.starts_with(arg));
+        begun.or_else(|| {
+            let near = options().map(|option| (slips(arg, option), option));
+            near.filter(|&(slips, _)| slips <= 2)
+                .min()
+                .map(|(_, option)| option)
+        })
+    }
+}
+
+/// The Levenshtein distance, one row of the matrix at a time.
+fn slips(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (1..=to.len()).collect();
+    for (above, a) in from.bytes().enumerate() {
+        let (mut diagonal, mut left) = (above, above.saturating_add(1));
+        for (cell, b) in row.iter_mut().zip(to.bytes()) {
+            let replaced = diagonal.saturating_add(usize::from(a != b));
+            diagonal = *cell;
+            left = replaced
+                .min(left.saturating_add(1))
+                .min(cell.saturating_add(1));
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(from.len())
+}

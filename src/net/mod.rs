@@ -1,0 +1,12 @@
+//! Net: connections, threads, and who may have them.
+//!
+//! Not here: what is said on a connection.
+
+mod body;
+pub mod clients;
+mod threads;
+mod wire;
+
+pub use body::Body;
+pub use threads::Threads;
+pub use wire::{HeadError, Pending, Wire, pending, timed_out};

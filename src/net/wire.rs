@@ -1,0 +1,244 @@
+//! Wire: one TCP connection with what was read of it ahead of need.
+//!
+//! Rules: every wait has a limit; bytes that arrived behind a head or a content are kept for whoever
+//! reads next (a pipelined request, the first bytes of a content); no buffer grows beyond its cap.
+//!
+//! Not here: what the bytes mean (`http`), where a content ends (`body`), when to connect or close.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::{Malformed, Parsed};
+
+/// How much is read ahead at a time, in bytes.
+const AHEAD: usize = 16 * 1024;
+
+/// How much is read first from a client, in bytes: most requests are shorter.
+const FIRST_OF_CLIENT: usize = 1024;
+
+/// Why no head could be read.
+#[derive(Debug)]
+pub enum HeadError {
+    /// The peer closed before the first byte.
+    Closed,
+    /// The peer closed in the middle of the head.
+    Cut,
+    /// The head did not arrive in time; `begun` tells whether any byte of it did.
+    Timeout {
+        /// Whether a byte of the head had arrived.
+        begun: bool,
+    },
+    /// The head breaks the grammar or a cap.
+    Malformed(Malformed),
+    /// The connection broke.
+    Io(io::Error),
+}
+
+/// A connection and the bytes read ahead of it.
+#[derive(Debug)]
+pub struct Wire {
+    stream: Arc<TcpStream>,
+    buffer: Vec<u8>,
+    /// Where the unread bytes of `buffer` lie; behind them is room.
+    unread: Range<usize>,
+    /// How much is read first.
+    first: usize,
+    /// The read time-out that the socket has now; zero: not set yet.
+    patience: Duration,
+    /// The write time-out, likewise.
+    send_patience: Duration,
+}
+
+impl Wire {
+    /// A client's connection.
+    pub fn of_client(stream: Arc<TcpStream>) -> Self {
+        Self::new(stream, FIRST_OF_CLIENT)
+    }
+
+    /// A source's connection: a small file comes in one read with its head.
+    pub fn of_source(stream: Arc<TcpStream>) -> Self {
+        Self::new(stream, 2 * AHEAD)
+    }
+
+    fn new(stream: Arc<TcpStream>, first: usize) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            unread: 0..0,
+            first,
+            patience: Duration::ZERO,
+            send_patience: Duration::ZERO,
+        }
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        &self.stream
+    }
+
+    /// What has been read and not used.
+    pub fn ahead(&self) -> &[u8] {
+        self.buffer.get(self.unread.clone()).unwrap_or_default()
+    }
+
+    /// Marks `count` bytes of [`Wire::ahead`] as used.
+    pub fn consume(&mut self, count: usize) {
+        let start = self.unread.start.saturating_add(count);
+        self.unread.start = start.min(self.unread.end);
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        }
+    }
+
+    /// Gives a grown buffer back while nothing is in it: an idle connection costs a small one.
+    pub fn release(&mut self) {
+        if self.unread.is_empty() && self.buffer.len() > FIRST_OF_CLIENT {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Sets how long one read may wait. The socket is told only of a change.
+    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        let patience = patience.max(Duration::from_millis(1));
+        if patience != self.patience {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.patience = patience;
+        }
+        Ok(())
+    }
+
+    /// Sets how long one write may wait, likewise.
+    pub fn set_send_patience(&mut self, patience: Duration) -> io::Result<()> {
+        if patience != self.send_patience {
+            self.stream.set_write_timeout(Some(patience))?;
+            self.send_patience = patience;
+        }
+        Ok(())
+    }
+
+    /// Reads more ahead; 0 at the end of the stream.
+    pub fn fill(&mut self) -> io::Result<usize> {
+        if self.unread.start > 0 {
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        let held = self.unread.end;
+        // Heads are small, and an idle connection waits with this much: later reads take more.
+        let room = if held == 0 { self.first } else { AHEAD };
+        let whole = held.saturating_add(room);
+        if self.buffer.len() < whole {
+            self.buffer.resize(whole, 0);
+        }
+        let space = self.buffer.get_mut(held..).unwrap_or_default();
+        let count = read_once(&self.stream, space)?;
+        self.unread.end = held.saturating_add(count);
+        Ok(count)
+    }
+
+    /// The head that lies ahead, if all of it does.
+    pub fn head_ahead<T>(
+        &mut self,
+        parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
+    ) -> Option<Result<T, Malformed>> {
+        match parse(self.ahead()) {
+            Ok(Parsed::Partial) => None,
+            Ok(Parsed::Complete(head, used)) => {
+                self.consume(used);
+                Some(Ok(head))
+            }
+            Err(malformed) => Some(Err(malformed)),
+        }
+    }
+
+    /// Reads one message head: `idle` for its first byte, then `whole` for all of it.
+    pub fn head<T>(
+        &mut self,
+        idle: Duration,
+        whole: Duration,
+        parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
+    ) -> Result<T, HeadError> {
+        let mut deadline = (!self.ahead().is_empty()).then(|| Instant::now() + whole);
+        loop {
+            if !self.ahead().is_empty()
+                && let Some(head) = self.head_ahead(&parse)
+            {
+                return head.map_err(HeadError::Malformed);
+            }
+            let wait = match deadline {
+                None => idle,
+                Some(at) => match at.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => left,
+                    _ => return Err(HeadError::Timeout { begun: true }),
+                },
+            };
+            self.set_patience(wait).map_err(HeadError::Io)?;
+            match self.fill() {
+                Ok(0) if self.ahead().is_empty() => return Err(HeadError::Closed),
+                Ok(0) => return Err(HeadError::Cut),
+                Ok(_) => deadline = deadline.or_else(|| Some(Instant::now() + whole)),
+                Err(cause) if timed_out(&cause) => {
+                    return Err(HeadError::Timeout {
+                        begun: deadline.is_some(),
+                    });
+                }
+                Err(cause) => return Err(HeadError::Io(cause)),
+            }
+        }
+    }
+
+    /// Reads into `out`: what was read ahead first, else from the socket; 0 at the end of the stream.
+    pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.ahead().is_empty() {
+            return read_once(&self.stream, out);
+        }
+        let count = self.ahead().read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+
+    /// Writes all of `bytes`.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.stream).write_all(bytes)
+    }
+}
+
+/// One read, again when a signal came between.
+fn read_once(mut stream: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(space) {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What a peer has sent that was not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing.
+    Nothing,
+    /// Some bytes.
+    Bytes,
+    /// Its end: it has closed its side, or the connection broke.
+    End,
+}
+
+/// Looks at a connection without waiting and without taking anything.
+pub fn pending(stream: &TcpStream) -> Pending {
+    let looked = stream
+        .set_nonblocking(true)
+        .and_then(|()| stream.peek(&mut [0]));
+    match (looked, stream.set_nonblocking(false)) {
+        (Ok(1..), Ok(())) => Pending::Bytes,
+        (Err(cause), Ok(())) if cause.kind() == ErrorKind::WouldBlock => Pending::Nothing,
+        _ => Pending::End,
+    }
+}
+
+/// Whether a socket's read or write time-out ran out.
+pub fn timed_out(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

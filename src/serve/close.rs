@@ -1,0 +1,111 @@
+//! Close: what comes after a response: the rest of the request, and the end of the connection.
+//!
+//! Rules: what the client still sends is read for a moment before the close, so that it can read our
+//! response (RFC 9112 §9.6); a response that was cut never looks whole.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::content::SendError;
+use super::lead::Lead;
+use crate::http::{Framing, RequestHead};
+use crate::log;
+use crate::net::clients::{Activity, Client};
+use crate::net::{Body, Wire};
+use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
+
+/// What follows a response on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another request.
+    Request,
+    /// The end, after letting the client read what we sent.
+    Close,
+    /// The end that the client asked for; it sends nothing more.
+    Done,
+    /// The end at once: the response was cut short.
+    Cut,
+}
+
+/// Ends a connection short of what its head promised. Where the close itself would look like the end of the
+/// content, it is a `reset`.
+pub fn cut(stream: &TcpStream, address: IpAddr, cause: &SendError, reset: bool) {
+    match cause {
+        SendError::Client(cause) => log::debug!("{address}: client left: {cause}"),
+        SendError::Content(cause) => log::debug!("{address}: cut short: {cause:?}"),
+    }
+    // What a client does not take would stay in the kernel for minutes.
+    let untaken = matches!(cause, SendError::Client(cause) if cause.kind() == ErrorKind::TimedOut);
+    if reset || untaken {
+        let _ = calls::set_reset(stream.as_fd(), true);
+    }
+}
+
+/// Whether the request's content can be read and dropped. A client that waits for 100 may or may not
+/// send it after a final response (RFC 9110 §10.1.1).
+pub fn may_drain(request: &RequestHead, framing: Framing) -> bool {
+    match framing {
+        Framing::None => true,
+        _ if request.fields.get("Expect").is_some() => false,
+        Framing::Length(length) => length <= limits().drain_bytes,
+        Framing::Chunked | Framing::UntilClose => true,
+    }
+}
+
+/// Whether nothing more has come and nothing more is announced.
+pub fn is_over(framing: Framing, wire: &Wire) -> bool {
+    framing == Framing::None && wire.ahead().is_empty()
+}
+
+/// Reads and drops the small content of a request, for `linger_ms` at most; false if it is not small or does
+/// not come.
+pub fn drain(framing: Framing, wire: &mut Wire, client: &Client, lead: &mut Lead) -> bool {
+    let mut body = Body::new(framing);
+    let mut left = limits().drain_bytes;
+    let deadline = Instant::now() + ms(limits().linger_ms);
+    if body.is_done() {
+        return true;
+    }
+    if !client.turn_to(Activity::Head, Instant::now()) || lead.give_up(client.stream()).is_err() {
+        return false;
+    }
+    let mut scrap = [0; 4096];
+    while !body.is_done() {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if wait.is_zero() || wire.set_patience(wait).is_err() {
+            return false;
+        }
+        match body.read(wire, &mut scrap) {
+            Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Reads what the client still sends until it closes, for `linger_ms` at most: a close with unread bytes
+/// would be a reset that can overtake our response (RFC 9112 §9.6).
+pub fn linger(wire: &mut Wire, client: &Client, lead: &mut Lead) {
+    let _ = wire.stream().shutdown(Shutdown::Write);
+    if lead.give_up(client.stream()).is_err() {
+        return;
+    }
+    // It may be evicted: it has its response.
+    client.turn_to(Activity::Idle, Instant::now());
+    let deadline = Instant::now() + ms(limits().linger_ms);
+    let mut left = limits().drain_bytes;
+    loop {
+        wire.consume(usize::MAX);
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if wait.is_zero() || wire.set_patience(wait).is_err() {
+            return;
+        }
+        match wire.fill() {
+            Ok(count @ 1..) if count as u64 <= left => left = left.saturating_sub(count as u64),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Connection: the whole life of a client's socket.
+//!
+//! Read a head, find the content, send the response, decide whether another request may follow.
+//!
+//! Rules: a malformed request is answered and closed; a failure after the head cuts the connection short of
+//! its promised end. Before any wait the thread gives up the lead (`lead`).
+//!
+//! Not here: which response it is (`response`), where the bytes are (`cache`), the end (`close`), who awaits
+//! the next request (`poller`).
+
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::access;
+use super::close::{self, Next};
+use super::content::Content;
+use super::lead::Lead;
+use super::response::{self, Response};
+use super::sender::Sender;
+use crate::cache::{Cache, Query, Sought};
+use crate::http::via::{self, Loop};
+use crate::http::{
+    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version, framing,
+    parse_request,
+};
+use crate::log;
+use crate::net::clients::{Activity, Client};
+use crate::net::{HeadError, Wire, timed_out};
+use crate::store::{CachePath, Place};
+use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
+use crate::upstream::Failure;
+
+/// Where the next request is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Await {
+    /// It is there.
+    Here,
+    /// By whoever leads.
+    Elsewhere,
+    /// Nowhere: the connection is over.
+    Over,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    cache: Arc<Cache>,
+    wire: Wire,
+    client: Client,
+    address: IpAddr,
+    /// When the request was there.
+    begun: Instant,
+    /// When the last response had been sent.
+    moved: Instant,
+}
+
+impl Connection {
+    /// A connection just accepted from `address`.
+    pub fn new(cache: Arc<Cache>, client: Client, address: IpAddr) -> Self {
+        let now = Instant::now();
+        Self {
+            cache,
+            wire: Wire::of_client(Arc::clone(client.stream())),
+            client,
+            address,
+            begun: now,
+            moved: now,
+        }
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        self.wire.stream()
+    }
+
+    /// Since when the next request is awaited.
+    pub fn waits_since(&self) -> Instant {
+        self.moved
+    }
+
+    /// Serves what the client has sent. None when one of both sides has ended the connection; else it waits
+    /// for the next request.
+    pub fn serve(mut self: Box<Self>, lead: &mut Lead) -> Option<Box<Self>> {
+        match self.wire.fill() {
+            Ok(1..) => {}
+            Err(cause) if timed_out(&cause) => return Some(self),
+            _ => return None,
+        }
+        loop {
+            let next = match self.read_head(lead)? {
+                Ok(request) => self.exchange(&request, lead),
+                Err(malformed) => self.refuse(None, Response::malformed(malformed), lead),
+            };
+            match next {
+                Next::Request if !self.wire.ahead().is_empty() => {}
+                Next::Request => match self.await_request(lead) {
+                    Await::Here => {}
+                    Await::Elsewhere => return Some(self),
+                    Await::Over => return None,
+                },
+                Next::Close => {
+                    close::linger(&mut self.wire, &self.client, lead);
+                    return None;
+                }
+                Next::Done | Next::Cut => return None,
+            }
+        }
+    }
+
+    /// Waits for the next request, but not long: a thread is worth more than a connection.
+    fn await_request(&mut self, lead: &mut Lead) -> Await {
+        if !self.client.turn_to(Activity::Idle, self.moved) || self.client.stopping() {
+            return Await::Over;
+        }
+        self.wire.release();
+        if !lead.stays_with(self.wire.stream(), self.client.connections()) {
+            return Await::Elsewhere;
+        }
+        if self.wire.set_patience(ms(limits().stay_ms)).is_err() {
+            return Await::Over;
+        }
+        match self.wire.fill() {
+            Ok(1..) => Await::Here,
+            Err(cause) if timed_out(&cause) => Await::Elsewhere,
+            _ => Await::Over,
+        }
+    }
+
+    /// The next request's head; none when the connection is over.
+    fn read_head(&mut self, lead: &mut Lead) -> Option<Result<RequestHead, Malformed>> {
+        let mut now = Instant::now();
+        let parse = |bytes: &[u8]| parse_request(bytes, &Caps::REQUEST);
+        let head = match self.wire.head_ahead(parse) {
+            Some(head) => head.map_err(HeadError::Malformed),
+            None => {
+                if !self.client.turn_to(Activity::Head, now) {
+                    return None;
+                }
+                lead.give_up(self.client.stream()).ok()?;
+                let whole = ms(limits().head_ms);
+                let head = self.wire.head(whole, whole, parse);
+                now = Instant::now();
+                head
+            }
+        };
+        if !self.client.turn_to(Activity::Response, now) {
+            return None;
+        }
+        self.begun = now;
+        match head {
+            Ok(head) => Some(Ok(head)),
+            Err(HeadError::Malformed(malformed)) => Some(Err(malformed)),
+            Err(HeadError::Timeout { begun: true }) => Some(Err(Malformed::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request head did not end in time",
+            ))),
+            Err(
+                HeadError::Closed | HeadError::Cut | HeadError::Timeout { .. } | HeadError::Io(_),
+            ) => None,
+        }
+    }
+
+    /// One request and its response.
+    fn exchange(&mut self, request: &RequestHead, lead: &mut Lead) -> Next {
+        let framing = match framing::of_request(request) {
+            Ok(framing) => framing,
+            Err(malformed) => {
+                return self.refuse(Some(request), Response::malformed(malformed), lead);
+            }
+        };
+        let response = self.respond(request, lead);
+        let persists = framing::persists(request.version, &request.fields);
+        let reusable = persists
+            && response.head.status != StatusCode::BAD_REQUEST
+            && close::may_drain(request, framing)
+            && !self.client.stopping();
+        match self.send(Some(request), response, reusable, lead) {
+            Next::Request if !close::drain(framing, &mut self.wire, &self.client, lead) => {
+                Next::Close
+            }
+            Next::Close if !persists && close::is_over(framing, &self.wire) => Next::Done,
+            next => next,
+        }
+    }
+
+    /// The response to a well-framed request.
+    fn respond(&self, request: &RequestHead, lead: &mut Lead) -> Response {
+        let (place, via) = match self.check(request) {
+            Ok(checked) => checked,
+            Err(refusal) => return refusal,
+        };
+        let (Place::Listing(path) | Place::File(path)) = &place else {
+            return Response::failure(Failure::NotFound);
+        };
+        let query = Query {
+            request,
+            place: &place,
+            via: &via,
+        };
+        let found = match self.cache.stored(query) {
+            Sought::Found(found) => found,
+            // From here on this thread may wait, and another one leads.
+            sought => match lead.give_up(self.client.stream()) {
+                Ok(()) => self.cache.fetch(query, sought, &self.client),
+                Err(_) => return Response::failure(Failure::Busy),
+            },
+        };
+        response::of_found(&self.cache, request, path, found, &self.client)
+    }
+
+    /// What the request asks for, and the Via entries to pass on; or why it is refused.
+    fn check(&self, request: &RequestHead) -> Result<(Place, Vec<String>), Response> {
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Err(Response::method(request.method));
+        }
+        let mut expects = request.fields.members("Expect");
+        if expects.any(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
+            let why = "only 100-continue can be expected";
+            return Err(Response::text(StatusCode::EXPECTATION_FAILED, why));
+        }
+        let most = usize::try_from(limits().via_hops).unwrap_or(usize::MAX);
+        let looped = |why| Err(Response::text(StatusCode::LOOP_DETECTED, why));
+        let via = match via::passed_on(&request.fields, self.cache.pseudonym(), most) {
+            Ok(via) => via,
+            Err(Loop::Own) => {
+                log::warning!(
+                    "a request came back to us: one of our sources leads to this very cache"
+                );
+                return looped("the request came back to this cache");
+            }
+            Err(Loop::TooMany) => return looped("the request went through too many caches"),
+        };
+        let path = request.target.path();
+        let path = path
+            .ok_or_else(|| Response::malformed(Malformed::bad_request("the target has no path")))?;
+        let place = CachePath::place(path).map_err(Response::malformed)?;
+        Ok((place, via))
+    }
+
+    /// Answers what cannot be served, and closes: nobody knows where the next request would begin.
+    fn refuse(
+        &mut self,
+        request: Option<&RequestHead>,
+        response: Response,
+        lead: &mut Lead,
+    ) -> Next {
+        match self.send(request, response, false, lead) {
+            Next::Cut => Next::Cut,
+            _ => Next::Close,
+        }
+    }
+
+    /// Sends a response and logs it.
+    fn send(
+        &mut self,
+        request: Option<&RequestHead>,
+        mut response: Response,
+        reusable: bool,
+        lead: &mut Lead,
+    ) -> Next {
+        let version = request.map_or(Version::Http11, |request| request.version);
+        // Only the close ends it.
+        let unframed = matches!(response.content, Content::Stream { chunked: false, .. });
+        if request.is_some_and(|request| request.method == Method::Head) {
+            response.content = Content::Empty;
+        }
+        if !response.content.is_small() && lead.give_up(self.client.stream()).is_err() {
+            response = Response::failure(Failure::Busy);
+        }
+        let reusable = reusable && !unframed;
+        self.complete_head(&mut response, version, reusable);
+        let (status, cache_status) = (response.head.status, response.status);
+        let mut out = std::mem::take(&mut lead.buffer);
+        out.clear();
+        let head = response.head.fields.as_bytes().len().saturating_add(64);
+        out.reserve(head.saturating_add(response.content.expected()));
+        response.head.write_to(&mut out);
+        let head = out.len() as u64;
+
+        if unframed {
+            // Until it is whole, whatever closes the connection must not look like its end.
+            let _ = calls::set_reset(self.wire.stream().as_fd(), true);
+        }
+        let mut sender = Sender::new(&self.client, lead, self.begun);
+        let result = response.content.send(&mut out, &mut sender, &self.cache);
+        self.moved = sender.moved();
+        let sent = sender.sent().saturating_sub(head);
+        lead.buffer = out;
+        if log::enabled(log::Level::Info) {
+            let entry = access::Entry {
+                client: self.address,
+                request,
+                status,
+                sent,
+                cache_status,
+            };
+            let took = self.begun.elapsed().as_millis();
+            log::access(format_args!("{entry} {took}ms"));
+        }
+        match result {
+            Ok(()) if reusable => Next::Request,
+            Ok(()) => {
+                if unframed {
+                    let _ = calls::set_reset(self.wire.stream().as_fd(), false);
+                }
+                Next::Close
+            }
+            Err(cause) => {
+                let reset = unframed || version == Version::Http10;
+                close::cut(self.wire.stream(), self.address, &cause, reset);
+                Next::Cut
+            }
+        }
+    }
+
+    /// Adds the fields that every response has.
+    fn complete_head(&self, response: &mut Response, version: Version, reusable: bool) {
+        let fields = &mut response.head.fields;
+        fields.push_checked("Date", HttpDate::of(SystemTime::now()).text());
+        fields.push_checked(
+            "Server",
+            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
+        );
+        fields.push_checked("Via", self.cache.via());
+        if let Some(status) = response.status {
+            match status {
+                CacheStatus::Hit => fields.push_checked("Cache-Status", CacheStatus::HIT),
+                _ => fields.push_fmt("Cache-Status", format_args!("{status}")),
+            }
+        }
+        match (reusable, version) {
+            (false, _) => fields.push_checked("Connection", "close"),
+            (true, Version::Http10) => fields.push_checked("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Content: what follows a response's head, and sending it from memory, a file or a transfer.
+//!
+//! Rules: small content leaves in one write with its head; a file that ends early is no fault of the client's.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::relay::Relay;
+use super::sender::Sender;
+use crate::cache::Cache;
+use crate::log;
+use crate::transfer::{Reader, Ready};
+use crate::upstream::Failure;
+
+/// Content up to this many bytes leaves in one write with its head.
+const SMALL: u64 = 32 * 1024;
+
+/// The content of a response.
+#[derive(Debug)]
+pub enum Content {
+    /// None.
+    Empty,
+    /// A short text.
+    Text(String),
+    /// A part of a file of the cache.
+    File {
+        /// The open file.
+        file: File,
+        /// Which of its bytes.
+        part: Range<u64>,
+    },
+    /// A part of what is being received.
+    Part {
+        /// Reads it.
+        reader: Reader,
+        /// Which of its bytes.
+        part: Range<u64>,
+    },
+    /// All of what is being received, of unknown length.
+    Stream {
+        /// Reads it.
+        reader: Reader,
+        /// Whether the client understands chunks; else the close ends it.
+        chunked: bool,
+    },
+}
+
+/// Why a response was not sent whole.
+#[derive(Debug)]
+pub enum SendError {
+    /// The client has gone, takes nothing, or was evicted.
+    Client(io::Error),
+    /// The content broke off.
+    Content(Failure),
+}
+
+impl From<io::Error> for SendError {
+    fn from(cause: io::Error) -> Self {
+        Self::Client(cause)
+    }
+}
+
+impl Content {
+    /// Whether it leaves in one write with its head, and needs no wait for a transfer.
+    pub fn is_small(&self) -> bool {
+        match self {
+            Self::Empty | Self::Text(_) => true,
+            Self::File { part, .. } => is_small(part),
+            Self::Part { .. } | Self::Stream { .. } => false,
+        }
+    }
+
+    /// How many bytes of it leave in one write with the head, about.
+    pub fn expected(&self) -> usize {
+        match self {
+            Self::File { part, .. } | Self::Part { part, .. } if is_small(part) => {
+                usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Sends the head in `out`, and the content behind it.
+    ///
+    /// # Errors
+    /// When the client has gone or the content broke off; what was sent then ends short of its promise.
+    pub fn send(
+        self,
+        out: &mut Vec<u8>,
+        sender: &mut Sender<'_>,
+        cache: &Cache,
+    ) -> Result<(), SendError> {
+        let small = self.is_small();
+        match self {
+            Self::Empty => sender.send(out)?,
+            Self::Text(text) => {
+                out.extend_from_slice(text.as_bytes());
+                sender.send(out)?;
+            }
+            Self::File { file, part } if small => {
+                append(out, &file, &part)?;
+                sender.send(out)?;
+            }
+            Self::File { file, part } => {
+                sender.send(out)?;
+                sender.send_file(&file, part).map_err(of_file)?;
+            }
+            Self::Part { reader, part } => {
+                if is_small(&part)
+                    && let Some(file) = stored(&reader, &part)
+                {
+                    append(out, file, &part)?;
+                    // It needs nothing more: the transfer is not to wait for a slow client.
+                    drop(reader);
+                    return Ok(sender.send(out)?);
+                }
+                sender.send(out)?;
+                Relay::new(sender, &reader, cache, part.start).part(part)?;
+            }
+            Self::Stream { reader, chunked } => {
+                sender.send(out)?;
+                Relay::new(sender, &reader, cache, 0).stream(chunked)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a part of a file leaves in one write with the head.
+fn is_small(part: &Range<u64>) -> bool {
+    part.end.saturating_sub(part.start) <= SMALL
+}
+
+/// Reads a part of a file behind what is in `out`.
+fn append(out: &mut Vec<u8>, file: &File, part: &Range<u64>) -> Result<(), SendError> {
+    let head = out.len();
+    let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
+    out.resize(head.saturating_add(length), 0);
+    let space = out.get_mut(head..).unwrap_or_default();
+    file.read_exact_at(space, part.start).map_err(of_file)
+}
+
+/// The file that a transfer fills, if it has all of the part already.
+fn stored<'a>(reader: &'a Reader, part: &Range<u64>) -> Option<&'a Arc<File>> {
+    match reader.ready(part.start, Duration::ZERO) {
+        Ok(Ready::File(to)) if to >= part.end => reader.file(),
+        _ => None,
+    }
+}
+
+/// An end of the file before the end of the response is no fault of the client's.
+fn of_file(cause: io::Error) -> SendError {
+    if cause.kind() != ErrorKind::UnexpectedEof {
+        return SendError::Client(cause);
+    }
+    log::error!(
+        "a file of the cache became shorter while it was sent: replace files, never rewrite them"
+    );
+    SendError::Content(Failure::Broken)
+}

@@ -1,0 +1,151 @@
+//! Listener: the listening sockets.
+//!
+//! Rules: `bind` finds out what is wrong, `start` starts the pollers, `stop` ends the accepting alone: what is being
+//! answered goes on.
+//!
+//! Not here: who accepts (`poller`), who makes room at the limit (`net::clients`).
+
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use super::poller::Poller;
+use crate::cache::Cache;
+use crate::log;
+use crate::net::Threads;
+use crate::net::clients::Clients;
+use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
+
+/// Connections that the kernel completes before a poller accepts them.
+const BACKLOG: i32 = 4096;
+
+/// Pollers, at most.
+const POLLERS: i32 = 16;
+
+/// The bound sockets.
+#[derive(Debug)]
+pub struct Listener {
+    sockets: Vec<TcpListener>,
+}
+
+impl Listener {
+    /// Binds every address of `host`. With port 0 the first address chooses and the others take the same.
+    ///
+    /// # Errors
+    /// What cannot be bound, with the remedy; an address family that the host lacks is a warning while
+    /// one address binds.
+    pub fn bind(host: &str, port: u16) -> Result<Self, String> {
+        let addresses = resolve(host, port)?;
+        // Another program may hold the port that the first address chose.
+        let mut last = String::new();
+        for _ in 0..if port == 0 { 10 } else { 1 } {
+            match bind_all(&addresses) {
+                Ok(sockets) => return Ok(Self { sockets }),
+                Err(why) => last = why,
+            }
+        }
+        Err(last)
+    }
+
+    /// The addresses really bound.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// Starts to serve.
+    ///
+    /// # Errors
+    /// When a socket cannot be prepared or no thread can be had.
+    pub fn start(&self, cache: &Arc<Cache>, clients: &Arc<Clients>) -> io::Result<()> {
+        self.sockets.iter().try_for_each(prepare)?;
+        let threads = Threads::new("client");
+        let clones = self.sockets.iter().map(TcpListener::try_clone);
+        let listeners = clones.collect::<io::Result<Arc<[_]>>>()?;
+        // One poller a processor; two, so that a slow disk does not hold everybody up.
+        for _ in 0..calls::get_nprocs().clamp(2, POLLERS) {
+            Poller::start(&listeners, cache, clients, &threads)?;
+        }
+        threads.stand_by();
+        Ok(())
+    }
+
+    /// Takes no more connections.
+    pub fn stop(self) {
+        for listener in self.sockets {
+            let _ = TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    let (mut addresses, six): (Vec<SocketAddr>, Vec<_>) = (literal, port)
+        .to_socket_addrs()
+        .map_err(|cause| {
+            format!(
+                "cannot resolve --host {host}: {cause}; name a host or an address of this machine"
+            )
+        })?
+        .partition(SocketAddr::is_ipv4);
+    addresses.extend(six);
+    addresses.dedup();
+    Ok(addresses)
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut lacking = Vec::new();
+    for address in addresses {
+        let mut address = *address;
+        if let Some(first) = listeners.first().and_then(|first| first.local_addr().ok()) {
+            address.set_port(first.port());
+        }
+        match TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(cause) if is_lacking(&cause) => lacking.push((address, cause)),
+            Err(cause) => return Err(describe(address, &cause)),
+        }
+    }
+    for (address, cause) in &lacking {
+        if listeners.is_empty() {
+            return Err(describe(*address, cause));
+        }
+        log::warning!("not listening on {address}: {cause}");
+    }
+    Ok(listeners)
+}
+
+/// Whether the host has no such address family or address.
+fn is_lacking(cause: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    cause.kind() == ErrorKind::AddrNotAvailable || cause.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn describe(address: SocketAddr, cause: &io::Error) -> String {
+    let remedy = match cause.kind() {
+        ErrorKind::AddrInUse => "choose another --port, or stop what listens there",
+        ErrorKind::PermissionDenied => "choose a --port from 1024 on",
+        _ => "choose another --host or --port",
+    };
+    format!("cannot listen on {address}: {cause}; {remedy}")
+}
+
+/// What accepted sockets inherit from their listener costs no call of their own.
+fn prepare(listener: &TcpListener) -> io::Result<()> {
+    // std listens with a backlog of 128; a burst of connects would be refused.
+    calls::set_backlog(listener.as_fd(), BACKLOG)?;
+    listener.set_nonblocking(true)?;
+    let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
+    socket.set_nodelay(true)?;
+    // A send looks this often whether its client took something: some times within each patience.
+    let look = (limits().send_ms / 30).min(limits().ring_ms / 5);
+    socket.set_write_timeout(Some(ms(look)))
+}

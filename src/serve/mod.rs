@@ -1,0 +1,273 @@
+//! Serve: what the program does when no other command is given, from its options to its end.
+//!
+//! Rules: everything that can be found out beforehand is, and is one line that names the value and the
+//! remedy; `check` finds out the same and makes nothing; at a stop running responses may finish.
+//!
+//! Not here: the exit status (`main`), accepting and serving (`listener`, `poller`, `connection`).
+
+mod access;
+mod close;
+mod connection;
+mod content;
+mod lead;
+mod listener;
+mod poller;
+mod relay;
+mod response;
+mod sender;
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cache::{Cache, Glob};
+use crate::http::{Url, via};
+use crate::log::{self, Level, Sink};
+use crate::net::clients::Clients;
+use crate::store::{self, MinFree, Store, walk};
+use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
+use crate::upstream::{Proxy, Upstream};
+use listener::Listener;
+
+/// Descriptors kept for the cache, the log and the sources beside three per connection.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// What the command line says, defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The mirrors, in the order given.
+    pub sources: Vec<Url>,
+    /// The cache directory.
+    pub cache: PathBuf,
+    /// The name or address to listen on, an IPv6 address without brackets.
+    pub host: String,
+    /// The port to listen on; 0 picks a free one.
+    pub port: u16,
+    /// The least important events that are logged.
+    pub level: Level,
+    /// Where the log goes.
+    pub sink: Sink,
+    /// Paths whose files change at the sources.
+    pub revalidate: Vec<Glob>,
+    /// The longest silence tolerated from a source, 1 to 86,400 s.
+    pub timeout: Duration,
+    /// The free space that storing leaves alone.
+    pub min_free: MinFree,
+    /// Client connections served at once, 1 to 10,000.
+    pub max_connections: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            cache: PathBuf::from(store::DEFAULT_ROOT),
+            host: String::from("localhost"),
+            port: 4000,
+            level: Level::Notice,
+            sink: Sink::Stderr,
+            revalidate: Vec::new(),
+            timeout: Duration::from_secs(30),
+            min_free: MinFree::Default,
+            max_connections: 1024,
+        }
+    }
+}
+
+/// Serves until a signal says stop.
+///
+/// # Errors
+/// Why it cannot run, with the remedy.
+pub fn serve(options: &Options) -> Result<(), String> {
+    logged(options, run)
+}
+
+/// `--check`: validates what serving needs.
+///
+/// # Errors
+/// What is wrong, with the remedy.
+pub fn check(options: &Options) -> Result<(), String> {
+    logged(options, examine)
+}
+
+/// Does something with the log started; why it failed reaches syslog too, if that is the log.
+fn logged(options: &Options, command: fn(&Options) -> Result<(), String>) -> Result<(), String> {
+    // Before any other thread: all of them inherit it.
+    let blocked = calls::block_signals();
+    log::init(options.level, options.sink);
+    let result = blocked
+        .map_err(|cause| format!("cannot block signals: {cause}"))
+        .and_then(|()| command(options));
+    if let Err(why) = &result
+        && options.sink == Sink::Syslog
+    {
+        log::error!("{why}");
+    }
+    log::flush();
+    result
+}
+
+/// Serves until a signal says stop, the log being there.
+fn run(options: &Options) -> Result<(), String> {
+    let proxy = proxy_of_environment()?;
+    let store = Arc::new(open_store(options)?);
+    let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout);
+    let cache = Cache::new(
+        Arc::clone(&store),
+        upstream,
+        options.revalidate.clone(),
+        pseudonym(),
+    );
+    let listener = Listener::bind(&options.host, options.port)?;
+    let clients = Clients::new(connections(options.max_connections));
+    listener
+        .start(&cache, &clients)
+        .map_err(|cause| format!("cannot serve: {cause}"))?;
+    for address in listener.addresses() {
+        log::notice!("listening on http://{address}/");
+    }
+    if options.sources.is_empty() {
+        log::notice!(
+            "no --source: only what is in {} is served",
+            store.root().display()
+        );
+    }
+    sweep_in_background(&store);
+    await_stop(listener, &clients, &cache, &store);
+    Ok(())
+}
+
+/// What `serve` would stumble over, without making anything.
+fn examine(options: &Options) -> Result<(), String> {
+    proxy_of_environment()?;
+    let cache = &options.cache;
+    let unusable = |cause: std::io::Error| unusable(cache, &cause);
+    let dir = match store::check_root(cache, store::is_default_root(&options.cache)) {
+        Ok(()) => cache.as_path(),
+        Err(cause) if is_missing(cache, &cause) => existing_parent(cache).map_err(unusable)?,
+        Err(cause) => return Err(unusable(cause)),
+    };
+    // Without sources nothing is ever stored.
+    if !options.sources.is_empty() || dir != cache {
+        store::check_writable(dir).map_err(unusable)?;
+    }
+    Listener::bind(&options.host, options.port).map(drop)
+}
+
+/// Whether nothing is there, not even a link that leads nowhere.
+fn is_missing(cache: &Path, cause: &std::io::Error) -> bool {
+    cause.kind() == std::io::ErrorKind::NotFound && cache.symlink_metadata().is_err()
+}
+
+/// The directory in which a missing cache directory would be made.
+fn existing_parent(cache: &Path) -> std::io::Result<&Path> {
+    let parent = cache.ancestors().skip(1).find(|dir| dir.exists());
+    let parent = parent.unwrap_or(Path::new("."));
+    if parent.is_dir() {
+        Ok(parent)
+    } else {
+        Err(std::io::ErrorKind::NotADirectory.into())
+    }
+}
+
+fn open_store(options: &Options) -> Result<Store, String> {
+    let private = store::is_default_root(&options.cache);
+    Store::open(&options.cache, private, options.min_free)
+        .map_err(|cause| unusable(&options.cache, &cause))
+}
+
+fn unusable(cache: &Path, cause: &std::io::Error) -> String {
+    // What the kernel refuses, unlike what we refuse, another owner or mode can cure.
+    let remedy = match cause.raw_os_error() {
+        Some(_) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            if cache.exists() {
+                "let the user of this process write to it, or name another with --cache"
+            } else {
+                "make it for the user of this process, or name another with --cache"
+            }
+        }
+        _ => "name another with --cache",
+    };
+    format!(
+        "cannot use the cache directory {}: {cause}; {remedy}",
+        cache.display()
+    )
+}
+
+/// The proxy that the environment names, as curl and the original read it.
+fn proxy_of_environment() -> Result<Proxy, String> {
+    let value = |names: [&str; 2]| names.into_iter().find_map(|name| env::var(name).ok());
+    let http_proxy = value(["http_proxy", "HTTP_PROXY"]);
+    let no_proxy = value(["no_proxy", "NO_PROXY"]);
+    Proxy::new(http_proxy.as_deref(), no_proxy.as_deref()).map_err(|why| {
+        format!(
+            "http_proxy={}: {why}; set http_proxy=http://HOST:PORT or unset it",
+            http_proxy.unwrap_or_default()
+        )
+    })
+}
+
+/// Our name in Via, drawn anew at each start so that chained caches can tell each other apart.
+fn pseudonym() -> String {
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{}{:08x}", via::PREFIX, random & 0xffff_ffff)
+}
+
+/// How many connections the descriptors allow: each may need its socket, a file and a source.
+fn connections(asked: usize) -> usize {
+    let descriptors = calls::raise_descriptor_limit().unwrap_or(1024);
+    let allowed = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 3)
+        .unwrap_or(usize::MAX)
+        .max(16);
+    if allowed < asked {
+        log::warning!(
+            "{allowed} connections at once instead of {asked}: the limit is {descriptors} open files; raise it (ulimit -n) or lower --max-connections"
+        );
+    }
+    asked.min(allowed)
+}
+
+/// Removes what killed processes left, while requests are served already.
+fn sweep_in_background(store: &Arc<Store>) {
+    let store = Arc::clone(store);
+    let thread = thread::Builder::new().name("sweep".into());
+    let spawned = thread.spawn(move || {
+        let swept = walk::sweep(store.root());
+        if swept > 0 {
+            log::info!("swept {swept} leftovers in {}", store.root().display());
+        }
+    });
+    if let Err(cause) = spawned {
+        log::warning!("leftovers of a killed process are not swept: no thread: {cause}");
+    }
+}
+
+/// Waits for a signal, then lets running answers finish; a second signal ends the wait.
+fn await_stop(listener: Listener, clients: &Clients, cache: &Cache, store: &Arc<Store>) {
+    let first = calls::wait_signal();
+    log::notice!("signal {first}: stopping; running answers may finish");
+    let at_once = Arc::clone(store);
+    let second = thread::Builder::new().name("signal".into()).spawn(move || {
+        calls::wait_signal();
+        at_once.abandon();
+        std::process::exit(0);
+    });
+    if let Err(cause) = second {
+        log::warning!("a second signal will not be heard: no thread: {cause}");
+    }
+    let deadline = Instant::now() + ms(limits().grace_ms);
+    // The flag first: a poller that wakes must know why.
+    clients.begin_stop();
+    listener.stop();
+    let left = || deadline.saturating_duration_since(Instant::now());
+    if !clients.drain(left()) {
+        log::warning!("answers that still ran were cut off");
+    }
+    // What is there whole, and lacks but its name, would be fetched again.
+    cache.settle(left());
+    store.abandon();
+}

@@ -1,0 +1,261 @@
+//! Poller: the client connections that wait for their next request, and accepting.
+//!
+//! # Theory
+//!
+//! Some of the connections belong to one poller, and all listening sockets to each. Its epoll set holds the
+//! listeners and the connections that wait; `waiting` holds the latter's state by descriptor. One thread at
+//! a time leads (`lead` says how that changes hands).
+//!
+//! * **A connection is in the set and in `waiting`, or with a thread.** The leader takes it out of `waiting`
+//!   before it serves it; whoever brings it back adds it to the set under the lock of `waiting`, so that the
+//!   leader cannot be told of it before it is there.
+//! * **A descriptor's number may be used again** as soon as its connection is closed. A closed socket leaves the
+//!   set by itself, and an event for a number that is not in `waiting` is none of ours.
+//! * **The listeners are in every poller's set, exclusively**: one connect wakes one leader. When nobody can be
+//!   admitted, or no descriptor is left, they leave the set for a moment: the kernel's backlog keeps the
+//!   connects meanwhile.
+//! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on its way.
+//!
+//! The lock of `waiting` is held for table accesses and epoll_ctl alone.
+//!
+//! Not here: what a connection does (`connection`), who makes room at the limit (`net::clients`).
+
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+use super::lead::{Lead, Post};
+use crate::cache::Cache;
+use crate::log;
+use crate::net::clients::Clients;
+use crate::net::{Threads, timed_out};
+use crate::sys::calls::{OUT_OF_DESCRIPTORS, Poll};
+use crate::sys::limits::{limits, ms};
+use crate::sys::lock::lock;
+
+/// How long nobody is accepted while nobody can be admitted.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long at most after errors of accept(2).
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// How often silent connections are looked for in the time that one may be silent.
+const LOOKS: u32 = 30;
+
+/// Some of the connections, and all listeners.
+#[derive(Debug)]
+pub struct Poller {
+    listeners: Arc<[TcpListener]>,
+    cache: Arc<Cache>,
+    clients: Arc<Clients>,
+    state: Mutex<State>,
+}
+
+/// What only the leader changes, but for connections that come back.
+#[derive(Debug)]
+struct State {
+    /// By descriptor.
+    waiting: Vec<Option<Box<Connection>>>,
+    /// Until when nobody is accepted.
+    resume: Option<Instant>,
+    /// For how long after the last error of accept(2); zero since it worked.
+    pause: Duration,
+    /// When the silent ones were last looked for.
+    looked: Instant,
+}
+
+impl Poller {
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// When a socket cannot be polled or no thread can be had.
+    pub fn start(
+        listeners: &Arc<[TcpListener]>,
+        cache: &Arc<Cache>,
+        clients: &Arc<Clients>,
+        threads: &Arc<Threads>,
+    ) -> io::Result<()> {
+        let poller = Self {
+            listeners: Arc::clone(listeners),
+            cache: Arc::clone(cache),
+            clients: Arc::clone(clients),
+            state: Mutex::new(State {
+                waiting: Vec::new(),
+                resume: None,
+                pause: Duration::ZERO,
+                looked: Instant::now(),
+            }),
+        };
+        let set = Poll::new()?;
+        poller.listen(&set)?;
+        let take_up = Box::new(move |lead: &mut Lead| poller.lead(lead));
+        Post::new(set, clients, threads, take_up).fill()
+    }
+
+    fn listen(&self, set: &Poll) -> io::Result<()> {
+        let mut listeners = self.listeners.iter();
+        listeners.try_for_each(|listener| match set.add(listener.as_fd(), true) {
+            // Left from a try that ended half way.
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+            added => added,
+        })
+    }
+
+    /// Leads until this thread gives up the lead.
+    fn lead(&self, lead: &mut Lead) {
+        while lead.leads() {
+            self.close_silent();
+            match lead.set().wait(self.tick(lead)) {
+                Ok(ready) => {
+                    for socket in ready {
+                        let attend = AssertUnwindSafe(|| self.attend(socket, lead));
+                        if catch_unwind(attend).is_err() {
+                            log::error!("a thread panicked; its connection was closed");
+                        }
+                        if !lead.leads() {
+                            return;
+                        }
+                    }
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => {
+                    log::error!("cannot wait for requests: {cause}");
+                    thread::sleep(LONGEST);
+                }
+            }
+        }
+    }
+
+    /// How long to wait, in milliseconds; -1 while nobody is there.
+    fn tick(&self, lead: &Lead) -> i32 {
+        let resume = lock(&self.state).resume;
+        let wait = match resume.map(|at| at.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) if self.listen(lead.set()).is_ok() => {
+                lock(&self.state).resume = None;
+                Duration::ZERO
+            }
+            Some(left) => left.max(PAUSE),
+            None if self.clients.open() == 0 => return -1,
+            None => ms(limits().idle_ms) / LOOKS,
+        };
+        i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    /// Serves what a socket has.
+    fn attend(&self, socket: RawFd, lead: &mut Lead) {
+        let known = usize::try_from(socket)
+            .ok()
+            .and_then(|at| lock(&self.state).waiting.get_mut(at)?.take());
+        if let Some(connection) = known {
+            return self.serve(connection, true, lead);
+        }
+        let mut listeners = self.listeners.iter();
+        if let Some(listener) = listeners.find(|listener| listener.as_raw_fd() == socket) {
+            self.accept(listener, lead);
+        }
+    }
+
+    fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
+        if !self.clients.may_admit() {
+            let pause = match self.clients.stopping() {
+                true => LONGEST,
+                false => PAUSE,
+            };
+            return self.rest(pause, lead);
+        }
+        let accepted = listener.accept().and_then(|(stream, client)| {
+            stream.set_nonblocking(true)?;
+            Ok((stream, client))
+        });
+        let (stream, client) = match accepted {
+            Ok(accepted) => accepted,
+            Err(cause) => return self.back_off(&cause, lead),
+        };
+        lock(&self.state).pause = Duration::ZERO;
+        let address = client.ip();
+        let client = self.clients.admit(Arc::new(stream));
+        let connection = Connection::new(Arc::clone(&self.cache), client, address);
+        self.serve(Box::new(connection), false, lead);
+    }
+
+    /// After an accept error: frees a descriptor if they are out, and waits a little longer each time.
+    fn back_off(&self, cause: &io::Error, lead: &Lead) {
+        if timed_out(cause) || cause.kind() == ErrorKind::ConnectionAborted {
+            return;
+        }
+        let out_of_descriptors = cause
+            .raw_os_error()
+            .is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code));
+        if out_of_descriptors {
+            self.clients.make_room();
+        }
+        let mut state = lock(&self.state);
+        if state.pause.is_zero() {
+            log::warning!("cannot accept: {cause}; going on");
+        }
+        state.pause = (state.pause * 2).clamp(PAUSE, LONGEST);
+        let pause = state.pause;
+        drop(state);
+        self.rest(pause, lead);
+    }
+
+    /// Accepts nobody for a while.
+    fn rest(&self, pause: Duration, lead: &Lead) {
+        for listener in self.listeners.iter() {
+            let _ = lead.set().remove(listener.as_fd());
+        }
+        lock(&self.state).resume = Some(Instant::now() + pause);
+    }
+
+    /// Serves a connection until it waits again; `polled` tells whether the set has it.
+    fn serve(&self, connection: Box<Connection>, polled: bool, lead: &mut Lead) {
+        if let Some(connection) = connection.serve(lead) {
+            self.keep(connection, polled && lead.leads(), lead);
+        }
+    }
+
+    /// Keeps a connection until it sends something.
+    fn keep(&self, connection: Box<Connection>, polled: bool, lead: &Lead) {
+        let stream = Arc::clone(connection.stream());
+        let Ok(at) = usize::try_from(stream.as_raw_fd()) else {
+            return;
+        };
+        if !lead.leads() && stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        // Under the lock: whoever leads takes it only when the set has it.
+        let mut state = lock(&self.state);
+        if !polled && let Err(cause) = lead.set().add(stream.as_fd(), false) {
+            log::error!("cannot wait for a client: {cause}; its connection is closed");
+            return;
+        }
+        if state.waiting.len() <= at {
+            state.waiting.resize_with(at.saturating_add(1), || None);
+        }
+        if let Some(entry) = state.waiting.get_mut(at) {
+            *entry = Some(connection);
+        }
+    }
+
+    /// Now and then, closes the connections that have been silent for too long.
+    fn close_silent(&self) {
+        let (now, idle) = (Instant::now(), ms(limits().idle_ms));
+        let mut state = lock(&self.state);
+        if now.saturating_duration_since(state.looked) < idle / LOOKS {
+            return;
+        }
+        state.looked = now;
+        let silent = |connection: &mut Box<Connection>| {
+            now.saturating_duration_since(connection.waits_since()) >= idle
+        };
+        let waiting = state.waiting.iter_mut();
+        let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
+        drop(state);
+        drop(over);
+    }
+}

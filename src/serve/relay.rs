@@ -1,0 +1,254 @@
+//! Relay: a transfer's content for one client, and the client's way around the transfer.
+//!
+//! Rules: a failure of the content is told apart from one of the client, for only the first is a
+//! broken promise; a reader whose range lies far ahead of its transfer, or that the transfer has left
+//! behind, gets the rest from a source on its own, with proof that it is the same file: no response ever has
+//! bytes of two.
+
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::time::Instant;
+
+use super::content::SendError;
+use super::sender::Sender;
+use crate::cache::Cache;
+use crate::http::chunked;
+use crate::sys::limits::{limits, ms};
+use crate::transfer::{Reader, Ready};
+use crate::upstream::Failure;
+
+/// How much is read at a time on the way around, in bytes.
+const DETOUR_BLOCK: usize = 32 * 1024;
+
+/// A reader of a transfer, and its way around it.
+pub struct Relay<'a, 's> {
+    sender: &'a mut Sender<'s>,
+    reader: &'a Reader,
+    cache: &'a Cache,
+    /// How often it went around the transfer, or could not.
+    detours: u64,
+    /// Where the part begins that the client gets.
+    start: u64,
+    /// The last bytes sent that were not read from the transfer's file.
+    tail: Vec<u8>,
+    /// Whether the last bytes came around the transfer.
+    strayed: bool,
+}
+
+impl<'a, 's> Relay<'a, 's> {
+    /// Sends what `reader` reads from `start` on.
+    pub fn new(
+        sender: &'a mut Sender<'s>,
+        reader: &'a Reader,
+        cache: &'a Cache,
+        start: u64,
+    ) -> Self {
+        Self {
+            sender,
+            reader,
+            cache,
+            detours: 0,
+            start,
+            tail: Vec::new(),
+            strayed: false,
+        }
+    }
+
+    /// Sends a part of the content, whose length is known.
+    ///
+    /// # Errors
+    /// When the client has gone or the content broke off.
+    pub fn part(&mut self, part: Range<u64>) -> Result<(), SendError> {
+        let mut at = part.start;
+        let mut since = Instant::now();
+        while at < part.end {
+            let count = match self
+                .reader
+                .ready(at, ms(limits().look_ms))
+                .map_err(SendError::Content)?
+            {
+                // The content was announced longer than it is.
+                Ready::End => return Err(SendError::Content(Failure::Broken)),
+                Ready::Later { received } => {
+                    self.look()?;
+                    if received >= at || since.elapsed() < ms(limits().far_ms) {
+                        continue;
+                    }
+                    since = Instant::now();
+                    self.around(at..part.end)?
+                }
+                Ready::Gone => self.must_go_around(at..part.end)?,
+                // What the transfer has must join what came around it.
+                Ready::File(_) if self.strayed && !self.joins(at) => {
+                    return Err(SendError::Content(Failure::Broken));
+                }
+                Ready::Bytes(_) if self.strayed => self.must_go_around(at..part.end)?,
+                ready => self.send(&ready, at, part.end.saturating_sub(at))?,
+            };
+            at = at.saturating_add(count);
+        }
+        Ok(())
+    }
+
+    /// Sends all of the content, whose length is unknown.
+    ///
+    /// # Errors
+    /// As [`Relay::part`].
+    pub fn stream(&mut self, in_chunks: bool) -> Result<(), SendError> {
+        let mut at: u64 = 0;
+        loop {
+            let ready = self
+                .reader
+                .ready(at, ms(limits().look_ms))
+                .map_err(SendError::Content)?;
+            let count = match &ready {
+                Ready::End => break,
+                Ready::Gone => return Err(SendError::Content(Failure::Broken)),
+                Ready::Later { .. } => {
+                    self.look()?;
+                    continue;
+                }
+                ready => ready.count(at),
+            };
+            if in_chunks {
+                let mut frame = Vec::new();
+                chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
+                self.give(&frame)?;
+            }
+            self.send(&ready, at, count)?;
+            if in_chunks {
+                self.give(b"\r\n")?;
+            }
+            at = at.saturating_add(count);
+        }
+        if in_chunks {
+            self.sender.send(chunked::LAST_CHUNK)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is ready, `most` bytes of it; how many.
+    fn send(&mut self, ready: &Ready, at: u64, most: u64) -> Result<u64, SendError> {
+        let count = ready.count(at).min(most);
+        match (ready, self.reader.file()) {
+            (Ready::File(_), Some(file)) => {
+                let (mut from, end) = (at, at.saturating_add(count));
+                while from < end {
+                    let taken = self.sender.send_file_some(file, from..end)?;
+                    from = from.saturating_add(taken as u64);
+                    self.reader.took(self.sender.moved());
+                }
+                self.tail.clear();
+                self.strayed = false;
+            }
+            (Ready::Bytes(bytes), _) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                let bytes = bytes.get(..count).unwrap_or(bytes);
+                self.give(bytes)?;
+                self.remember(bytes);
+            }
+            _ => return Err(SendError::Content(Failure::Broken)),
+        }
+        Ok(count)
+    }
+
+    /// Sends bytes, and tells the transfer whenever the client takes some of them.
+    fn give(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.sender.send_some(bytes)?;
+            self.reader.took(self.sender.moved());
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// A transfer does not keep its turn for a client that has closed its side; that may still read.
+    fn look(&mut self) -> Result<(), SendError> {
+        let client = self.sender.client();
+        if client.is_evicted() {
+            return Err(SendError::Client(ErrorKind::ConnectionAborted.into()));
+        }
+        if client.has_closed() {
+            self.reader.forsake();
+        }
+        Ok(())
+    }
+
+    /// Goes around the transfer where it cannot serve this reader any more.
+    fn must_go_around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
+        match self.around(part)? {
+            0 if self.detours >= limits().attempts => Err(SendError::Content(Failure::Broken)),
+            count => Ok(count),
+        }
+    }
+
+    /// Asks a source for the rest of the part on this client's behalf alone; how many bytes that gave.
+    fn around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
+        if self.detours >= limits().attempts {
+            return Ok(0);
+        }
+        let attempt = self.detours;
+        self.detours = attempt.saturating_add(1);
+        let Some(overlap) = self.overlap(part.start) else {
+            return Ok(0);
+        };
+        self.reader.go_around();
+        let answer = self
+            .cache
+            .part(self.reader, part.clone(), &overlap, attempt);
+        let Some(mut response) = answer else {
+            return Ok(0);
+        };
+        let mut block = vec![0; DETOUR_BLOCK];
+        let mut at = part.start;
+        while at < part.end {
+            // A source may send more than its range: that would pass for the next answer.
+            let most = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let most = most.min(block.len());
+            let count = match response.read(block.get_mut(..most).unwrap_or_default()) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => count,
+            };
+            let bytes = block.get(..count).unwrap_or_default();
+            self.sender.send(bytes)?;
+            self.remember(bytes);
+            self.strayed = true;
+            at = at.saturating_add(count as u64);
+        }
+        Ok(at.saturating_sub(part.start))
+    }
+
+    /// What was sent just before `at`, as far as a proof wants it.
+    fn overlap(&self, at: u64) -> Option<Vec<u8>> {
+        let sent = at.saturating_sub(self.start).min(limits().overlap_bytes);
+        let mut overlap = vec![0; usize::try_from(sent).ok()?];
+        let from_file = overlap.len().saturating_sub(self.tail.len());
+        let (file_part, tail_part) = overlap.split_at_mut_checked(from_file)?;
+        if !file_part.is_empty() {
+            let file = self.reader.file()?;
+            file.read_exact_at(file_part, at.saturating_sub(sent))
+                .ok()?;
+        }
+        let skip = self.tail.len().saturating_sub(tail_part.len());
+        tail_part.copy_from_slice(self.tail.get(skip..)?);
+        Some(overlap)
+    }
+
+    /// Whether the transfer's file has before `at` what was sent last.
+    fn joins(&self, at: u64) -> bool {
+        let mut same = vec![0; self.tail.len()];
+        let start = at.saturating_sub(self.tail.len() as u64);
+        let read = self
+            .reader
+            .file()
+            .map(|file| file.read_exact_at(&mut same, start));
+        matches!(read, Some(Ok(()))) && same == self.tail
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        let most = usize::try_from(limits().overlap_bytes).unwrap_or(usize::MAX);
+        self.tail.drain(..self.tail.len().saturating_sub(most));
+    }
+}

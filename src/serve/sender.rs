@@ -1,0 +1,201 @@
+//! Sender: sending to one client, for as long as it takes something.
+//!
+//! Rules: a client that takes no byte for `send_ms` is given up, a slow one never. What it took is
+//! counted by what its side has acknowledged: a large send buffer may stay full for minutes
+//! while a slow reader drains it.
+//!
+//! Theory: the thread that leads sends on a socket that does not block, so a full buffer gives up the lead;
+//! from then on a write waits for the time-out that the socket inherited from its listener, and looks again.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::net::TcpStream;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use super::lead::Lead;
+use crate::net::clients::{Activity, Client};
+use crate::net::timed_out;
+use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
+
+/// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
+/// make progress often, a fast one costs few calls.
+const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
+
+/// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes.
+const FIRST_PIECE: usize = 128 * 1024;
+
+/// The sending side of a connection, for one response.
+pub struct Sender<'a> {
+    client: &'a Client,
+    lead: &'a mut Lead,
+    /// Bytes that the kernel has taken for this response.
+    sent: u64,
+    /// How many of them were acknowledged when last asked, and since when.
+    acknowledged: i64,
+    moved: Instant,
+    piece: usize,
+}
+
+impl<'a> Sender<'a> {
+    /// Sends to `client` from `now` on.
+    pub fn new(client: &'a Client, lead: &'a mut Lead, now: Instant) -> Self {
+        Self {
+            client,
+            lead,
+            sent: 0,
+            acknowledged: i64::MIN,
+            moved: now,
+            piece: FIRST_PIECE,
+        }
+    }
+
+    /// When the client last took something.
+    pub fn moved(&self) -> Instant {
+        self.moved
+    }
+
+    /// Bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends all of `bytes`.
+    ///
+    /// # Errors
+    /// When the client has gone or takes nothing.
+    pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.send_some(bytes)?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Sends as much of `bytes` as the client takes without a long wait; none after a time-out.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stream().write(bytes) {
+            Ok(count) => self.progress(count).map(|()| count),
+            Err(cause) => self.endure(cause).map(|()| 0),
+        }
+    }
+
+    /// Sends a part of a file.
+    ///
+    /// # Errors
+    /// As [`Sender::send`]; `UnexpectedEof` when the file ends before the part does.
+    pub fn send_file(&mut self, file: &File, part: Range<u64>) -> io::Result<()> {
+        let mut at = part.start;
+        while at < part.end {
+            let count = self.send_file_some(file, at..part.end)?;
+            at = at.saturating_add(count as u64);
+        }
+        Ok(())
+    }
+
+    /// Sends as much of a part of a file as the client takes without a long wait; none after a time-out.
+    ///
+    /// # Errors
+    /// As [`Sender::send_file`].
+    pub fn send_file_some(&mut self, file: &File, part: Range<u64>) -> io::Result<usize> {
+        let at = part.start;
+        let left = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let begun = Instant::now();
+        let most = left.min(self.piece);
+        match calls::send_file(self.stream().as_fd(), file.as_fd(), at, most) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.pace(begun.elapsed());
+                self.progress(count).map(|()| count)
+            }
+            // A file system that cannot splice.
+            Err(cause) if cause.kind() == ErrorKind::InvalidInput => self.copy(file, at, left),
+            Err(cause) => self.endure(cause).map(|()| 0),
+        }
+    }
+
+    /// The client that it sends to.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.client.stream()
+    }
+
+    fn copy(&mut self, file: &File, at: u64, most: usize) -> io::Result<usize> {
+        let mut block = vec![0; most.min(FIRST_PIECE)];
+        let count = file.read_at(&mut block, at)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.send_some(block.get(..count).unwrap_or_default())
+    }
+
+    fn pace(&mut self, took: Duration) {
+        self.piece = if took > Duration::from_millis(500) {
+            SEND_PIECE.start
+        } else {
+            self.piece.saturating_mul(2).min(SEND_PIECE.end)
+        };
+    }
+
+    fn progress(&mut self, count: usize) -> io::Result<()> {
+        self.sent = self.sent.saturating_add(count as u64);
+        self.moved = Instant::now();
+        self.hold()
+    }
+
+    /// Notes the progress; an error if the client was evicted.
+    fn hold(&self) -> io::Result<()> {
+        if self.client.turn_to(Activity::Response, self.moved) {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                ErrorKind::ConnectionAborted,
+                "it makes room for another connection",
+            ))
+        }
+    }
+
+    /// After an error: nothing, if it was but a time-out and the client took something lately.
+    fn endure(&mut self, cause: io::Error) -> io::Result<()> {
+        if cause.kind() == ErrorKind::Interrupted {
+            return Ok(());
+        }
+        if !timed_out(&cause) {
+            return Err(cause);
+        }
+        if self.client.is_evicted() {
+            return self.hold();
+        }
+        if self.lead.leads() {
+            return self.lead.give_up(self.client.stream());
+        }
+        let waiting = i64::try_from(calls::unsent(self.stream().as_fd())?).unwrap_or(i64::MAX);
+        let acknowledged = i64::try_from(self.sent)
+            .unwrap_or(i64::MAX)
+            .saturating_sub(waiting);
+        if acknowledged > self.acknowledged {
+            // The first look has nothing to compare with; the clock runs since the last byte sent.
+            if self.acknowledged != i64::MIN {
+                self.moved = Instant::now();
+                self.hold()?;
+            }
+            self.acknowledged = acknowledged;
+        }
+        if self.moved.elapsed() >= ms(limits().send_ms) {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "the client takes nothing",
+            ));
+        }
+        Ok(())
+    }
+}

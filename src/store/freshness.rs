@@ -1,0 +1,159 @@
+//! Freshness: what this process knows of its files beside what the file system keeps.
+//!
+//! Rules: two tables. When a file was stored or validated, for the Age field (RFC 9111 §5.1); and what the
+//! sources lately said of a stored file that may have changed, which holds for everybody for `share_ms`,
+//! so that a burst asks once. Both hold for one file, by its path and entity tag, not for another that has
+//! taken its name. They are fixed tables of hashes: memory does not grow with the number of files, and a
+//! hit takes no lock. A newer entry may push an older one out: then an Age is omitted, and a question is
+//! asked once more.
+//!
+//! Not here: asking (`transfer::fetch`), and which files are asked about (`cache::revalidate`).
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::CachePath;
+use crate::log;
+use crate::sys::limits::limits;
+
+/// Entries of one table.
+const ENTRIES: usize = 4096;
+
+/// The bits of an entry that tell when it was noted; 0: never.
+const SECONDS: u64 = 0xffff_ffff;
+
+/// What the sources said of a stored file that may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Validation {
+    /// What is stored is what the source has.
+    Unchanged,
+    /// Every source says that there is no such file.
+    Gone,
+    /// No source said anything of use in time.
+    Unanswered,
+}
+
+impl Validation {
+    /// All, those that outrank others of the same second first.
+    const ALL: [Self; 3] = [Self::Unchanged, Self::Gone, Self::Unanswered];
+}
+
+/// Both tables.
+#[derive(Debug, Default)]
+pub struct Freshness {
+    fresh: Times,
+    validated: Times,
+}
+
+impl Freshness {
+    /// Notes that the file at `path` with this entity tag was just stored or validated.
+    pub fn note_fresh(&self, path: &CachePath, etag: &str) {
+        self.fresh.note(&(path, etag));
+    }
+
+    /// Seconds since that was noted, if it is still known.
+    pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
+        self.fresh.age(&(path, etag))
+    }
+
+    /// Notes what the sources said of the file at `path` with this entity tag. What an administrator should
+    /// know is a warning, one for all who wait.
+    pub fn note_validation(&self, path: &CachePath, etag: &str, said: Validation) {
+        let before = self.validated.note(&(path, etag, said));
+        if before.is_some_and(is_recent) {
+            return;
+        }
+        match said {
+            Validation::Unchanged => {}
+            Validation::Gone => {
+                log::warning!("no source has {path} any more: the stored file is kept");
+            }
+            Validation::Unanswered => log::warning!(
+                "no source could be asked about {path}: the stored file is served as it is"
+            ),
+        }
+    }
+
+    /// What the sources said of this file, if that still holds.
+    pub fn validation(&self, path: &CachePath, etag: &str) -> Option<Validation> {
+        let known = Validation::ALL.into_iter().filter_map(|said| {
+            let seconds = self.validated.age(&(path, etag, said))?;
+            is_recent(seconds).then_some((seconds, said))
+        });
+        known
+            .min_by_key(|(seconds, _)| *seconds)
+            .map(|(_, said)| said)
+    }
+}
+
+/// Whether what was said so many seconds ago still holds.
+fn is_recent(seconds: u64) -> bool {
+    seconds.saturating_mul(1000) < limits().share_ms
+}
+
+/// When things were noted.
+#[derive(Debug)]
+struct Times {
+    random: RandomState,
+    start: Instant,
+    /// The upper half of an entry is a hash, the lower a second.
+    entries: Box<[AtomicU64]>,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            random: RandomState::new(),
+            start: Instant::now(),
+            entries: (0..ENTRIES).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl Times {
+    /// Notes that something has just been so; the seconds since it was noted before, if that is still known.
+    fn note(&self, what: &impl Hash) -> Option<u64> {
+        let hash = self.random.hash_one(what);
+        let entry = hash & !SECONDS | self.now().min(SECONDS);
+        let before = self.entry(hash)?.swap(entry, Ordering::Relaxed);
+        self.since(before, hash)
+    }
+
+    /// Seconds since it was noted, if it is still known.
+    fn age(&self, what: &impl Hash) -> Option<u64> {
+        let hash = self.random.hash_one(what);
+        self.since(self.entry(hash)?.load(Ordering::Relaxed), hash)
+    }
+
+    fn since(&self, entry: u64, hash: u64) -> Option<u64> {
+        let known = entry & SECONDS != 0 && entry & !SECONDS == hash & !SECONDS;
+        known.then(|| self.now().saturating_sub(entry & SECONDS))
+    }
+
+    /// The second of this process's life, from 1.
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_secs() + 1
+    }
+
+    fn entry(&self, hash: u64) -> Option<&AtomicU64> {
+        usize::try_from(hash)
+            .ok()
+            .and_then(|hash| self.entries.get(hash % ENTRIES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_has_an_age_and_other_things_have_none() {
+        let times = Times::default();
+        assert_eq!(times.age(&("a.tar.gz", "\"1-2\"")), None);
+        assert_eq!(times.note(&("a.tar.gz", "\"1-2\"")), None);
+        assert_eq!(times.age(&("a.tar.gz", "\"1-2\"")), Some(0));
+        assert_eq!(times.note(&("a.tar.gz", "\"1-2\"")), Some(0));
+        assert_eq!(times.age(&("a.tar.gz", "\"1-3\"")), None);
+    }
+}

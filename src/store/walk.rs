@@ -1,0 +1,127 @@
+//! Walking the cache directory, and sweeping what killed processes left in it.
+//!
+//! Rules: a linked directory is entered once (by device and inode); a partial is unlinked only under
+//! its lock, so that a living process keeps its own; a link or what it points to is never removed.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::path::RESERVED;
+use crate::log;
+
+/// What a walk comes upon.
+#[derive(Debug)]
+pub enum Visited<'a> {
+    /// An entry that is not a directory, nor a link to one.
+    Entry(&'a DirEntry),
+    /// A path that cannot be read, or may not be entered, and why.
+    Closed(&'a Path, io::Error),
+}
+
+/// Calls `visit` with all that is below `root`, in no order; `admit` may refuse a directory.
+pub fn walk(
+    root: &Path,
+    admit: &dyn Fn(&Path, &Metadata) -> io::Result<()>,
+    visit: &mut dyn FnMut(Visited<'_>),
+) {
+    let mut entered = HashSet::new();
+    let mut left = vec![root.to_path_buf()];
+    while let Some(dir) = left.pop() {
+        let entries = fs::metadata(&dir).and_then(|of| {
+            if !entered.insert((of.dev(), of.ino())) {
+                return Ok(None);
+            }
+            admit(&dir, &of)?;
+            fs::read_dir(&dir).map(Some)
+        });
+        match entries {
+            Ok(None) => {}
+            Ok(Some(entries)) => visit_entries(&dir, entries, &mut left, visit),
+            // A transfer that failed may have removed it.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => visit(Visited::Closed(&dir, cause)),
+        }
+    }
+}
+
+fn visit_entries(
+    dir: &Path,
+    entries: fs::ReadDir,
+    left: &mut Vec<PathBuf>,
+    visit: &mut dyn FnMut(Visited<'_>),
+) {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(cause) => {
+                visit(Visited::Closed(dir, cause));
+                continue;
+            }
+        };
+        let linked_dir = |of: fs::FileType| of.is_symlink() && entry.path().is_dir();
+        match entry.file_type() {
+            Ok(of) if of.is_dir() || linked_dir(of) => left.push(entry.path()),
+            _ => visit(Visited::Entry(&entry)),
+        }
+    }
+}
+
+/// Unlinks the partials below `root` that no living process has locked; how many.
+pub fn sweep(root: &Path) -> usize {
+    let mut swept: usize = 0;
+    walk(root, &|_, _| Ok(()), &mut |visited| match visited {
+        Visited::Entry(entry) => {
+            if is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false) {
+                swept = swept.saturating_add(1);
+            }
+        }
+        Visited::Closed(dir, cause) => {
+            log::warning!("cannot read the directory {}: {cause}", dir.display());
+        }
+    });
+    swept
+}
+
+/// Whether the name is one that partials bear.
+pub fn is_partial(name: &OsStr) -> bool {
+    let random = name
+        .as_bytes()
+        .strip_prefix(RESERVED)
+        .and_then(|rest| rest.strip_prefix(b"-"))
+        .and_then(|rest| rest.strip_suffix(b".part"));
+    random.is_some_and(|hex| {
+        hex.len() == 16
+            && hex
+                .iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Unlinks one partial under its lock; false while a process holds it.
+///
+/// # Errors
+/// What the file system says.
+pub fn remove_dead(path: &Path) -> io::Result<bool> {
+    let Some(_locked) = lock_dead(path)? else {
+        return Ok(false);
+    };
+    fs::remove_file(path)?;
+    Ok(true)
+}
+
+/// A partial that no living process holds, open and locked.
+///
+/// # Errors
+/// What the file system says.
+pub fn lock_dead(path: &Path) -> io::Result<Option<File>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}

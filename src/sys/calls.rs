@@ -1,0 +1,199 @@
+//! The few system calls that std links but does not offer: the only unsafe code of the program.
+//!
+//! Rules: one small safe function per call, each `unsafe` block with its SAFETY note; numbers and
+//! layouts are those that glibc and musl share on 64-bit Linux, but for the architectures refused here.
+//!
+//! Not here: policy. Which limits, signals or sizes are wanted is the callers' business.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_char, c_int, c_uint, c_ulong};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd as Fd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+#[cfg(any(target_arch = "mips64", target_arch = "sparc64"))]
+compile_error!("sys/calls.rs does not know this architecture's numbers of signals and options");
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("sys/calls.rs knows the system calls of 64-bit Linux only");
+
+/// ENFILE and EMFILE: no descriptor is left in the system, in this process.
+pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
+/// The open(2) flag that keeps a FIFO or device from blocking the open.
+pub const O_NONBLOCK: i32 = 0o4000;
+/// The open(2) flags that make, in a directory, a file that never gets a name.
+pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
+
+const OTHER_FLAGS: bool = cfg!(any(target_arch = "aarch64", target_arch = "powerpc64"));
+const O_DIRECTORY: i32 = if OTHER_FLAGS { 0o40_000 } else { 0o200_000 };
+const SIGXFSZ: c_int = 25;
+const SIG_BLOCK: c_int = 0;
+const SIG_ERR: usize = usize::MAX;
+const SIG_IGN: usize = 1;
+const SOL_SOCKET: c_int = 1;
+const SO_LINGER: c_int = 13;
+const RLIMIT_NOFILE: c_int = 7;
+const EPOLL_ADD: c_int = 1;
+const EPOLL_REMOVE: c_int = 2;
+const EPOLL_IN: u32 = 1;
+const EPOLL_EXCLUSIVE: u32 = 1 << 28;
+const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
+    true => 0x4004_7473,
+    false => 0x5411,
+};
+
+/// `sigset_t`: 1,024 bits in both C libraries, signal 1 the lowest of the first word.
+#[repr(C)]
+struct SignalSet(u64, [u64; 15]);
+const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]); // SIGTERM, 15, and SIGINT, 2
+
+/// `struct epoll_event`: what happened, and the descriptor that we had noted for it.
+#[derive(Clone, Copy)]
+#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
+struct Event(u32, u64);
+
+unsafe extern "C" {
+    fn sendfile(out: c_int, input: c_int, offset: *mut i64, count: usize) -> isize;
+    fn sigprocmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
+    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+    fn signal(signal: c_int, handler: usize) -> usize;
+    fn listen(socket: c_int, backlog: c_int) -> c_int;
+    fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_int, n: c_uint) -> c_int;
+    fn getrlimit(resource: c_int, limit: *mut u64) -> c_int;
+    fn setrlimit(resource: c_int, limit: *const u64) -> c_int;
+    fn statvfs(path: *const c_char, out: *mut u64) -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    fn epoll_create1(flags: c_int) -> c_int;
+    fn epoll_ctl(set: c_int, what: c_int, fd: c_int, event: *mut Event) -> c_int;
+    fn epoll_wait(set: c_int, events: *mut Event, most: c_int, milliseconds: c_int) -> c_int;
+    /// The processors that are online.
+    pub safe fn get_nprocs() -> c_int;
+    /// The user whose rights this process has.
+    pub safe fn geteuid() -> c_uint;
+}
+
+/// The result of a call that says -1 and sets errno on failure.
+fn checked(result: c_int) -> io::Result<c_int> {
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(result),
+    }
+}
+
+/// Moves at most `count` bytes of `file` from `offset` on into `socket`; how many, zero where the file ends.
+pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io::Result<usize> {
+    let mut at = i64::try_from(offset).map_err(io::Error::other)?;
+    // SAFETY: both descriptors are open while borrowed; `at` outlives the call.
+    let sent = unsafe { sendfile(socket.as_raw_fd(), file.as_raw_fd(), &mut at, count) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Blocks SIGTERM and SIGINT in this thread and in those it spawns afterwards, and ignores SIGXFSZ, so that a
+/// file over the size limit is a write error (EFBIG).
+pub fn block_signals() -> io::Result<()> {
+    // SAFETY: the set outlives the call; a null old set is allowed; SIG_IGN runs no code of ours.
+    unsafe {
+        checked(sigprocmask(SIG_BLOCK, &STOP, std::ptr::null_mut()))?;
+        match signal(SIGXFSZ, SIG_IGN) {
+            SIG_ERR => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Waits for a blocked SIGTERM or SIGINT and returns its number.
+pub fn wait_signal() -> i32 {
+    let mut number = 0;
+    // SAFETY: the set and `number` outlive the call, which fails for no set of existing signals.
+    unsafe { sigwait(&STOP, &mut number) };
+    number
+}
+
+/// Listens again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
+pub fn set_backlog(socket: Fd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open while borrowed.
+    checked(unsafe { listen(socket.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// Makes the close of `socket` a reset, which no peer takes for an end; `on` false undoes it.
+pub fn set_reset(socket: Fd<'_>, on: bool) -> io::Result<()> {
+    let (linger, fd) = ([c_int::from(on), 0], socket.as_raw_fd());
+    // SAFETY: `linger` has the layout and the 8 bytes of `struct linger` and outlives the call.
+    checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, linger.as_ptr(), 8) }).map(drop)
+}
+
+/// Raises the soft limit on open descriptors to the hard one if it can; the limit in force then.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = [0; 2];
+    // SAFETY: `limit` has the layout of `struct rlimit`, soft and hard, and outlives the call.
+    checked(unsafe { getrlimit(RLIMIT_NOFILE, limit.as_mut_ptr()) })?;
+    let [soft, hard] = limit;
+    // SAFETY: as above.
+    let raised = checked(unsafe { setrlimit(RLIMIT_NOFILE, [hard, hard].as_ptr()) }).is_ok();
+    Ok(if raised { hard } else { soft })
+}
+
+/// The bytes that an unprivileged writer can still use on the file system that holds `dir`, and all it has.
+pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
+    let path = CString::new(dir.as_os_str().as_bytes())?;
+    let mut out = [0_u64; 32];
+    // SAFETY: `path` ends in NUL; `out` is larger than the 112 bytes of `struct statvfs`; both outlive the call.
+    checked(unsafe { statvfs(path.as_ptr(), out.as_mut_ptr()) })?;
+    let [_block, fragment, blocks, _free, available, ..] = out;
+    Ok((
+        available.saturating_mul(fragment),
+        blocks.saturating_mul(fragment),
+    ))
+}
+
+/// Bytes in the send queue of a TCP socket that the peer has not acknowledged.
+pub fn unsent(socket: Fd<'_>) -> io::Result<u64> {
+    let mut count: c_int = 0;
+    // SAFETY: SIOCOUTQ writes one int, which outlives the call.
+    checked(unsafe { ioctl(socket.as_raw_fd(), SIOCOUTQ, &raw mut count) })?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Sockets of which one can wait for any (epoll(7)). A socket that is closed leaves by itself.
+#[derive(Debug)]
+pub struct Poll(OwnedFd);
+
+impl Poll {
+    /// No sockets yet; a program that we start does not get it (EPOLL_CLOEXEC).
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: a new descriptor belongs to nobody else.
+        unsafe { checked(epoll_create1(0o2_000_000)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
+    }
+
+    /// Adds a socket; of several sets that have a `shared` one, not all are told of the same event.
+    pub fn add(&self, socket: Fd<'_>, shared: bool) -> io::Result<()> {
+        self.control(EPOLL_ADD, socket, if shared { EPOLL_EXCLUSIVE } else { 0 })
+    }
+
+    /// Takes a socket out.
+    pub fn remove(&self, socket: Fd<'_>) -> io::Result<()> {
+        self.control(EPOLL_REMOVE, socket, 0)
+    }
+
+    fn control(&self, what: c_int, socket: Fd<'_>, how: u32) -> io::Result<()> {
+        let fd = socket.as_raw_fd();
+        let mut event = Event(EPOLL_IN | how, u64::try_from(fd).unwrap_or_default());
+        // SAFETY: both descriptors are open while borrowed; `event` outlives the call.
+        checked(unsafe { epoll_ctl(self.0.as_raw_fd(), what, fd, &mut event) }).map(drop)
+    }
+
+    /// Waits until sockets can be read or `milliseconds` are over (-1: never); some of those sockets.
+    pub fn wait(&self, milliseconds: i32) -> io::Result<impl Iterator<Item = RawFd> + use<>> {
+        let mut events = [Event(0, 0); 64];
+        // SAFETY: `events` has room for 64 of them and outlives the call.
+        let wait = unsafe { epoll_wait(self.0.as_raw_fd(), &raw mut events[0], 64, milliseconds) };
+        let count = usize::try_from(checked(wait)?).unwrap_or_default();
+        let descriptor = |Event(_, fd)| RawFd::try_from(fd).unwrap_or(-1);
+        Ok(events.into_iter().take(count).map(descriptor))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Transfer: what the writer and the readers of one transfer share.
+//!
+//! # Theory
+//!
+//! One thread, the writer's, fetches a file from the sources. Any number of readers, one a client, take what
+//! has come so far, each at its own pace. They share one [`Transfer`]: a phase, how much there is to read,
+//! and a cursor for each reader.
+//!
+//! | phase | what there is | it ends |
+//! |---|---|---|
+//! | asking | nothing; readers wait for the head | when a source gave a usable head, or none did |
+//! | receiving | the bytes up to `stored` in the file, then those in the ring | when the framing is satisfied, or the body breaks for good |
+//! | received | everything; at most the name is missing | with the transfer |
+//! | failed | nothing more, and never an end of content | with the transfer |
+//!
+//! * **Only the [`Writer`] changes the phase and what there is.** A writer that is dropped unfinished fails the
+//!   transfer, so that a panic strands no reader.
+//! * **Bytes first, then the count.** A block is written to the file before `stored` grows, so that no reader
+//!   reads behind what was written. Readers read the file without any lock.
+//! * **The ring takes over for good** when the file cannot be written: then the writer waits for the slowest
+//!   reader, and one that takes nothing for `ring_ms` loses its cursor. Whoever has no cursor goes on by a
+//!   request of its own (`serve::relay`). Nobody joins any more, since the beginning is gone.
+//! * **A transfer that nobody reads gives way** to one that waits for its turn: its source is shut down, and the
+//!   writer finds it abandoned. Once received it is not given up: only the sync and the name are left.
+//! * **Received, then the connection given back, then sync and rename, then out of the table.** A client that asks
+//!   in between joins a transfer that has everything; one that asks later finds the file.
+//!
+//! Locks: `state` is never held over I/O. It may be taken while the table of transfers is locked
+//! (`cache::in_flight`), never the other way round.
+//!
+//! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
+
+mod fetch;
+mod reader;
+mod receive;
+mod request;
+mod resume;
+mod ring;
+mod writer;
+
+use std::fs::File;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use crate::http::{Forward, HttpDate};
+use crate::sys::lock::{Bell, lock};
+use crate::upstream::Failure;
+use ring::Ring;
+
+pub use fetch::fetch;
+pub use reader::{Reader, Ready};
+pub use request::{Held, Purpose, Request};
+pub use resume::{Validators, compare};
+pub use writer::Writer;
+
+/// What a transfer's content is, known once the source's head is there.
+#[derive(Debug)]
+pub struct Representation {
+    /// Its length in bytes, if the source said so.
+    pub length: Option<u64>,
+    /// Its time.
+    pub last_modified: Option<HttpDate>,
+    /// Its strong entity tag, the same as later from the file, or none.
+    pub etag: Option<String>,
+    /// Its Content-Type.
+    pub media_type: Vec<u8>,
+    /// Whether it goes into the cache.
+    pub stored: bool,
+    /// By which an answer can show that it is of the same file.
+    pub validators: Validators,
+    /// Why it was fetched (RFC 9211 §2.2).
+    pub forward: Forward,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No head yet.
+    Asking,
+    /// Content arrives.
+    Receiving,
+    /// The framing is satisfied: everything can be read.
+    Received,
+    /// There will be no more.
+    Failed(Failure),
+}
+
+/// How far one reader is.
+#[derive(Debug)]
+struct Cursor {
+    id: u64,
+    /// The next byte it wants.
+    at: u64,
+    /// When it last moved.
+    since: Instant,
+    /// Whether its client has closed its side.
+    forsaken: bool,
+    /// Whether it goes around the transfer for now, and takes nothing of it.
+    around: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// How many bytes can be read from the file.
+    stored: u64,
+    /// What came after the last byte that could be stored.
+    ring: Option<Ring>,
+    cursors: Vec<Cursor>,
+    next_id: u64,
+    /// The source's connection, to end a transfer that gives way.
+    source: Option<Arc<TcpStream>>,
+    abandoned: bool,
+}
+
+impl State {
+    fn received(&self) -> u64 {
+        self.ring.as_ref().map_or(self.stored, Ring::end)
+    }
+
+    /// The content comes by this connection, unless nobody wants it any more.
+    fn take_source(&mut self, source: Arc<TcpStream>) {
+        if self.abandoned {
+            let _ = source.shutdown(Shutdown::Both);
+        }
+        self.source = Some(source);
+    }
+
+    /// Whether the reader has lost its cursor.
+    fn is_left_behind(&self, id: u64) -> bool {
+        !self.cursors.iter().any(|cursor| cursor.id == id)
+    }
+
+    /// The cursor of a reader; none if it was left behind.
+    fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
+        self.cursors.iter_mut().find(|cursor| cursor.id == id)
+    }
+}
+
+/// One transfer.
+#[derive(Debug)]
+pub struct Transfer {
+    request: Request,
+    begun: Instant,
+    state: Mutex<State>,
+    /// Told of every change of `state`.
+    changed: Bell,
+    representation: OnceLock<Arc<Representation>>,
+    file: OnceLock<Arc<File>>,
+}
+
+impl Transfer {
+    /// A transfer that has not asked yet, and its writer.
+    pub fn new(request: Request) -> (Arc<Self>, Writer) {
+        let state = State {
+            phase: Phase::Asking,
+            stored: 0,
+            ring: None,
+            cursors: Vec::new(),
+            next_id: 0,
+            source: None,
+            abandoned: false,
+        };
+        let transfer = Arc::new(Self {
+            request,
+            begun: Instant::now(),
+            state: Mutex::new(state),
+            changed: Bell::default(),
+            representation: OnceLock::new(),
+            file: OnceLock::new(),
+        });
+        let writer = Writer::new(Arc::clone(&transfer));
+        (transfer, writer)
+    }
+
+    /// What it fetches.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Whether a reader without a stored file can use what comes: content, or a failure that is one for it too.
+    pub fn serves_all(&self) -> bool {
+        self.request.held.is_none() || self.representation.get().is_some()
+    }
+
+    /// Attaches a reader; none if the transfer has failed, gives way, or lost its beginning.
+    pub fn join(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = lock(&self.state);
+        if state.abandoned || state.ring.is_some() || matches!(state.phase, Phase::Failed(_)) {
+            return None;
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        state.cursors.push(Cursor {
+            id,
+            at: 0,
+            since: Instant::now(),
+            forsaken: false,
+            around: false,
+        });
+        Some(Reader::new(Arc::clone(self), id))
+    }
+
+    /// Whether all of the content is there, and at most its name is missing.
+    pub fn is_received(&self) -> bool {
+        lock(&self.state).phase == Phase::Received
+    }
+
+    /// Ends the transfer if nobody reads it; whether it ends for that.
+    pub fn give_way(&self) -> bool {
+        let mut state = lock(&self.state);
+        let read = state.cursors.iter().any(|cursor| !cursor.forsaken);
+        if read || state.abandoned || state.phase == Phase::Received {
+            return false;
+        }
+        state.abandoned = true;
+        if let Some(source) = &state.source {
+            let _ = source.shutdown(Shutdown::Both);
+        }
+        true
+    }
+}

@@ -1,0 +1,219 @@
+//! Reader: one client's place in a transfer.
+//!
+//! Rules: it waits in looks of `look_ms`, so that a client that has left or was evicted is noticed.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ring::RING_PIECE;
+use super::{Phase, Representation, Request, State, Transfer};
+use crate::net::clients::Client;
+use crate::sys::limits::{limits, ms};
+use crate::sys::lock::lock;
+use crate::upstream::Failure;
+
+/// What a reader can take now.
+#[derive(Debug)]
+pub enum Ready {
+    /// The file, up to this offset.
+    File(u64),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing yet; so much has been received.
+    Later {
+        /// In bytes from the beginning.
+        received: u64,
+    },
+    /// Never: the reader was left behind.
+    Gone,
+    /// Nothing more: the content has ended.
+    End,
+}
+
+impl Ready {
+    /// How many bytes to send in one go from `at` on: then the reader says how far it is.
+    pub fn count(&self, at: u64) -> u64 {
+        const FILE_PIECE: u64 = 256 * 1024;
+        match self {
+            Self::File(to) => to.saturating_sub(at).min(FILE_PIECE),
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Later { .. } | Self::Gone | Self::End => 0,
+        }
+    }
+}
+
+/// One reader of a transfer; dropped, it is no longer waited for.
+#[derive(Debug)]
+pub struct Reader {
+    transfer: Arc<Transfer>,
+    id: u64,
+}
+
+impl Reader {
+    /// The reader that `transfer` knows as `id`.
+    pub(super) fn new(transfer: Arc<Transfer>, id: u64) -> Self {
+        Self { transfer, id }
+    }
+
+    /// What the content is, once the source's head is there; waits for it, but not longer than
+    /// `patience`.
+    ///
+    /// # Errors
+    /// When there will be none.
+    pub fn representation(
+        &self,
+        patience: Duration,
+    ) -> Result<Option<Arc<Representation>>, Failure> {
+        let deadline = Instant::now() + patience;
+        let mut state = lock(&self.transfer.state);
+        loop {
+            if let Some(representation) = self.transfer.representation.get() {
+                return Ok(Some(Arc::clone(representation)));
+            }
+            if let Phase::Failed(error) = state.phase {
+                return Err(error);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            state = self.transfer.changed.wait(state, left);
+        }
+    }
+
+    /// Waits for the source's head on behalf of `client`, but not longer than `until`; none when that has
+    /// come. A transfer does not keep its turn for a client that has closed its side.
+    ///
+    /// # Errors
+    /// When there will be none, or the client was evicted.
+    pub fn await_head(
+        &self,
+        client: &Client,
+        until: Option<Instant>,
+    ) -> Result<Option<Arc<Representation>>, Failure> {
+        loop {
+            let look = ms(limits().look_ms);
+            let left = until.map_or(look, |until| {
+                until.saturating_duration_since(Instant::now()).min(look)
+            });
+            if let Some(representation) = self.representation(left)? {
+                return Ok(Some(representation));
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Ok(None);
+            }
+            if client.is_evicted() {
+                return Err(Failure::Busy);
+            }
+            if client.has_closed() {
+                self.forsake();
+            }
+        }
+    }
+
+    /// When the transfer began.
+    pub fn begun(&self) -> Instant {
+        self.transfer.begun
+    }
+
+    /// What the transfer fetches.
+    pub fn request(&self) -> &Request {
+        &self.transfer.request
+    }
+
+    /// The file that grows, if the content is stored.
+    pub fn file(&self) -> Option<&Arc<File>> {
+        self.transfer.file.get()
+    }
+
+    /// What can be read from `at` on; waits for it, but not longer than `patience`.
+    ///
+    /// # Errors
+    /// When the transfer broke off before `at`.
+    pub fn ready(&self, at: u64, patience: Duration) -> Result<Ready, Failure> {
+        let deadline = Instant::now() + patience;
+        let mut state = lock(&self.transfer.state);
+        self.moved_to(&mut state, at);
+        loop {
+            if at < state.stored {
+                let all = state.stored;
+                return Ok(Ready::File(match &state.ring {
+                    None => all,
+                    // One call may last until a slow client has taken all of it.
+                    Some(_) => all.min(at.saturating_add(RING_PIECE as u64)),
+                }));
+            }
+            if let Some(ring) = &state.ring
+                && at < ring.end()
+            {
+                return Ok(ring.read(at).map_or(Ready::Gone, Ready::Bytes));
+            }
+            match state.phase {
+                Phase::Received => return Ok(Ready::End),
+                // The transfer may have ended because this reader was left behind.
+                Phase::Failed(_) if state.is_left_behind(self.id) => return Ok(Ready::Gone),
+                Phase::Failed(error) => return Err(error),
+                Phase::Asking | Phase::Receiving => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Ready::Later {
+                    received: state.received(),
+                });
+            }
+            state = self.transfer.changed.wait(state, left);
+        }
+    }
+
+    /// The client has closed its side: the transfer need not run for this reader alone.
+    pub fn forsake(&self) {
+        let mut state = lock(&self.transfer.state);
+        if let Some(cursor) = state.cursor(self.id) {
+            cursor.forsaken = true;
+        }
+    }
+
+    /// The client took something at `moved`, though not yet all that it was given: a large send buffer may stay
+    /// full for long while a slow client drains it.
+    pub fn took(&self, moved: Instant) {
+        let mut state = lock(&self.transfer.state);
+        if let Some(cursor) = state.cursor(self.id) {
+            cursor.since = cursor.since.max(moved);
+        }
+    }
+
+    /// Goes around the transfer, until it is asked again what is ready: while others read, they do not
+    /// wait for this reader.
+    pub fn go_around(&self) {
+        let mut state = lock(&self.transfer.state);
+        if let Some(cursor) = state.cursor(self.id) {
+            cursor.around = true;
+        }
+        drop(state);
+        self.transfer.changed.ring();
+    }
+
+    fn moved_to(&self, state: &mut State, at: u64) {
+        let relaying = state.ring.is_some();
+        if let Some(cursor) = state.cursor(self.id)
+            && (cursor.at != at || cursor.around)
+        {
+            cursor.at = at;
+            cursor.around = false;
+            cursor.since = Instant::now();
+            if relaying {
+                self.transfer.changed.ring();
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = lock(&self.transfer.state);
+        state.cursors.retain(|cursor| cursor.id != self.id);
+        drop(state);
+        self.transfer.changed.ring();
+    }
+}

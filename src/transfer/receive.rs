@@ -1,0 +1,269 @@
+//! Receive: a transfer's content, from the source's head to the published file.
+//!
+//! Rules: each block goes to the partial and to every reader in one step; the order at the end is
+//! received (readers end), connection given back, data synced, renamed; a body that breaks off goes on
+//! where it broke, from the same or the next source, with proof (`resume`), and no reader notices; what
+//! cannot be stored any more is relayed by the same connection.
+//!
+//! Not here: the first question (`fetch`), who reads (`reader`).
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use super::request::Request;
+use super::resume::Resume;
+use super::writer::{Abandoned, WriteError, Writer};
+use crate::log;
+use crate::net::timed_out;
+use crate::store::{Partial, Store, Validation};
+use crate::sys::limits::{limits, ms};
+use crate::upstream::{Failure, Response, Upstream};
+
+/// After so many bytes the free space is looked at again.
+const SPACE_LOOK: u64 = 16 * 1024 * 1024;
+
+/// How much is read from a source at a time, in bytes.
+const SOURCE_BLOCK: usize = 256 * 1024;
+
+/// A transfer whose head is there.
+pub struct Receive<'a> {
+    store: &'a Arc<Store>,
+    upstream: &'a Upstream,
+    request: &'a Request,
+    writer: Writer,
+    partial: Option<Partial>,
+    /// What a source must show to go on with a broken body; none if nothing could show it.
+    resume: Option<Resume>,
+    /// What had been received when the present response began.
+    begun_at: u64,
+    /// Bytes stored since the free space was looked at.
+    unlooked: u64,
+    breaks: Breaks,
+}
+
+/// How often the body broke lately.
+#[derive(Default)]
+struct Breaks {
+    attempts: u64,
+    /// What had been received at the first of them.
+    since: u64,
+}
+
+impl<'a> Receive<'a> {
+    /// A transfer of what `response` announced; without a partial nothing is stored.
+    pub fn new(
+        store: &'a Arc<Store>,
+        upstream: &'a Upstream,
+        request: &'a Request,
+        writer: Writer,
+        partial: Option<Partial>,
+        response: &Response,
+    ) -> Self {
+        Self {
+            store,
+            upstream,
+            request,
+            writer,
+            partial,
+            resume: Resume::of(response),
+            begun_at: 0,
+            unlooked: 0,
+            breaks: Breaks::default(),
+        }
+    }
+
+    /// Moves the content until its end, then publishes it.
+    pub fn run(mut self, mut response: Response) {
+        let length = response.length();
+        // A small file needs no large block, which would be mapped and unmapped for it.
+        let most = length.and_then(|length| usize::try_from(length).ok());
+        let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
+        loop {
+            let moved = self.pump(&mut response, &mut block, length);
+            let received = self.writer.received();
+            match moved {
+                Ok(()) if length.is_none_or(|length| received == length) => break,
+                Err(Stop::Abandoned) => return self.fail(),
+                Ok(()) => self.note_break(&response, &cut_range(), length),
+                Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
+            }
+            // Its connection is closed before another is opened.
+            drop(response);
+            match self.go_on() {
+                Some(next) => response = next,
+                None => return self.fail(),
+            }
+        }
+        let end = self.writer.received();
+        if self.writer.finish().is_err() {
+            return self.fail();
+        }
+        self.upstream.finish(response);
+        self.publish(end);
+    }
+
+    fn fail(self) {
+        self.writer.fail(Failure::Broken);
+    }
+
+    /// Moves what this response has.
+    fn pump(
+        &mut self,
+        response: &mut Response,
+        block: &mut [u8],
+        length: Option<u64>,
+    ) -> Result<(), Stop> {
+        loop {
+            // A source may send more than its range has.
+            let left = length.map_or(u64::MAX, |of| of.saturating_sub(self.writer.received()));
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+            let space = block.get_mut(..most).unwrap_or_default();
+            if space.is_empty() {
+                return Ok(());
+            }
+            let count = response.read(space).map_err(Stop::Broken)?;
+            let bytes = block.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let grown = self.writer.received().saturating_add(count as u64);
+            if length.is_some_and(|length| grown > length) {
+                return Err(Stop::Broken(over_length()));
+            }
+            self.store_block(bytes, length)
+                .map_err(|Abandoned| Stop::Abandoned)?;
+        }
+    }
+
+    /// Logs a break; a source that fell silent is asked last for a while.
+    fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
+        let at = self.writer.received();
+        let of = length.map_or_else(String::new, |length| format!(" of {length}"));
+        if !self.writer.is_abandoned() {
+            log::warning!(
+                "source {}: broke off after {at}{of} bytes: {cause}",
+                response.url
+            );
+        }
+        if timed_out(cause) {
+            self.upstream.demote(response.source);
+        }
+        if let Some(resume) = &mut self.resume {
+            let gained = if timed_out(cause) {
+                0
+            } else {
+                at.saturating_sub(self.begun_at)
+            };
+            resume.broke(response.source, gained);
+        }
+        self.begun_at = at;
+        if at.saturating_sub(self.breaks.since) >= limits().gain_bytes {
+            self.breaks = Breaks {
+                attempts: 0,
+                since: at,
+            };
+        }
+    }
+
+    /// Asks the sources for the rest, with proof that it is the same file; some rounds, with pauses.
+    fn go_on(&mut self) -> Option<Response> {
+        let received = self.writer.received();
+        let resume = self.resume.as_mut()?;
+        let overlap = self.writer.tail(limits().overlap_bytes)?;
+        let mut pause = ms(limits().pause_ms);
+        // Clients that hear nothing for much longer have left.
+        let deadline = Instant::now() + self.upstream.timeout().saturating_mul(2);
+        while self.breaks.attempts < limits().attempts
+            && Instant::now() < deadline
+            && !self.writer.is_abandoned()
+        {
+            self.breaks.attempts = self.breaks.attempts.saturating_add(1);
+            match resume.ask(self.upstream, &self.request.upstream, received, &overlap) {
+                Some(response) => {
+                    log::info!("source {}: goes on at byte {received}", response.url);
+                    self.writer.set_source(Arc::clone(response.stream()));
+                    return Some(response);
+                }
+                None if resume.is_hopeless(self.upstream) => return None,
+                None => thread::sleep(pause),
+            }
+            pause = pause.saturating_mul(2);
+        }
+        None
+    }
+
+    /// One block into the file; into the ring when that fails.
+    fn store_block(&mut self, bytes: &[u8], length: Option<u64>) -> Result<(), Abandoned> {
+        if length.is_none() {
+            if !self.writer.is_read() {
+                return Err(Abandoned);
+            }
+            let most = limits().unknown_bytes;
+            let grown = self.writer.received().saturating_add(bytes.len() as u64);
+            if self.partial.is_some() && grown > most {
+                let why = format!("its length is unknown and over {most} bytes");
+                self.stop_storing(&io::Error::other(why));
+            }
+        }
+        // Other transfers grow as well: the room that was there at the start may be gone.
+        self.unlooked = self.unlooked.saturating_add(bytes.len() as u64);
+        if self.partial.is_some() && self.unlooked >= SPACE_LOOK {
+            self.unlooked = 0;
+            if let Err(cause) = self.store.check_space(0) {
+                self.stop_storing(&cause);
+            }
+        }
+        match self.writer.write(bytes) {
+            Ok(()) => Ok(()),
+            Err(WriteError::Abandoned) => Err(Abandoned),
+            Err(WriteError::Store(cause)) => {
+                self.stop_storing(&cause);
+                self.writer.write(bytes).map_err(|_| Abandoned)
+            }
+        }
+    }
+
+    fn stop_storing(&mut self, cause: &io::Error) {
+        self.store.failed(&self.request.path, cause);
+        self.writer.stop_storing();
+        self.partial = None;
+    }
+
+    fn publish(self, length: u64) {
+        let Some(partial) = self.partial else { return };
+        let etag = partial.modified().etag(length);
+        // Noted first: a hit may come as soon as the name is there.
+        let (freshness, path) = (self.store.freshness(), &self.request.path);
+        freshness.note_fresh(path, &etag);
+        if self.request.held.is_some() {
+            freshness.note_validation(path, &etag, Validation::Unchanged);
+        }
+        if let Err(cause) = partial.publish() {
+            self.store.failed(&self.request.path, &cause);
+        }
+    }
+}
+
+/// Why a response was not moved to its end.
+enum Stop {
+    /// Nobody wants it.
+    Abandoned,
+    /// It broke off.
+    Broken(io::Error),
+}
+
+fn over_length() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "more content than was announced",
+    )
+}
+
+fn cut_range() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the range sent was shorter than asked for",
+    )
+}

@@ -1,0 +1,202 @@
+//! Resume: going on with a broken body only where it is the same file.
+//!
+//! Rules: a source goes on only if its complete length is equal, its Last-Modified is the same (from the
+//! source that broke also its strong entity tag), and the last bytes received come again, equal byte for
+//! byte. Without any validator there is no proof, and nothing goes on: other caches that resume without it
+//! splice the bytes of two mirrors.
+
+use std::io;
+
+use crate::http::range::ContentRange;
+use crate::http::{HttpDate, StatusCode};
+use crate::sys::limits::limits;
+use crate::upstream::{Error, Request, Response, Upstream};
+
+/// What an answer said of its content beside the length, and which source said it (RFC 9110 §8.8).
+#[derive(Debug, Clone)]
+pub struct Validators {
+    /// Its Last-Modified.
+    pub last_modified: Option<HttpDate>,
+    /// Its entity tag, if that is a strong one.
+    etag: Option<Vec<u8>>,
+    source: usize,
+}
+
+impl Validators {
+    /// Those of `response`.
+    pub fn of(response: &Response) -> Self {
+        Self {
+            last_modified: response.last_modified(),
+            etag: response.strong_etag().map(<[u8]>::to_vec),
+            source: response.source,
+        }
+    }
+
+    /// Whether `response` can be of the same file.
+    ///
+    /// # Errors
+    /// What is another, or that nothing could show it.
+    pub fn check(&self, response: &Response) -> Result<(), Error> {
+        let same_source = response.source == self.source;
+        if response.last_modified() != self.last_modified {
+            return Err(other("its Last-Modified is another"));
+        }
+        if same_source && self.etag.is_some() && response.strong_etag() != self.etag.as_deref() {
+            return Err(other("its entity tag is another"));
+        }
+        if self.last_modified.is_none() && (self.etag.is_none() || !same_source) {
+            return Err(other("nothing proves that it is the same"));
+        }
+        Ok(())
+    }
+}
+
+/// What the first answer said of the content, and which sources have gone on with it.
+#[derive(Debug)]
+pub struct Resume {
+    length: u64,
+    validators: Validators,
+    /// The source that gave the latest bytes.
+    latest: Option<usize>,
+    /// Sources whose answers gained less than the proof costs since another one gained more.
+    barren: Vec<usize>,
+    /// Sources that have another file under this name.
+    others: Vec<usize>,
+}
+
+impl Resume {
+    /// What `response` lets others prove; none if its length is unknown or it has no validator.
+    pub fn of(response: &Response) -> Option<Self> {
+        let validators = Validators::of(response);
+        if validators.last_modified.is_none() && validators.etag.is_none() {
+            return None;
+        }
+        Some(Self {
+            length: response.length()?,
+            validators,
+            latest: None,
+            barren: Vec::new(),
+            others: Vec::new(),
+        })
+    }
+
+    /// Notes that the answer of `source` broke off, and what it had gained, in bytes.
+    pub fn broke(&mut self, source: usize, gained: u64) {
+        if gained >= limits().overlap_bytes {
+            self.barren.clear();
+            self.latest = Some(source);
+        } else {
+            self.barren.push(source);
+        }
+    }
+
+    /// Asks each source once for the content from `at` on; `overlap` is what came just before. The
+    /// response begins at `at` exactly.
+    pub fn ask(
+        &mut self,
+        upstream: &Upstream,
+        request: &Request,
+        at: u64,
+        overlap: &[u8],
+    ) -> Option<Response> {
+        let start = at.saturating_sub(overlap.len() as u64);
+        let request = request.part(start, None);
+        let mut others = Vec::new();
+        let answer = upstream.first(&self.order(upstream), &request, &mut |response| {
+            let source = response.source;
+            let shown = self
+                .check(&response, start)
+                .and_then(|skip| compare(response, skip, overlap));
+            if matches!(shown, Err(Error::NotTheFile(_))) {
+                others.push(source);
+            }
+            shown
+        });
+        self.others.extend(others);
+        answer.ok()
+    }
+
+    /// Whether every source has shown that it has another file.
+    pub fn is_hopeless(&self, upstream: &Upstream) -> bool {
+        self.order(upstream).is_empty()
+    }
+
+    fn order(&self, upstream: &Upstream) -> Vec<usize> {
+        let mut order = upstream.order();
+        order.retain(|source| !self.others.contains(source));
+        // The one that broke just now has its connection warm; one that gains nothing comes last.
+        let rank = |source: &usize| match source {
+            source if self.barren.contains(source) => 2,
+            source if Some(*source) == self.latest => 0,
+            _ => 1,
+        };
+        let of = |wanted| {
+            order
+                .iter()
+                .copied()
+                .filter(move |source| rank(source) == wanted)
+        };
+        of(0).chain(of(1)).chain(of(2)).collect()
+    }
+
+    /// How many bytes of the response's content lie before `start`, if it can be the same file.
+    fn check(&self, response: &Response, start: u64) -> Result<u64, Error> {
+        let (skip, complete) = match response.head.status {
+            StatusCode::OK => (start, response.length()),
+            StatusCode::PARTIAL_CONTENT => {
+                let field = response
+                    .head
+                    .fields
+                    .get("Content-Range")
+                    .unwrap_or_default();
+                let range = ContentRange::parse(field).filter(|range| {
+                    let rest = range.last.saturating_sub(start).saturating_add(1);
+                    range.first == start && response.length().is_none_or(|length| length == rest)
+                });
+                let range = range.ok_or_else(|| other("its range is not the one asked for"))?;
+                (0, range.complete)
+            }
+            status => return Err(Error::Status(status)),
+        };
+        if complete != Some(self.length) {
+            return Err(other("its length is another"));
+        }
+        self.validators.check(response)?;
+        Ok(skip)
+    }
+}
+
+fn other(why: &str) -> Error {
+    Error::NotTheFile(format!("cannot go on with it: {why}"))
+}
+
+/// Reads over `skip` bytes and then `overlap`, which must come again.
+///
+/// # Errors
+/// When other bytes come, or none.
+pub fn compare(mut response: Response, mut skip: u64, overlap: &[u8]) -> Result<Response, Error> {
+    let mut block = vec![0; 64 * 1024];
+    while skip > 0 {
+        let most = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
+        skip = skip.saturating_sub(read(&mut response, block.get_mut(..most))?.len() as u64);
+    }
+    let mut expected = overlap;
+    while !expected.is_empty() {
+        let most = expected.len().min(block.len());
+        let came = read(&mut response, block.get_mut(..most))?;
+        expected = expected
+            .strip_prefix(came)
+            .ok_or_else(|| other("its bytes are others"))?;
+    }
+    Ok(response)
+}
+
+/// Reads some bytes; an end is a break here.
+fn read<'a>(response: &mut Response, space: Option<&'a mut [u8]>) -> Result<&'a [u8], Error> {
+    let space = space.unwrap_or_default();
+    let broken = |cause: io::Error| Error::Broken(cause);
+    match response.read(space).map_err(broken)? {
+        0 => Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
+        count => Ok(space.get(..count).unwrap_or_default()),
+    }
+}

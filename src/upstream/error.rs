@@ -1,0 +1,132 @@
+//! Why a source gave nothing usable, and what all sources together mean to a client.
+
+use std::error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::http::{Malformed, StatusCode};
+
+/// Why one source did not answer usably.
+#[derive(Debug)]
+pub enum Error {
+    /// Its name has no address.
+    Resolve(io::Error),
+    /// It could not be reached.
+    Connect(io::Error),
+    /// It was silent for so long.
+    Timeout(Duration),
+    /// The connection broke before the head was whole.
+    Broken(io::Error),
+    /// Its response breaks the grammar or a cap.
+    Malformed(Malformed),
+    /// It answered with a status that is no content.
+    Status(StatusCode),
+    /// It redirects to where we cannot follow.
+    Redirect(String),
+    /// What it sent is not the file that was asked for.
+    NotTheFile(String),
+}
+
+impl Error {
+    /// Whether the source said that there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// Whether the source was silent for too long.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    /// Whether another request would fail alike for now.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Resolve(_) | Self::Connect(_) | Self::Timeout(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(cause) => write!(f, "name not resolved: {cause}"),
+            Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
+            Self::Timeout(after) => write!(f, "no answer within {after:?}"),
+            Self::Broken(cause) => write!(f, "connection broken: {cause}"),
+            Self::Malformed(cause) => write!(f, "malformed answer: {cause}"),
+            Self::Status(status) => write!(f, "answered {status}"),
+            Self::Redirect(why) => write!(f, "cannot follow its redirect {why}"),
+            Self::NotTheFile(why) => write!(f, "not the file: {why}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Resolve(cause) | Self::Connect(cause) | Self::Broken(cause) => Some(cause),
+            Self::Malformed(cause) => Some(cause),
+            Self::Timeout(_) | Self::Status(_) | Self::Redirect(_) | Self::NotTheFile(_) => None,
+        }
+    }
+}
+
+/// Why a client's request cannot be answered from the sources. Details are logged where they happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// Every source said that there is no such file, or there is no source.
+    NotFound,
+    /// No source gave a usable answer.
+    BadGateway,
+    /// The last source asked was silent.
+    Timeout,
+    /// No transfer became free in time.
+    Busy,
+    /// The content broke off.
+    Broken,
+    /// There is nothing newer than what is stored.
+    NotModified,
+}
+
+impl Failure {
+    /// What the failures so far mean together with one more: 404 only if every source said so, 504 if the
+    /// last word was a time-out.
+    pub fn and(self, next: &Error) -> Self {
+        match self {
+            Self::NotFound if next.is_not_found() => Self::NotFound,
+            _ if next.is_timeout() => Self::Timeout,
+            _ => Self::BadGateway,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_stands_for_all_sources() {
+        let status = |code| Error::Status(StatusCode::new(code).unwrap());
+        let silent = || Error::Timeout(Duration::from_secs(5));
+        let refused = || Error::Connect(io::ErrorKind::ConnectionRefused.into());
+        for (errors, expected) in [
+            (vec![], Failure::NotFound),
+            (vec![status(404), status(410)], Failure::NotFound),
+            (vec![status(404), status(500)], Failure::BadGateway),
+            (vec![status(500), status(404)], Failure::BadGateway),
+            (vec![refused(), status(404)], Failure::BadGateway),
+            (vec![silent(), status(404)], Failure::BadGateway),
+            (vec![status(404), silent()], Failure::Timeout),
+            (vec![status(500), silent()], Failure::Timeout),
+        ] {
+            let found = errors.iter().fold(Failure::NotFound, Failure::and);
+            assert_eq!(found, expected, "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn causes_are_kept() {
+        let refused = Error::Connect(io::ErrorKind::ConnectionRefused.into());
+        assert!(error::Error::source(&refused).is_some());
+        assert!(error::Error::source(&Error::Timeout(Duration::ZERO)).is_none());
+    }
+}

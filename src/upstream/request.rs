@@ -1,0 +1,129 @@
+//! Request: what is asked of a source, beside its URL.
+//!
+//! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the question
+//! itself needs, and nothing else of a client.
+
+use super::connect::Peer;
+use crate::http::{Fields, HttpDate, Method, Url};
+use crate::store::CachePath;
+
+/// What kind of thing is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file that is not stored.
+    File,
+    /// A file that is stored: then it is no listing, whatever a portal says.
+    StoredFile,
+    /// A listing: its path ends in a slash.
+    Listing,
+}
+
+/// One question, the same to every source.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// GET or HEAD.
+    pub method: Method,
+    /// What is asked for.
+    pub kind: Kind,
+    /// The encoded path below a source's prefix.
+    path: String,
+    /// The decoded last segment.
+    name: Vec<u8>,
+    /// The value of `Via`, our own entry last.
+    via: String,
+    /// Only the content from this byte on, up to that one.
+    range: Option<(u64, Option<u64>)>,
+    /// Only if it was modified since (RFC 9110 §13.1.3).
+    modified_since: Option<HttpDate>,
+}
+
+impl Request {
+    /// A question for what is at `path`.
+    pub fn new(method: Method, kind: Kind, path: &CachePath, via: String) -> Self {
+        let mut encoded = path.encoded();
+        if kind == Kind::Listing {
+            encoded.push('/');
+        }
+        Self {
+            method,
+            kind,
+            path: encoded,
+            name: path.name().to_vec(),
+            via,
+            range: None,
+            modified_since: None,
+        }
+    }
+
+    /// The same question, for content newer than `date` only.
+    pub fn if_modified_since(self, date: Option<HttpDate>) -> Self {
+        Self {
+            modified_since: date,
+            ..self
+        }
+    }
+
+    /// The same question for a part of the content, from byte `first` up to byte `last`.
+    pub fn part(&self, first: u64, last: Option<u64>) -> Self {
+        Self {
+            method: Method::Get,
+            range: Some((first, last)),
+            modified_since: None,
+            ..self.clone()
+        }
+    }
+
+    /// The encoded path below a source's prefix.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The decoded last segment of the path.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether the news that nothing has changed is an answer to it.
+    pub fn is_conditional(&self) -> bool {
+        self.modified_since.is_some()
+    }
+
+    /// The head as sent to `url`. A proxy wants the absolute-form (RFC 9112 §3.2.2).
+    pub fn serialise(&self, url: &Url, proxy: Option<(&Peer, Option<&str>)>) -> Vec<u8> {
+        let method = self.method.as_str();
+        let mut head = match proxy {
+            Some(_) => format!("{method} {url} HTTP/1.1\r\n"),
+            None => format!("{method} {} HTTP/1.1\r\n", url.path_and_query()),
+        }
+        .into_bytes();
+        let credentials = proxy.and_then(|(_, credentials)| credentials);
+        head.extend_from_slice(self.fields(url, credentials).as_bytes());
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    fn fields(&self, url: &Url, credentials: Option<&str>) -> Fields {
+        let mut fields = Fields::new();
+        fields.push("Host", url.authority());
+        fields.push(
+            "User-Agent",
+            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
+        );
+        fields.push("Accept-Encoding", "identity");
+        fields.push("Via", &self.via);
+        match self.range {
+            Some((first, Some(last))) => {
+                fields.push_fmt("Range", format_args!("bytes={first}-{last}"));
+            }
+            Some((first, None)) => fields.push_fmt("Range", format_args!("bytes={first}-")),
+            None => {}
+        }
+        if let Some(date) = self.modified_since {
+            fields.push_fmt("If-Modified-Since", format_args!("{date}"));
+        }
+        if let Some(credentials) = credentials {
+            fields.push("Proxy-Authorization", credentials);
+        }
+        fields
+    }
+}

@@ -1,0 +1,135 @@
+//! Response: a source's final answer, its content unread.
+//!
+//! Not here: what becomes of the content (`transfer`).
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::connect::Peer;
+use super::error::Error;
+use super::request::{Kind, Request};
+use crate::http::{HttpDate, ResponseHead, StatusCode, Url, carried_by_name, framing, media_type};
+use crate::net::{Body, Wire};
+
+/// A response of a source.
+#[derive(Debug)]
+pub struct Response {
+    /// The head.
+    pub head: ResponseHead,
+    /// Where it came from, after redirects.
+    pub url: Url,
+    /// Whether a redirect did nothing but add a slash to the path: a directory.
+    pub directory: bool,
+    /// The number of the source that was asked; `Upstream` sets it.
+    pub source: usize,
+    wire: Wire,
+    body: Body,
+    peer: Peer,
+}
+
+impl Response {
+    /// The response that `head` begins, its content still on `wire`.
+    pub fn new(head: ResponseHead, wire: Wire, body: Body, url: &Url, peer: Peer) -> Self {
+        Self {
+            head,
+            url: url.clone(),
+            directory: false,
+            source: 0,
+            wire,
+            body,
+            peer,
+        }
+    }
+
+    /// The content's length in bytes, if the source said so.
+    pub fn length(&self) -> Option<u64> {
+        self.body.length()
+    }
+
+    /// The source's Last-Modified, if it can be read as a date.
+    pub fn last_modified(&self) -> Option<HttpDate> {
+        last_modified(&self.head)
+    }
+
+    /// Its entity tag, if it is a strong one (RFC 9110 §8.8.1).
+    pub fn strong_etag(&self) -> Option<&[u8]> {
+        let etag = self.head.fields.get("ETag");
+        etag.filter(|etag| etag.starts_with(b"\""))
+    }
+
+    /// The connection that the content comes by.
+    pub fn stream(&self) -> &Arc<TcpStream> {
+        self.wire.stream()
+    }
+
+    /// Whether the beginning of the content has surely come with the head: of chunks it may be but half a size.
+    pub fn has_content(&self) -> bool {
+        self.length().is_some() && !self.wire.ahead().is_empty()
+    }
+
+    /// Sets how long one read of the content may wait.
+    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.wire.set_patience(patience)
+    }
+
+    /// Reads content into `out`; 0 only when the framing is satisfied.
+    ///
+    /// # Errors
+    /// Those of [`Body::read`].
+    pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.body.read(&mut self.wire, out)
+    }
+
+    /// The connection and where it leads, if it can serve another request: its content was read to the end
+    /// and nothing came behind it.
+    pub fn into_connection(self) -> Option<(Peer, Wire)> {
+        let persists = framing::persists(self.head.version, &self.head.fields);
+        (persists && self.body.is_done() && self.wire.ahead().is_empty())
+            .then_some((self.peer, self.wire))
+    }
+
+    /// This response, if it is the content that was asked for: a 200, not a captive portal's page, not in a
+    /// coding that the name does not carry; or the news that nothing has changed.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn usable(self, request: &Request) -> Result<Self, Error> {
+        match self.head.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(self),
+            other => return Err(Error::Status(other)),
+        }
+        if request.kind == Kind::Listing {
+            return Ok(self);
+        }
+        let stored = request.kind == Kind::StoredFile;
+        if stored && self.directory {
+            return Err(Error::NotTheFile("a directory".to_owned()));
+        }
+        let media_type = self.head.fields.get("Content-Type").unwrap_or_default();
+        let named_html = match media_type::extension(request.name()) {
+            Some(extension) => [&b"html"[..], b"htm", b"xhtml"]
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known)),
+            None => !stored,
+        };
+        if media_type::is_html(media_type) && !named_html && !self.directory {
+            return Err(Error::NotTheFile("an HTML page".to_owned()));
+        }
+        let mut codings = self.head.fields.members("Content-Encoding");
+        if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
+            let coding = String::from_utf8_lossy(coding);
+            return Err(Error::NotTheFile(format!("it is coded as {coding}")));
+        }
+        drop(codings);
+        Ok(self)
+    }
+}
+
+/// The Last-Modified of a head, if it can be read as a date.
+pub fn last_modified(head: &ResponseHead) -> Option<HttpDate> {
+    let now = HttpDate::of(SystemTime::now());
+    HttpDate::parse(head.fields.get("Last-Modified")?, now)
+}

@@ -1,0 +1,130 @@
+//! The house itself: which room may import from which.
+//!
+//! A room is a folder of src. It imports only from rooms further down this list, so that a reader who opens one
+//! needs to know only those below it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms from the top down; those of one line do not know each other.
+const ORDER: [&[&str]; 11] = [
+    &["main"],
+    &["cli"],
+    &["serve"],
+    &["cache"],
+    &["transfer"],
+    &["upstream"],
+    &["cull"],
+    &["store"],
+    &["net"],
+    &["log"],
+    &["http", "sys"],
+];
+
+fn floor(room: &str) -> Option<usize> {
+    ORDER.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// Every source file, with its path below src.
+fn sources() -> Vec<(PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut dirs) = (Vec::new(), vec![src.clone()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(&src).unwrap().to_path_buf(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The rooms that a text names after `crate::`, comments left out; `crate::{a::b, c}` names two.
+fn imports(text: &str) -> Vec<String> {
+    let code = text.lines().map(|line| line.split("//").next().unwrap());
+    let code = code.collect::<Vec<_>>().join("\n");
+    let mut rooms = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let group = rest
+            .strip_prefix('{')
+            .map(|list| list.split('}').next().unwrap());
+        for item in group
+            .unwrap_or(rest)
+            .split(',')
+            .take(if group.is_some() { 99 } else { 1 })
+        {
+            let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+            let name = item.trim_start();
+            let end = name.find(|c| !is_name(c)).unwrap_or(name.len());
+            // A macro's name after `$crate::` is followed by none of these.
+            if name[end..].starts_with("::")
+                || name[end..].starts_with([';', ',', ' ', '\n', '}'])
+                || end == name.len()
+            {
+                rooms.push(name[..end].to_owned());
+            }
+        }
+    }
+    rooms.retain(|room| !room.is_empty());
+    rooms
+}
+
+/// What breaks the order in one file.
+fn breaches(path: &Path, text: &str) -> Vec<String> {
+    let own = path.iter().next().unwrap().to_str().unwrap();
+    let own = own.strip_suffix(".rs").unwrap_or(own);
+    let at = floor(own);
+    let wrong =
+        |room: &String| room != own && at.is_none_or(|at| floor(room).is_none_or(|to| to <= at));
+    let imports = imports(text).into_iter().filter(wrong);
+    imports
+        .map(|room| format!("{} imports {room}", path.display()))
+        .collect()
+}
+
+#[test]
+fn rooms_import_only_from_rooms_below() {
+    let found: Vec<_> = sources()
+        .iter()
+        .flat_map(|(path, text)| breaches(path, text))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn an_import_upwards_is_found() {
+    for (path, text) in [
+        ("store/mod.rs", "use crate::cache::Cache;"),
+        ("http/date.rs", "use crate::sys::limits::limits;"),
+        ("sys/lock.rs", "fn f() { crate::log::error!(\"\") }"),
+        ("net/wire.rs", "use crate::{http::Fields, serve};"),
+        ("attic/mod.rs", "use crate::http::Fields;"),
+    ] {
+        assert_eq!(breaches(Path::new(path), text).len(), 1, "{path}: {text}");
+    }
+    let fine = "use crate::{http::Fields, log};\n// crate::serve\nuse crate::cache::Glob;";
+    assert!(breaches(Path::new("cli/mod.rs"), fine).is_empty());
+}
+
+#[test]
+fn unsafe_code_stands_in_one_file_and_nothing_is_hidden_in_threads() {
+    for (path, text) in sources() {
+        let calls = path == Path::new("sys/calls.rs");
+        assert!(
+            calls || !text.contains("unsafe "),
+            "unsafe in {}",
+            path.display()
+        );
+        assert!(!text.contains("thread_local"), "{}", path.display());
+        assert!(
+            text.lines().count() <= 400,
+            "{} is too long",
+            path.display()
+        );
+    }
+}
