@@ -92,10 +92,19 @@ fn the_documents_name_the_settings_and_patterns_of_conf_d() {
         );
     }
     // What the examples set is what the guide says.
+    let mut examples = 0;
     for line in others.lines() {
-        if let Some(value) = line.strip_prefix("    REVALIDATE=\"") {
-            let value = value.trim_end_matches('"');
-            assert!(guide.contains(&format!("| `{value}` |")), "{value}");
-        }
+        let value = if let Some(value) = line.strip_prefix("    REVALIDATE=\"") {
+            value.to_owned()
+        } else if line.starts_with("    PC_OPTS=\"") {
+            let options = line.split(" --revalidate ").skip(1);
+            options.collect::<Vec<_>>().join(" ")
+        } else {
+            continue;
+        };
+        let value = value.trim_end_matches('"');
+        assert!(guide.contains(&format!("| `{value}` |")), "{value}");
+        examples += 1;
     }
+    assert_eq!(examples, 4, "{others}");
 }
