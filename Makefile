@@ -4,7 +4,7 @@
 # make check-system     the program with the real OpenRC, Portage, apt, pacman, pip, firewalls; as root
 # make run              serve on this machine, for a try
 # make demo             show a miss and a hit; needs no network
-# make bench            speed and size beside nginx and others, as a Markdown table; README.md says more
+# make bench            speed and size beside nginx and others, as a Markdown table; contrib/guides/measuring.md says more
 # make install          install what make built, with the OpenRC service; DESTDIR and PREFIX as usual
 # make install-systemd  the same with systemd units in place of the OpenRC service
 # make uninstall        remove all of it again

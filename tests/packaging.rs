@@ -1,4 +1,4 @@
-//! What comes with the program: services, settings, cron, ebuilds, completion, manual. The shell
+//! What comes with the program: services, settings, cron, ebuilds, completion, documents. The shell
 //! parts are sourced by a shell in which everything around them is a stub.
 
 use std::fs;
@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The README, the guides, the list of changes.
+mod documents;
 /// The OpenRC service, its settings, cron.
 mod openrc;
 /// What the patterns that ship in conf.d match.
@@ -103,7 +105,11 @@ fn the_ebuilds_install_what_is_there() {
         }
         match version {
             "0" => assert!(said.starts_with("group portage\n"), "{said}"),
-            _ => assert_eq!(installed.len(), 9, "{ebuild}: {said}"),
+            _ => assert_eq!(
+                installed.len(),
+                9 + documents::changes_and_guides().len(),
+                "{ebuild}: {said}"
+            ),
         }
     }
     let text = |version: &str| fs::read_to_string(project(&format!("{overlay}-{version}.ebuild")));
@@ -173,10 +179,14 @@ fn options(args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_completion_the_manual_and_the_readme_know_every_option() {
+fn the_completion_the_manual_and_the_tables_know_every_option() {
     let read = |path: &str| fs::read_to_string(project(path)).unwrap();
-    let (manual, readme) = (read("contrib/man/package-cache.8"), read("README.md"));
-    for command in [&[] as &[&str], &["cull"]] {
+    let manual = read("contrib/man/package-cache.8");
+    for (command, table) in [
+        (&[] as &[&str], "README.md"),
+        (&["cull"], "contrib/guides/cull.md"),
+    ] {
+        let text = read(table);
         let mut known = options(&[command, &["--help"]].concat());
         assert!(known.len() > 5, "{known:?}");
         let Some(mut offered) = completed(&[command, &["--"]].concat()) else {
@@ -189,7 +199,9 @@ fn the_completion_the_manual_and_the_readme_know_every_option() {
                 entries.iter().any(|entry| manual.contains(entry)),
                 "{option} in the manual"
             );
-            assert!(readme.contains(option), "{option} in the README");
+            let mut rows = text.lines().filter(|line| line.starts_with("| `-"));
+            let named = |row: &str| row.contains(&format!("`{option}"));
+            assert!(rows.any(named), "{option} in the table of {table}");
         }
         // An example may begin with an option too.
         known.sort();

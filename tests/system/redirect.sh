@@ -1,9 +1,10 @@
 #!/bin/bash
-# The README's firewall recipes, taken from its text, on a router in a network of namespaces:
+# The recipes of the firewall guide, taken from its text, on a router in a network of namespaces:
 # a switch that joins client, cache and the router's eth1, and a mirror beyond the router.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 needs iptables nft:nftables nsenter:util-linux setpriv:util-linux wget
+guide=$top/contrib/guides/firewall.md
 enter
 begin
 
@@ -23,16 +24,16 @@ plug() { # HOST INTERFACE ADDRESS SWITCH
 	on "$1" ip link set lo up
 }
 
-# The lines of the README's code block after LINE.
-recipe() { # LINE
-	awk -v line="$1" '
-		$0 == line { found = 1; next }
-		found && /^    / { sub(/^    /, ""); print; next }
-		found && NF { exit }' "$top/README.md" >"$work/recipe"
+# The first code block of the guide's section HEADING.
+recipe() { # HEADING
+	awk -v heading="## $1" '
+		$0 == heading { found = 1; next }
+		found && /^    / { block = 1; sub(/^    /, ""); print; next }
+		found && (/^## / || block && NF) { exit }' "$guide" >"$work/recipe"
 	[ -s "$work/recipe" ]
 }
 
-# Runs the recipe on HOST, with an answer to the README's name lookup.
+# Runs the recipe on HOST, with an answer to its name lookup.
 apply() { # HOST
 	# shellcheck disable=SC2016
 	on "$1" bash -euc 'dig() { printf "%s\n" alias.example. 192.0.2.1 192.0.2.2; }
@@ -40,7 +41,7 @@ apply() { # HOST
 		. "$0"' "$work/recipe"
 }
 
-withdraw() { # HOST: as the README tells for iptables
+withdraw() { # HOST: as the guide tells for iptables
 	sed -i 's/ -A / -D /' "$work/recipe"
 	apply "$1"
 }
@@ -110,7 +111,7 @@ on cache "$work/package-cache" --cache "$work/cache" --host 0.0.0.0 -v --source 
 check "the cache listens" await 10 grep 'listening on' "$logs/cache.log"
 direct before client 192.168.0.20
 
-check "the README has the iptables recipe" recipe 'With iptables:'
+check "the guide has the iptables recipe" recipe iptables
 check "iptables: the router takes it" apply router
 redirected iptables client 192.168.0.11
 new_file iptables-other
@@ -122,7 +123,7 @@ check "iptables: it reached the mirror, not the cache" not grep iptables-own "$l
 check "iptables: the rules are removed by -D" withdraw router
 direct iptables router 192.168.0.20
 
-check "the README has the nftables recipe" recipe 'With nftables:'
+check "the guide has the nftables recipe" recipe nftables
 check "nftables: the router takes it" apply router
 redirected nftables client 192.168.0.11
 new_file nftables-other
@@ -132,7 +133,7 @@ new_file nftables-own
 check "nftables: what the cache's own host fetches is not caught" downloads cache http://192.0.2.1/nftables-own
 check "nftables: it reached the mirror, not the cache" not grep nftables-own "$logs/cache.log"
 # shellcheck disable=SC2016
-removal=$(sed -n 's/^To remove it: `\(.*\)`\.$/\1/p' "$top/README.md")
+removal=$(sed -n 's/^To remove it all: `\(.*\)`\.$/\1/p' "$guide")
 # shellcheck disable=SC2086
 check "nftables: the table is removed by: $removal" on router $removal
 direct nftables router 192.168.0.20
@@ -141,9 +142,7 @@ direct nftables router 192.168.0.20
 on client setpriv --reuid 64000 --regid 64000 --clear-groups \
 	"$work/package-cache" --cache "$work/own" --host 127.0.0.1 -v --source http://192.0.2.1 2>"$logs/own.log" &
 check "a cache listens on the client itself" await 10 grep 'listening on' "$logs/own.log"
-# shellcheck disable=SC2016
-check "the README has the recipe for a single host" \
-	recipe 'On a single host, redirect in the `OUTPUT` chain and except the daemon by its user:'
+check "the guide has the recipe for a single host" recipe 'A single host'
 check "single host: it takes it" apply client
 redirected single client 192.168.0.20
 check "single host: it was its own cache" await 10 grep -E 'GET /single-first.* (HIT|COLLAPSED)' "$logs/own.log"

@@ -66,6 +66,11 @@ src_install() {
 	doman contrib/man/package-cache.8
 	dobashcomp contrib/completion/package-cache
 	dodoc README.md
-	docinto cron
+	# The links between the documents hold.
+	docinto contrib
+	dodoc contrib/CHANGES.md
+	docinto contrib/guides
+	dodoc contrib/guides/*.md
+	docinto contrib/cron
 	dodoc contrib/cron/package-cache
 }
