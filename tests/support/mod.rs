@@ -2,11 +2,13 @@
 
 mod client;
 mod daemon;
+mod dice;
 mod dir;
 mod origin;
 
 pub use client::{Client, End, Response};
 pub use daemon::{Daemon, PROGRAM, Setup};
+pub use dice::{Dice, mix};
 pub use dir::CacheDir;
 pub use origin::{Gate, Origin, Recorded, Script, Step, close_delimited, head, ok, reply};
 

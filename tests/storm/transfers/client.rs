@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::dice::Dice;
 use super::figures::Figures;
 use super::file::{File, Witness};
 use super::pause;
 use super::wire::{Framing, Head, Wire};
+use crate::support::Dice;
 
 /// What a client asks for and how it reads.
 pub struct Order {

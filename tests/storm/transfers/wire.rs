@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::client::Order;
-use super::dice::Dice;
 use super::file::Witness;
 use super::{LIMIT, pause};
+use crate::support::Dice;
 
 /// How content is delimited.
 #[derive(Clone, Copy, PartialEq, Debug)]

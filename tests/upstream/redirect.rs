@@ -1,7 +1,7 @@
 //! Sources that send us elsewhere.
 
-use crate::failover::{goes_on_after, pair};
 use crate::support::{Origin, Rig, Script, noise, reply};
+use crate::upstream::failover::{goes_on_after, pair};
 
 fn redirect(status: &str, to: &str) -> Script {
     reply(status, &[&format!("Location: {to}")], b"over there")

@@ -1,9 +1,9 @@
 //! In which order sources are asked, and which status remains when all fail.
 
-use crate::failover::pair;
 use crate::support::{
     CacheDir, Daemon, Gate, MODIFIED, Origin, REFUSED, Rig, Script, Step, ok, reply, until,
 };
+use crate::upstream::failover::pair;
 
 /// The status that remains when these two sources fail.
 #[track_caller]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::figures::Figures;
 use super::world::{World, date};
-use crate::storm::dice::Dice;
+use crate::support::Dice;
 use crate::support::{Client, End, Response};
 
 /// What a client knows of a file, and what it is held to.

@@ -1,8 +1,8 @@
 //! In how many ways an answer can be wrong.
 
-use super::dice::Dice;
 use super::file::File;
 use super::source::Request;
+use crate::support::Dice;
 
 /// What goes wrong with an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

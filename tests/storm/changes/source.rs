@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::world::{World, date};
-use crate::storm::dice::Dice;
+use crate::support::Dice;
 use crate::support::LIMIT;
 
 /// A running source.

@@ -1,6 +1,6 @@
 //! Malformed and odd requests, and what nginx 1.22 makes of the same bytes.
 //!
-//! `malformed/requests.tsv` holds a request a row. Its nginx column was measured with nginx 1.22.1,
+//! `data/requests.tsv` holds a request a row. Its nginx column was measured with nginx 1.22.1,
 //! default settings and the same three files; no nginx is needed here. An outcome is a word for each
 //! answer: `f`, `p` or `s` for a 200 with the content of that file, `0.9` for content without a head,
 //! `-` for no answer at all, else the status code. Every request is followed by one for `p`: an
@@ -15,7 +15,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::support::{CacheDir, Daemon, LIMIT, MODIFIED_UNIX};
 
-const TABLE: &str = include_str!("malformed/requests.tsv");
+const TABLE: &str = include_str!("../data/requests.tsv");
 
 /// What follows every request of the table.
 const PROBE: &[u8] = b"GET /p HTTP/1.0\r\n\r\n";

@@ -16,17 +16,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::support::{CacheDir, Daemon, REFUSED};
+use crate::support::{CacheDir, Daemon, Dice, REFUSED};
 use client::run as visit;
-use dice::Dice;
+
 use figures::Figures;
 use file::File;
 use source::Source;
 
 /// A client that looks at every byte.
 mod client;
-/// Numbers from a seed.
-pub mod dice;
 /// In how many ways an answer is wrong.
 mod fault;
 /// Counts.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::storm::dice::Dice;
+use crate::support::Dice;
 use crate::support::{CacheDir, Daemon, until};
 use figures::Figures;
 use source::Source;

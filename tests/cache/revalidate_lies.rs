@@ -1,6 +1,6 @@
 //! Files that change at their source, with sources that lie, hands that meddle, and crowds that wait.
 
-use crate::revalidate::{EARLIER, INDEX, LATER, at, rig, rig_with, unchanged};
+use crate::cache::revalidate::{EARLIER, INDEX, LATER, at, rig, rig_with, unchanged};
 use crate::support::{
     CacheDir, Daemon, Gate, MODIFIED, MODIFIED_UNIX, Origin, Rig, Script, Step, head, reply, until,
 };

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use super::dice::Dice;
 use super::figures::Figures;
 use super::file::File;
 use super::reply::Reply;
+use crate::support::Dice;
 
 /// A request as far as a source cares.
 pub struct Request {

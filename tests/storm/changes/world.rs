@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::SOURCES;
-use crate::storm::dice::Dice;
+use crate::support::Dice;
 use crate::support::MODIFIED_UNIX;
 
 /// All files.

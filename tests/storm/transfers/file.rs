@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::dice::{Dice, mix};
 use crate::support::MODIFIED_UNIX;
+use crate::support::{Dice, mix};
 
 /// One state of a file at the sources.
 pub struct Version {

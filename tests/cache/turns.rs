@@ -1,7 +1,7 @@
 //! How many transfers run at a time, and which gives way.
 
-use crate::streaming::{half, halves, other_half};
 use crate::support::{Gate, Rig, Script, Step, head, ok, until};
+use crate::transfer::reader::{half, halves, other_half};
 
 #[test]
 fn more_transfers_than_allowed_wait_their_turn() {

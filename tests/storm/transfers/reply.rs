@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::dice::Dice;
 use super::fault::Fault;
 use super::file::{File, Mood, Version};
 use super::pause;
 use super::source::{Request, Shared};
+use crate::support::Dice;
 
 /// How content is framed.
 #[derive(Clone, Copy, PartialEq)]
