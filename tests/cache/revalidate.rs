@@ -1,62 +1,29 @@
 //! Files that change at their source: asked about before they are served, or when a client wants it.
 
 use crate::support::{
-    CacheDir, Daemon, End, Gate, MODIFIED, MODIFIED_UNIX, Origin, REFUSED, Rig, Script, Setup,
-    Step, head, noise, ok, reply, until,
+    CacheDir, Daemon, End, Gate, INDEX, LATER, MODIFIED, MODIFIED_UNIX, Origin, REFUSED, Rig, Step,
+    at, gated, head, held_at, missing, noise, ok, reply, unchanged, wait_until,
 };
-
-/// The file that the rigs below ask about.
-pub const INDEX: &str = "/distfiles/layout.conf";
-/// A day after `MODIFIED`.
-pub const LATER: &str = "Thu, 22 Oct 2015 07:28:00 GMT";
-/// A day before it.
-pub const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
-
-/// A 200 of that time.
-pub fn at(date: &str, body: &[u8]) -> Script {
-    reply("200 OK", &[&format!("Last-Modified: {date}")], body)
-}
-
-/// A 304.
-pub fn unchanged() -> Script {
-    vec![head("304 Not Modified", &["Connection: close"])]
-}
-
-fn missing() -> Script {
-    reply("404 Not Found", &[], b"no\n")
-}
-
-/// A rig that asks about `layout.conf`, with a copy of it in the cache.
-pub fn rig() -> Rig {
-    rig_with(|setup| setup)
-}
-
-/// The same, with more than the defaults.
-pub fn rig_with(more: impl FnOnce(Setup) -> Setup) -> Rig {
-    let rig = Rig::with(|setup| more(setup.arg("--revalidate").arg("*/layout.conf")));
-    rig.cache.put(&INDEX[1..], b"old", MODIFIED_UNIX);
-    rig
-}
 
 #[test]
 fn an_unchanged_file_is_asked_about_once_for_everybody() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     let gate = Gate::new();
-    rig.origin.script(
-        INDEX,
-        [vec![Step::Wait(gate.clone())], unchanged()].concat(),
-    );
+    rig.origin.script(INDEX, gated(&gate, unchanged()));
     let mut clients: Vec<_> = (0..20).map(|_| rig.daemon.begin(INDEX)).collect();
-    until("the source is asked", || rig.origin.count(INDEX) == 1);
+    wait_until("the source is asked", || rig.origin.count(INDEX) == 1);
     gate.open();
     for client in &mut clients {
         let answer = client.answer();
-        answer.is_whole(b"old");
+        answer.assert_whole(b"old");
         assert_eq!(answer.field("age"), Some("0"), "{answer:?}");
         assert!(answer.cache_status("fwd=stale") || answer.cache_status("hit"));
     }
     let answer = rig.daemon.get(INDEX);
-    assert!(answer.is_whole(b"old").cache_status("hit"), "{answer:?}");
+    assert!(
+        answer.assert_whole(b"old").cache_status("hit"),
+        "{answer:?}"
+    );
     let requests = rig.origin.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
     assert_eq!(requests[0].method, "GET");
@@ -66,7 +33,7 @@ fn an_unchanged_file_is_asked_about_once_for_everybody() {
 
 #[test]
 fn the_log_and_cache_status_say_what_was_done() {
-    let rig = rig_with(|setup| setup.arg("-v").limits("share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.arg("-v").limits("share_ms=0"));
     rig.origin.script(INDEX, unchanged());
     rig.origin.script(INDEX, at(LATER, b"new"));
     rig.origin.script(INDEX, vec![Step::Reset]);
@@ -77,12 +44,10 @@ fn the_log_and_cache_status_say_what_was_done() {
     assert!(answer.cache_status("fwd=stale") && answer.cache_status("fwd-status=200"));
     assert!(answer.cache_status("stored"), "{answer:?}");
     rig.daemon.wait_for_log("EXPIRED");
-    until("the new file is there", || {
-        rig.cache.stored(&INDEX[1..]) == b"new"
-    });
-    rig.daemon.rests();
+    rig.cache.wait_replaced(&INDEX[1..], b"new");
+    rig.daemon.wait_idle();
     let answer = rig.daemon.get(INDEX);
-    answer.is_whole(b"new");
+    answer.assert_whole(b"new");
     assert!(answer.cache_status("fwd=stale") && answer.cache_status("detail=served-stale"));
     rig.daemon.wait_for_log("STALE");
     rig.daemon
@@ -96,58 +61,39 @@ fn a_changed_file_replaces_ours_while_it_streams_and_old_readers_finish_theirs()
     rig.cache.put("core/core.db", &old, MODIFIED_UNIX);
     let gate = Gate::new();
     rig.origin.script("/core/core.db", unchanged());
-    rig.origin.script(
-        "/core/core.db",
-        vec![
-            head(
-                "200 OK",
-                &[
-                    &format!("Content-Length: {}", new.len()),
-                    &format!("Last-Modified: {LATER}"),
-                ],
-            ),
-            Step::Send(new[..1000].to_vec()),
-            Step::Wait(gate.clone()),
-            Step::Send(new[1000..].to_vec()),
-        ],
-    );
+    rig.origin
+        .script("/core/core.db", held_at(LATER, &new, 1000, &gate));
     let mut reader_of_old = rig.daemon.begin("/core/core.db");
-    assert_eq!(reader_of_old.head().status, 200);
-    let begun = reader_of_old.take(1000);
+    reader_of_old.assert_begins(&old[..1000]);
     let mut reader_of_new = rig.daemon.begin("/core/core.db");
     assert_eq!(reader_of_new.head().field("last-modified"), Some(LATER));
     assert_eq!(reader_of_new.take(1000), new[..1000]);
     // Until it is complete, the name is the old file's.
-    assert!(rig.cache.stored("core/core.db") == old);
+    assert!(rig.cache.wait_stored("core/core.db") == old);
     let mut joiner = rig.daemon.begin("/core/core.db");
     assert!(joiner.head().cache_status("collapsed"));
     gate.open();
-    let (rest, end) = reader_of_new.rest();
-    assert!(rest == new[1000..] && end == End::Complete);
-    let (rest, end) = joiner.rest();
-    assert!(rest == new && end == End::Complete);
-    let (rest, end) = reader_of_old.rest();
-    assert!([begun, rest].concat() == old && end == End::Complete);
-    until("the new file has the name", || {
-        rig.cache.stored("core/core.db") == new
-    });
+    reader_of_new.assert_ends(&new[1000..]);
+    joiner.assert_ends(&new);
+    reader_of_old.assert_ends(&old[1000..]);
+    rig.cache.wait_replaced("core/core.db", &new);
     assert_eq!(rig.origin.count("/core/core.db"), 2);
 }
 
 #[test]
 fn after_a_replacement_nobody_asks_again_for_a_while() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     rig.origin.script(INDEX, at(LATER, b"new"));
-    rig.daemon.get(INDEX).is_whole(b"new");
-    until("it is stored", || rig.cache.stored(&INDEX[1..]) == b"new");
-    rig.daemon.rests();
-    rig.daemon.get(INDEX).is_whole(b"new");
+    rig.daemon.get(INDEX).assert_whole(b"new");
+    rig.cache.wait_replaced(&INDEX[1..], b"new");
+    rig.daemon.wait_idle();
+    rig.daemon.get(INDEX).assert_whole(b"new");
     assert_eq!(rig.origin.count(INDEX), 1);
     // The check was for these few seconds only.
-    let rig = rig_with(|setup| setup.limits("share_ms=1000"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=1000"));
     rig.origin.script(INDEX, unchanged());
-    until("the source is asked again", || {
-        rig.daemon.get(INDEX).is_whole(b"old");
+    wait_until("the source is asked again", || {
+        rig.daemon.get(INDEX).assert_whole(b"old");
         rig.origin.count(INDEX) > 1
     });
 }
@@ -157,15 +103,15 @@ fn a_file_just_stored_is_asked_about_all_the_same() {
     let rig = Rig::with(|setup| setup.arg("--revalidate").arg("*/layout.conf"));
     rig.origin.script(INDEX, ok(b"one"));
     rig.origin.script(INDEX, at(LATER, b"two"));
-    rig.daemon.get(INDEX).is_whole(b"one");
-    assert_eq!(rig.cache.stored(&INDEX[1..]), b"one");
-    rig.daemon.rests();
-    rig.daemon.get(INDEX).is_whole(b"two");
+    rig.daemon.get(INDEX).assert_whole(b"one");
+    assert_eq!(rig.cache.wait_stored(&INDEX[1..]), b"one");
+    rig.daemon.wait_idle();
+    rig.daemon.get(INDEX).assert_whole(b"two");
 }
 
 #[test]
 fn a_broken_replacement_leaves_the_old_file() {
-    let rig = rig_with(|setup| setup.limits("share_ms=0,attempts=1"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=0,attempts=1"));
     rig.origin.script(
         INDEX,
         vec![
@@ -183,7 +129,7 @@ fn a_broken_replacement_leaves_the_old_file() {
         (answer.body.as_slice(), answer.end),
         (&b"new"[..], End::Cut)
     );
-    rig.daemon.get(INDEX).is_whole(b"old");
+    rig.daemon.get(INDEX).assert_whole(b"old");
     assert_eq!(rig.cache.partials(), [""; 0]);
 }
 
@@ -197,7 +143,7 @@ fn sources_that_are_down_leave_the_stored_file_served() {
         .start();
     for _ in 0..3 {
         let answer = daemon.get(INDEX);
-        answer.is_whole(b"old");
+        answer.assert_whole(b"old");
         assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
     }
     // One check, one warning of each kind.
@@ -208,38 +154,33 @@ fn sources_that_are_down_leave_the_stored_file_served() {
 
 #[test]
 fn a_silent_source_leaves_the_stored_file_served_and_may_still_bring_a_new_one() {
-    let rig = rig_with(|setup| setup.limits("stale_ms=200,share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.limits("stale_ms=200,share_ms=0"));
     let gate = Gate::new();
-    rig.origin.script(
-        INDEX,
-        [vec![Step::Wait(gate.clone())], at(LATER, b"new")].concat(),
-    );
+    rig.origin.script(INDEX, gated(&gate, at(LATER, b"new")));
     for _ in 0..2 {
         let answer = rig.daemon.get(INDEX);
-        answer.is_whole(b"old");
+        answer.assert_whole(b"old");
         assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
     }
     assert_eq!(rig.origin.count(INDEX), 1);
     gate.open();
-    until("the late answer is stored", || {
-        rig.cache.stored(&INDEX[1..]) == b"new"
-    });
+    rig.cache.wait_replaced(&INDEX[1..], b"new");
 }
 
 #[test]
 fn a_check_that_fails_late_warns_once() {
-    let rig = rig_with(|setup| setup.limits("stale_ms=200"));
+    let rig = Rig::revalidating(|setup| setup.limits("stale_ms=200"));
     let gate = Gate::new();
     rig.origin
         .script(INDEX, vec![head("200 OK", &["Content-Length: nonsense"])]);
     rig.origin
         .script("/other/layout.conf", vec![Step::Wait(gate.clone())]);
     rig.cache.put("other/layout.conf", b"old", MODIFIED_UNIX);
-    rig.daemon.get("/other/layout.conf").is_whole(b"old");
+    rig.daemon.get("/other/layout.conf").assert_whole(b"old");
     gate.open();
     rig.daemon.wait_for_log("closed before its head ended");
     // What comes after the late failure is told in the log.
-    rig.daemon.get(INDEX).is_whole(b"old");
+    rig.daemon.get(INDEX).assert_whole(b"old");
     rig.daemon
         .wait_for_log("no source could be asked about distfiles");
     assert_eq!(
@@ -252,7 +193,7 @@ fn a_check_that_fails_late_warns_once() {
 
 #[test]
 fn a_broken_replacement_goes_on_without_the_condition() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     let date = format!("Last-Modified: {LATER}");
     rig.origin.script(
         INDEX,
@@ -269,7 +210,7 @@ fn a_broken_replacement_goes_on_without_the_condition() {
             b"newest",
         ),
     );
-    rig.daemon.get(INDEX).is_whole(b"newest");
+    rig.daemon.get(INDEX).assert_whole(b"newest");
     let requests = rig.origin.requests();
     assert_eq!(requests[0].field("if-modified-since"), Some(MODIFIED));
     assert_eq!(requests[1].field("if-modified-since"), None);
@@ -278,12 +219,12 @@ fn a_broken_replacement_goes_on_without_the_condition() {
 
 #[test]
 fn a_file_gone_everywhere_is_404_and_stays_on_disk() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     rig.origin.script(INDEX, missing());
-    rig.daemon.get(INDEX).is_error(404);
-    rig.daemon.get(INDEX).is_error(404);
+    rig.daemon.get(INDEX).assert_error(404);
+    rig.daemon.get(INDEX).assert_error(404);
     assert_eq!(rig.origin.count(INDEX), 1);
-    assert_eq!(rig.cache.stored(&INDEX[1..]), b"old");
+    assert_eq!(rig.cache.wait_stored(&INDEX[1..]), b"old");
 }
 
 #[test]
@@ -296,7 +237,7 @@ fn one_404_and_one_dead_source_are_no_proof_that_it_is_gone() {
         .source(REFUSED)
         .arg("--revalidate=*/layout.conf")
         .start();
-    daemon.get(INDEX).is_whole(b"old");
+    daemon.get(INDEX).assert_whole(b"old");
 }
 
 #[test]
@@ -304,10 +245,10 @@ fn a_time_that_is_not_the_sources_is_no_condition() {
     let rig = Rig::with(|setup| setup.arg("--revalidate=*.db"));
     rig.origin.script("/x.db", reply("200 OK", &[], b"one"));
     rig.origin.script("/x.db", reply("200 OK", &[], b"two"));
-    rig.daemon.get("/x.db").is_whole(b"one");
-    assert_eq!(rig.cache.stored("x.db"), b"one");
-    rig.daemon.rests();
-    rig.daemon.get("/x.db").is_whole(b"two");
+    rig.daemon.get("/x.db").assert_whole(b"one");
+    assert_eq!(rig.cache.wait_stored("x.db"), b"one");
+    rig.daemon.wait_idle();
+    rig.daemon.get("/x.db").assert_whole(b"two");
     for request in rig.origin.requests() {
         assert_eq!(request.field("if-modified-since"), None);
     }
@@ -317,7 +258,7 @@ fn a_time_that_is_not_the_sources_is_no_condition() {
 fn a_304_that_was_not_asked_for_is_a_failed_source() {
     let rig = Rig::start();
     rig.origin.script("/x.tar", unchanged());
-    rig.daemon.get("/x.tar").is_error(502);
+    rig.daemon.get("/x.tar").assert_error(502);
 }
 
 #[test]
@@ -326,17 +267,17 @@ fn a_client_may_want_any_file_confirmed() {
     rig.cache.put("a/x.tar", b"bad", MODIFIED_UNIX);
     rig.origin.script("/a/x.tar", unchanged());
     rig.origin.script("/a/x.tar", at(LATER, b"good"));
-    rig.daemon.get("/a/x.tar").is_whole(b"bad");
+    rig.daemon.get("/a/x.tar").assert_whole(b"bad");
     assert_eq!(rig.origin.count("/a/x.tar"), 0);
     let answer = rig
         .daemon
         .ask("GET", "/a/x.tar", &["Cache-Control: max-age=0"]);
-    assert!(answer.is_whole(b"bad").cache_status("fwd=request"));
+    assert!(answer.assert_whole(b"bad").cache_status("fwd=request"));
     let answer = rig
         .daemon
         .ask("GET", "/a/x.tar", &["Cache-Control: no-cache"]);
-    assert!(answer.is_whole(b"good").cache_status("fwd=request"));
-    until("it is replaced", || rig.cache.stored("a/x.tar") == b"good");
+    assert!(answer.assert_whole(b"good").cache_status("fwd=request"));
+    rig.cache.wait_replaced("a/x.tar", b"good");
     let requests = rig.origin.requests();
     assert_eq!(requests[0].field("if-modified-since"), Some(MODIFIED));
     assert_eq!(requests[0].field("cache-control"), None);
@@ -350,7 +291,7 @@ fn what_a_client_wants_confirmed_is_served_though_every_source_lost_it() {
         let answer = rig
             .daemon
             .ask("GET", "/a/x.tar", &["Cache-Control: no-cache"]);
-        answer.is_whole(b"kept");
+        answer.assert_whole(b"kept");
     }
     assert_eq!(rig.origin.count("/a/x.tar"), 1);
     rig.daemon.wait_for_log("no source has a/x.tar any more");
@@ -358,7 +299,7 @@ fn what_a_client_wants_confirmed_is_served_though_every_source_lost_it() {
 
 #[test]
 fn conditions_ranges_and_head_are_weighed_after_the_check() {
-    let rig = rig_with(|setup| setup.limits("share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=0"));
     rig.origin.script(INDEX, unchanged());
     rig.origin.script(INDEX, unchanged());
     rig.origin.script(INDEX, unchanged());
@@ -386,33 +327,30 @@ fn without_sources_there_is_nobody_to_ask() {
     cache.put(&INDEX[1..], b"old", MODIFIED_UNIX);
     let daemon = Daemon::on(&cache).arg("--revalidate=*").start();
     let answer = daemon.ask("GET", INDEX, &["Cache-Control: no-cache"]);
-    assert!(answer.is_whole(b"old").cache_status("hit"));
+    assert!(answer.assert_whole(b"old").cache_status("hit"));
 }
 
 #[test]
 fn a_cache_that_cannot_be_written_passes_the_new_file_on() {
-    let rig = rig_with(|setup| setup.arg("--min-free=1000T"));
+    let rig = Rig::revalidating(|setup| setup.arg("--min-free=1000T"));
     rig.origin.script(INDEX, at(LATER, b"new"));
     for _ in 0..2 {
-        rig.daemon.get(INDEX).is_whole(b"new");
+        rig.daemon.get(INDEX).assert_whole(b"new");
     }
-    assert_eq!(rig.cache.stored(&INDEX[1..]), b"old");
+    assert_eq!(rig.cache.wait_stored(&INDEX[1..]), b"old");
 }
 
 #[test]
 fn a_file_removed_during_its_check_is_fetched() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     let (gate, late) = (Gate::new(), b"whole".as_slice());
-    rig.origin.script(
-        INDEX,
-        [vec![Step::Wait(gate.clone())], unchanged()].concat(),
-    );
+    rig.origin.script(INDEX, gated(&gate, unchanged()));
     rig.origin.script(INDEX, ok(late));
     let mut checking = rig.daemon.begin(INDEX);
-    until("the source is asked", || rig.origin.count(INDEX) == 1);
+    wait_until("the source is asked", || rig.origin.count(INDEX) == 1);
     std::fs::remove_file(rig.cache.file(&INDEX[1..])).unwrap();
-    rig.daemon.get(INDEX).is_whole(late);
+    rig.daemon.get(INDEX).assert_whole(late);
     gate.open();
     // It holds the file open that it had found.
-    checking.answer().is_whole(b"old");
+    checking.answer().assert_whole(b"old");
 }

@@ -1,8 +1,8 @@
 //! Files that change at their source, with sources that lie, hands that meddle, and crowds that wait.
 
-use crate::cache::revalidate::{EARLIER, INDEX, LATER, at, rig, rig_with, unchanged};
 use crate::support::{
-    CacheDir, Daemon, Gate, MODIFIED, MODIFIED_UNIX, Origin, Rig, Script, Step, head, reply, until,
+    CacheDir, Daemon, EARLIER, Gate, INDEX, LATER, MODIFIED, MODIFIED_UNIX, Origin, Rig, Script,
+    Step, at, gated, head, held_at, reply, unchanged, wait_until,
 };
 
 /// What a captive portal answers to whatever is asked.
@@ -13,7 +13,7 @@ fn portal() -> Script {
 
 #[test]
 fn answers_that_are_no_file_leave_ours_as_it_is() {
-    let rig = rig_with(|setup| setup.limits("share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=0"));
     let date = format!("Last-Modified: {LATER}");
     let lies = [
         portal(),
@@ -38,11 +38,11 @@ fn answers_that_are_no_file_leave_ours_as_it_is() {
         .for_each(|lie| rig.origin.script(INDEX, lie));
     for number in 0..count {
         let answer = rig.daemon.get(INDEX);
-        answer.is_whole(b"old");
+        answer.assert_whole(b"old");
         assert!(answer.cache_status("detail=served-stale"), "lie {number}");
     }
     assert_eq!(rig.origin.count(INDEX), count);
-    assert_eq!(rig.cache.stored(&INDEX[1..]), b"old");
+    assert_eq!(rig.cache.wait_stored(&INDEX[1..]), b"old");
     assert_eq!(rig.cache.modified(&INDEX[1..]), MODIFIED_UNIX);
 }
 
@@ -56,7 +56,7 @@ fn a_portals_page_is_no_index_though_its_name_has_no_extension() {
         let answer = rig
             .daemon
             .ask("GET", &target, &["Cache-Control: max-age=0"]);
-        answer.is_whole(b"ours");
+        answer.assert_whole(b"ours");
         assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
     }
     // Nor is a listing of a directory.
@@ -66,13 +66,13 @@ fn a_portals_page_is_no_index_though_its_name_has_no_extension() {
         .script("/a/Packages", reply("301 Moved", &[location], b""));
     rig.origin
         .script("/a/Packages/", reply("200 OK", &[], b"listing"));
-    rig.daemon.get("/a/Packages").is_whole(b"ours");
+    rig.daemon.get("/a/Packages").assert_whole(b"ours");
     assert_eq!(rig.origin.count("/a/Packages/"), 1);
 }
 
 #[test]
 fn a_304_may_come_by_a_redirect_or_with_content_that_it_cannot_have() {
-    let rig = rig_with(|setup| setup.limits("share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=0"));
     rig.origin.script(
         INDEX,
         reply("302 Found", &["Location: /elsewhere/layout.conf"], b""),
@@ -87,9 +87,9 @@ fn a_304_may_come_by_a_redirect_or_with_content_that_it_cannot_have() {
     rig.origin.script(INDEX, at(LATER, b"new"));
     for _ in 0..2 {
         let answer = rig.daemon.get(INDEX);
-        assert!(answer.is_whole(b"old").cache_status("fwd-status=304"));
+        assert!(answer.assert_whole(b"old").cache_status("fwd-status=304"));
     }
-    rig.daemon.get(INDEX).is_whole(b"new");
+    rig.daemon.get(INDEX).assert_whole(b"new");
     let asked = rig.origin.requests();
     assert_eq!(asked[1].target, "/elsewhere/layout.conf");
     assert_eq!(asked[1].field("if-modified-since"), Some(MODIFIED));
@@ -97,35 +97,23 @@ fn a_304_may_come_by_a_redirect_or_with_content_that_it_cannot_have() {
 
 #[test]
 fn the_first_source_may_change_a_file_without_changing_its_time() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     rig.origin.script(INDEX, at(MODIFIED, b"longer than ours"));
     let answer = rig.daemon.get(INDEX);
-    answer.is_whole(b"longer than ours");
+    answer.assert_whole(b"longer than ours");
     let tag = answer.field("etag").unwrap().to_owned();
-    until("it is stored", || {
-        rig.cache.stored(&INDEX[1..]) == b"longer than ours"
-    });
+    rig.cache.wait_replaced(&INDEX[1..], b"longer than ours");
     let answer = rig.daemon.get(INDEX);
     assert_eq!(answer.field("etag"), Some(tag.as_str()));
 }
 
 #[test]
 fn validators_are_those_of_the_version_served() {
-    let rig = rig_with(|setup| setup.limits("share_ms=0"));
+    let rig = Rig::revalidating(|setup| setup.limits("share_ms=0"));
     let gate = Gate::new();
     rig.origin.script(INDEX, unchanged());
-    rig.origin.script(
-        INDEX,
-        vec![
-            head(
-                "200 OK",
-                &["Content-Length: 6", &format!("Last-Modified: {LATER}")],
-            ),
-            Step::Send(b"new".to_vec()),
-            Step::Wait(gate.clone()),
-            Step::Send(b"est".to_vec()),
-        ],
-    );
+    rig.origin
+        .script(INDEX, held_at(LATER, b"newest", 3, &gate));
     rig.origin.script(INDEX, unchanged());
     let before = rig.daemon.get(INDEX);
     let ours = format!("If-None-Match: {}", before.field("etag").unwrap());
@@ -147,10 +135,8 @@ fn validators_are_those_of_the_version_served() {
     assert!(!ours.contains(&tag));
     gate.open();
     assert_eq!(client.rest().0, b"newest");
-    until("it is stored", || {
-        rig.cache.stored(&INDEX[1..]) == b"newest"
-    });
-    rig.daemon.rests();
+    rig.cache.wait_replaced(&INDEX[1..], b"newest");
+    rig.daemon.wait_idle();
     let range = format!("If-Range: {tag}");
     let answer = rig.daemon.ask("GET", INDEX, &[&range, "Range: bytes=3-"]);
     assert_eq!((answer.status, answer.body.as_slice()), (206, &b"est"[..]));
@@ -166,37 +152,34 @@ fn validators_are_those_of_the_version_served() {
 
 #[test]
 fn a_head_replaces_a_changed_file() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     rig.origin.script(INDEX, at(LATER, b"newer"));
     let answer = rig.daemon.ask("HEAD", INDEX, &[]);
     assert_eq!(answer.field("content-length"), Some("5"));
     assert_eq!(answer.field("last-modified"), Some(LATER));
-    until("it is stored", || rig.cache.stored(&INDEX[1..]) == b"newer");
+    rig.cache.wait_replaced(&INDEX[1..], b"newer");
     assert_eq!(rig.origin.count(INDEX), 1);
 }
 
 #[test]
 fn a_check_speaks_for_the_file_that_was_asked_about() {
-    let rig = rig();
+    let rig = Rig::revalidating(|setup| setup);
     let gate = Gate::new();
     let name = &INDEX[1..];
-    rig.origin.script(
-        INDEX,
-        [vec![Step::Wait(gate.clone())], unchanged()].concat(),
-    );
+    rig.origin.script(INDEX, gated(&gate, unchanged()));
     rig.origin.script(INDEX, at(LATER, b"newest"));
     rig.origin.script(INDEX, unchanged());
     let mut checking = rig.daemon.begin(INDEX);
-    until("the source is asked", || rig.origin.count(INDEX) == 1);
+    wait_until("the source is asked", || rig.origin.count(INDEX) == 1);
     // Renamed into place, as whoever replaces a file in use should do.
     rig.cache.put("by-hand", b"by hand", MODIFIED_UNIX - 9_000);
     std::fs::rename(rig.cache.file("by-hand"), rig.cache.file(name)).unwrap();
-    rig.daemon.get(INDEX).is_whole(b"newest");
+    rig.daemon.get(INDEX).assert_whole(b"newest");
     gate.open();
-    checking.answer().is_whole(b"old");
-    until("it is stored", || rig.cache.stored(name) == b"newest");
-    rig.daemon.rests();
-    rig.daemon.get(INDEX).is_whole(b"newest");
+    checking.answer().assert_whole(b"old");
+    rig.cache.wait_replaced(name, b"newest");
+    rig.daemon.wait_idle();
+    rig.daemon.get(INDEX).assert_whole(b"newest");
     assert_eq!(rig.origin.count(INDEX), 2);
     // The last check said nothing of this one.
     rig.cache
@@ -205,7 +188,7 @@ fn a_check_speaks_for_the_file_that_was_asked_about() {
     let answer = rig.daemon.get(INDEX);
     assert!(
         answer
-            .is_whole(b"by hand again")
+            .assert_whole(b"by hand again")
             .cache_status("fwd-status=304")
     );
     assert_eq!(rig.origin.count(INDEX), 3);
@@ -214,7 +197,7 @@ fn a_check_speaks_for_the_file_that_was_asked_about() {
 #[test]
 fn a_crowd_is_served_stale_in_time_with_one_warning() {
     for begun in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        let rig = rig_with(|setup| setup.limits("stale_ms=300"));
+        let rig = Rig::revalidating(|setup| setup.limits("stale_ms=300"));
         let gate = Gate::new();
         let script = vec![
             Step::Send(begun.as_bytes().to_vec()),
@@ -224,13 +207,13 @@ fn a_crowd_is_served_stale_in_time_with_one_warning() {
         let mut clients: Vec<_> = (0..40).map(|_| rig.daemon.begin(INDEX)).collect();
         for client in &mut clients {
             let answer = client.answer();
-            answer.is_whole(b"old");
+            answer.assert_whole(b"old");
             assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
         }
         rig.daemon.wait_for_log("no source could be asked about");
         gate.open();
         rig.daemon.wait_for_log("closed before its head ended");
-        rig.daemon.rests();
+        rig.daemon.wait_idle();
         let warned = rig.daemon.logged("no source could be asked about");
         assert_eq!(warned.len(), 1, "{warned:?}");
         assert_eq!(rig.origin.count(INDEX), 1);
@@ -244,7 +227,7 @@ fn what_every_source_lost_is_one_warning_for_all_who_ask() {
     let mut client = rig.daemon.client();
     for _ in 0..20 {
         client.ask("GET", "/a/x.tar", &["Cache-Control: no-cache"]);
-        client.answer().is_whole(b"kept");
+        client.answer().assert_whole(b"kept");
     }
     let warned = rig.daemon.logged("no source has a/x.tar any more");
     assert_eq!(warned.len(), 1, "{warned:?}");
@@ -271,7 +254,7 @@ fn a_mirror_that_lags_costs_no_content_and_takes_nothing_back() {
         .start();
     for _ in 0..2 {
         let answer = daemon.get("/a/x.db");
-        answer.is_whole(b"ours");
+        answer.assert_whole(b"ours");
         assert_eq!(answer.field("age"), Some("0"));
     }
     assert_eq!(second.count("/a/x.db"), 1);
@@ -291,9 +274,9 @@ fn only_the_first_source_may_bring_an_older_file() {
         .arg("--revalidate=*.db")
         .limits("share_ms=0")
         .start();
-    daemon.get("/a/x.db").is_whole(b"ours");
+    daemon.get("/a/x.db").assert_whole(b"ours");
     assert_eq!(second.count("/a/x.db"), 1);
-    daemon.get("/a/x.db").is_whole(b"older");
+    daemon.get("/a/x.db").assert_whole(b"older");
     assert_eq!(second.count("/a/x.db"), 1);
 }
 
@@ -305,23 +288,22 @@ fn a_storm_of_no_cache_is_bounded_and_harms_no_hit() {
     for number in 0..40 {
         let target = format!("/a/{number}.tar");
         rig.cache.put(&target[1..], b"ours", MODIFIED_UNIX);
-        let silent = [vec![Step::Wait(gate.clone())], unchanged()].concat();
-        rig.origin.script(&target, silent);
+        rig.origin.script(&target, gated(&gate, unchanged()));
         let mut client = rig.daemon.client();
         client.ask("GET", &target, &["Cache-Control: no-cache"]);
         clients.push(client);
     }
-    until("all turns are taken", || rig.origin.requests().len() == 3);
-    rig.daemon.get("/a/7.tar").is_whole(b"ours");
+    wait_until("all turns are taken", || rig.origin.requests().len() == 3);
+    rig.daemon.get("/a/7.tar").assert_whole(b"ours");
     for client in &mut clients {
         let answer = client.answer();
-        answer.is_whole(b"ours");
+        answer.assert_whole(b"ours");
         assert!(answer.cache_status("detail=served-stale"), "{answer:?}");
     }
     // Silent sources are not asked by more at a time, however many clients have waited.
     assert_eq!(rig.origin.requests().len(), 3);
     gate.open();
-    until("files are confirmed again", || {
+    wait_until("files are confirmed again", || {
         let answer = rig
             .daemon
             .ask("GET", "/a/b/new.tar", &["Cache-Control: no-cache"]);

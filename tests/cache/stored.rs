@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use crate::support::{
     CacheDir, Daemon, End, MODIFIED, MODIFIED_UNIX, REFUSED, Rig, close_delimited, noise, ok,
-    reply, until,
+    reply, wait_until,
 };
 
 #[test]
@@ -14,14 +14,15 @@ fn a_miss_is_fetched_once_and_the_hit_is_the_same() {
     rig.origin.file("/distfiles/ab/foo-1.0.tar.gz", &body);
 
     let miss = rig.daemon.get("/distfiles/ab/foo-1.0.tar.gz");
-    miss.is_whole(&body);
+    miss.assert_whole(&body);
     assert!(
         miss.cache_status("fwd=uri-miss") && miss.cache_status("stored"),
         "{miss:?}"
     );
     assert!(miss.cache_status("fwd-status=200"), "{:?}", miss.fields);
 
-    assert_eq!(rig.cache.stored("distfiles/ab/foo-1.0.tar.gz"), body);
+    rig.cache
+        .assert_stored("distfiles/ab/foo-1.0.tar.gz", &body);
     assert_eq!(
         rig.cache.modified("distfiles/ab/foo-1.0.tar.gz"),
         MODIFIED_UNIX
@@ -32,7 +33,7 @@ fn a_miss_is_fetched_once_and_the_hit_is_the_same() {
     );
 
     let hit = rig.daemon.get("/distfiles/ab/foo-1.0.tar.gz");
-    hit.is_whole(&body);
+    hit.assert_whole(&body);
     assert!(hit.cache_status("hit"), "{:?}", hit.fields);
     assert_eq!(rig.origin.requests().len(), 1);
 
@@ -81,12 +82,12 @@ fn a_miss_is_fetched_once_and_the_hit_is_the_same() {
 fn an_empty_file_is_a_file() {
     let rig = Rig::start();
     rig.origin.file("/distfiles/empty.tar", b"");
-    rig.daemon.get("/distfiles/empty.tar").is_whole(b"");
-    assert_eq!(rig.cache.stored("distfiles/empty.tar"), b"");
+    rig.daemon.get("/distfiles/empty.tar").assert_whole(b"");
+    assert_eq!(rig.cache.wait_stored("distfiles/empty.tar"), b"");
     assert!(
         rig.daemon
             .get("/distfiles/empty.tar")
-            .is_whole(b"")
+            .assert_whole(b"")
             .cache_status("hit")
     );
     assert_eq!(rig.origin.requests().len(), 1);
@@ -99,9 +100,9 @@ fn large_files_of_odd_sizes_arrive_whole() {
     for length in [1, 16_383, 65_536, 65_537, body.len()] {
         let (content, target) = (&body[..length], format!("/large/{length}.tar"));
         rig.origin.file(&target, content);
-        rig.daemon.get(&target).is_whole(content);
-        assert!(rig.cache.stored(format!("large/{length}.tar")) == content);
-        rig.daemon.get(&target).is_whole(content);
+        rig.daemon.get(&target).assert_whole(content);
+        assert!(rig.cache.wait_stored(format!("large/{length}.tar")) == content);
+        rig.daemon.get(&target).assert_whole(content);
     }
     assert_eq!(rig.origin.requests().len(), 5);
 }
@@ -158,7 +159,9 @@ fn head_of_a_miss_is_asked_upstream_and_stores_nothing() {
         404
     );
     // The connection is still in step.
-    client.get("/distfiles/foo.tar.xz").is_whole(b"0123456789");
+    client
+        .get("/distfiles/foo.tar.xz")
+        .assert_whole(b"0123456789");
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn a_cache_filled_by_others_serves_as_it_is() {
     ] {
         let answer = daemon.get(target);
         assert!(
-            answer.is_whole(&body).cache_status("hit"),
+            answer.assert_whole(&body).cache_status("hit"),
             "{target}: {:?}",
             answer.fields
         );
@@ -228,11 +231,11 @@ fn the_cache_outlives_the_daemon() {
         .get("/distfiles/foo.tar")
         .field("etag")
         .map(str::to_owned);
-    cache.stored("distfiles/foo.tar");
+    cache.wait_stored("distfiles/foo.tar");
     drop((daemon, origin));
     let daemon = Daemon::on(&cache).source(REFUSED).start();
     let hit = daemon.get("/distfiles/foo.tar");
-    hit.is_whole(b"content");
+    hit.assert_whole(b"content");
     assert_eq!(hit.field("last-modified"), Some(MODIFIED));
     assert!(
         etag.is_none_or(|etag| hit.field("etag") == Some(&etag)),
@@ -248,8 +251,8 @@ fn a_file_without_last_modified_gets_the_time_of_storing() {
     let begun = now().as_secs();
     rig.origin
         .script("/undated.tar", close_delimited(b"content"));
-    rig.daemon.get("/undated.tar").is_whole(b"content");
-    rig.cache.stored("undated.tar");
+    rig.daemon.get("/undated.tar").assert_whole(b"content");
+    rig.cache.wait_stored("undated.tar");
     let stored = rig.cache.modified("undated.tar");
     assert!(
         (begun..=now().as_secs()).contains(&stored),
@@ -273,7 +276,7 @@ fn the_time_of_last_use_is_kept_up() {
     // Nothing is read for a HEAD: the file system itself has no reason to set it.
     assert_eq!(rig.daemon.ask("HEAD", "/used.tar", &[]).status, 200);
     let day = std::time::Duration::from_secs(86_400);
-    until("atime is of today", || {
+    wait_until("atime is of today", || {
         let used = std::fs::metadata(rig.cache.file("used.tar"))
             .unwrap()
             .accessed()
@@ -288,12 +291,12 @@ fn a_deleted_file_is_fetched_anew() {
     let rig = Rig::start();
     rig.origin.script("/a.tar", ok(b"bad"));
     rig.origin.script("/a.tar", ok(b"good"));
-    rig.daemon.get("/a.tar").is_whole(b"bad");
-    rig.cache.stored("a.tar");
-    rig.daemon.get("/a.tar").is_whole(b"bad");
+    rig.daemon.get("/a.tar").assert_whole(b"bad");
+    rig.cache.wait_stored("a.tar");
+    rig.daemon.get("/a.tar").assert_whole(b"bad");
     std::fs::remove_file(rig.cache.file("a.tar")).unwrap();
     // Not before the transfer that stored it has ended.
-    until("it is fetched anew", || {
+    wait_until("it is fetched anew", || {
         rig.daemon.get("/a.tar").body == b"good"
     });
     assert_eq!(rig.origin.count("/a.tar"), 2);
@@ -314,7 +317,7 @@ fn a_last_modified_in_any_form_is_kept_and_one_in_the_future_is_not() {
             Some(MODIFIED),
             "{date}"
         );
-        rig.cache.stored(&target[1..]);
+        rig.cache.wait_stored(&target[1..]);
         assert_eq!(rig.cache.modified(&target[1..]), MODIFIED_UNIX, "{date}");
     }
     let future = "Fri, 01 Jan 2100 00:00:00 GMT";
@@ -324,10 +327,10 @@ fn a_last_modified_in_any_form_is_kept_and_one_in_the_future_is_not() {
             .script(target, reply("200 OK", &[&field], b"content"));
         let answer = rig.daemon.get(target);
         assert_ne!(
-            answer.is_whole(b"content").field("last-modified"),
+            answer.assert_whole(b"content").field("last-modified"),
             Some(date)
         );
-        rig.cache.stored(&target[1..]);
+        rig.cache.wait_stored(&target[1..]);
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         assert!(rig.cache.modified(&target[1..]) <= now, "{date}");
     }

@@ -1,7 +1,6 @@
 //! How many transfers run at a time, and which gives way.
 
-use crate::support::{Gate, Rig, Script, Step, head, ok, until};
-use crate::transfer::reader::{half, halves, other_half};
+use crate::support::{Gate, Rig, Script, Step, halves, head, ok, wait_until};
 
 #[test]
 fn more_transfers_than_allowed_wait_their_turn() {
@@ -13,19 +12,19 @@ fn more_transfers_than_allowed_wait_their_turn() {
     }
     let mut running = [rig.daemon.begin("/0.tar"), rig.daemon.begin("/1.tar")];
     for client in &mut running {
-        half(client, b"0123456789");
+        client.assert_begins(b"01234");
     }
     let waiting = [rig.daemon.begin("/2.tar"), rig.daemon.begin("/3.tar")];
     // Hits never wait.
     rig.cache.put("hit.tar", b"content", 1);
-    rig.daemon.get("/hit.tar").is_whole(b"content");
+    rig.daemon.get("/hit.tar").assert_whole(b"content");
     assert_eq!(rig.origin.requests().len(), 2);
     gates.iter().for_each(Gate::open);
-    for client in running {
-        other_half(client, b"0123456789");
+    for mut client in running {
+        client.assert_ends(b"56789");
     }
     for mut client in waiting {
-        client.answer().is_whole(b"0123456789");
+        client.answer().assert_whole(b"0123456789");
     }
 }
 
@@ -38,16 +37,16 @@ fn a_turn_that_does_not_come_is_said_to_be_busy() {
     rig.origin.script("/0.tar", halves(b"0123456789", &gate));
     rig.origin.file("/1.tar", b"content");
     let mut client = rig.daemon.begin("/0.tar");
-    half(&mut client, b"0123456789");
+    client.assert_begins(b"01234");
     let answer = rig.daemon.get("/1.tar");
     assert!(
-        answer.is_error(503).field("retry-after").is_some(),
+        answer.assert_error(503).field("retry-after").is_some(),
         "{:?}",
         answer.fields
     );
     gate.open();
-    other_half(client, b"0123456789");
-    until("there is room again", || {
+    client.assert_ends(b"56789");
+    wait_until("there is room again", || {
         rig.daemon.get("/1.tar").status == 200
     });
 }
@@ -80,11 +79,11 @@ fn a_transfer_without_readers_gives_way() {
     rig.origin.script("/0.tar", ok(b"0123456789"));
     rig.origin.file("/1.tar", b"content");
     ask_and_leave(&rig, "/0.tar", &gate);
-    rig.daemon.get("/1.tar").is_whole(b"content");
-    until("only the second is stored", || {
+    rig.daemon.get("/1.tar").assert_whole(b"content");
+    wait_until("only the second is stored", || {
         rig.cache.walk() == ["1.tar"]
     });
-    rig.daemon.get("/0.tar").is_whole(b"0123456789");
+    rig.daemon.get("/0.tar").assert_whole(b"0123456789");
 }
 
 #[test]
@@ -93,5 +92,5 @@ fn a_body_of_unknown_length_ends_when_nobody_reads_it() {
     let script = endless("Transfer-Encoding: chunked", &gate);
     rig.origin.script("/d/endless.tar", script);
     ask_and_leave(&rig, "/d/endless.tar", &gate);
-    rig.cache.emptied();
+    rig.cache.wait_empty();
 }

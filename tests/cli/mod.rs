@@ -4,27 +4,17 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
-use assert_cmd::Command;
-
-use crate::support::{CacheDir, Client, Daemon, LIMIT, PROGRAM};
+use crate::support::{CacheDir, Client, Daemon, LIMIT, program};
 
 /// Runs the program to its end: exit status, standard output, standard error.
+#[track_caller]
 fn run(args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(PROGRAM);
-    command
-        .env_remove("http_proxy")
-        .env_remove("no_proxy")
-        .env_remove("PACKAGE_CACHE_LIMITS");
-    let output = command.args(args).timeout(LIMIT).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code();
-    let code = code.unwrap_or_else(|| panic!("{args:?} did not end: {}", output.status));
-    (code, text(output.stdout), text(output.stderr))
+    program::run(&mut program::program(args), LIMIT)
 }
 
 /// The program must refuse in one line that says all of `words`.
 #[track_caller]
-fn fails(args: &[&str], code: i32, words: &[&str]) {
+fn assert_fails(args: &[&str], code: i32, words: &[&str]) {
     let (status, stdout, stderr) = run(args);
     assert_eq!(status, code, "{args:?}: {stderr}");
     assert_eq!(stdout, "", "{args:?}");
@@ -120,13 +110,13 @@ fn usage_errors_are_one_line_and_2() {
         (&["--source=http://mirror.example:0/"], &[":0"]),
         (&["--source=http://mirror.example:65536/"], &["65536"]),
     ] {
-        fails(args, 2, words);
+        assert_fails(args, 2, words);
     }
 }
 
 #[test]
 fn an_https_source_is_told_what_to_do() {
-    fails(
+    assert_fails(
         &["--source", "https://mirror.example/"],
         2,
         &["https://mirror.example/", "TLS", "http://"],
@@ -142,7 +132,7 @@ fn a_port_in_use_is_1() {
     let cache = path.to_str().unwrap();
     for check in [&[][..], &["--check"]] {
         let args = ["--host", "127.0.0.1", "--port", &port, "--cache", cache];
-        fails(&[&args, check].concat(), 1, &[&port]);
+        assert_fails(&[&args, check].concat(), 1, &[&port]);
     }
 }
 
@@ -150,7 +140,7 @@ fn a_port_in_use_is_1() {
 fn a_host_that_is_not_ours_is_1() {
     let cache = CacheDir::new();
     let path = cache.path();
-    fails(
+    assert_fails(
         &[
             "--host",
             "192.0.2.1",
@@ -174,7 +164,7 @@ fn an_unusable_cache_is_1() {
         let path = path.to_str().unwrap();
         for check in [&[][..], &["--check"]] {
             let args = ["--host", "127.0.0.1", "--port", "0", "--cache", path];
-            fails(&[&args, check].concat(), 1, &[path]);
+            assert_fails(&[&args, check].concat(), 1, &[path]);
         }
     }
 }
@@ -195,7 +185,7 @@ fn check_says_yes_and_creates_nothing() {
         assert_eq!(code, 0, "{stdout}{stderr}");
     }
     assert!(cache.walk().is_empty(), "{:?}", cache.walk());
-    fails(
+    assert_fails(
         &["--check", "--source=https://mirror.example/"],
         2,
         &["TLS"],
@@ -215,7 +205,7 @@ fn every_address_of_a_name_is_listened_on() {
     let cache = CacheDir::new();
     let daemon = Daemon::on(&cache).arg("--host=localhost").start();
     assert_ne!(daemon.address().port(), 0);
-    daemon.get("/none.tar").is_error(404);
+    daemon.get("/none.tar").assert_error(404);
     let port = format!(":{}/", daemon.address().port());
     // One line an address, one port for all; a family that the host lacks is a warning.
     let lines = daemon.logged("listening on ");
@@ -230,7 +220,7 @@ fn ipv6_works_where_the_host_has_it() {
     }
     let daemon = Daemon::on(&cache).arg("--host").arg("::1").start();
     assert!(daemon.address().is_ipv6());
-    daemon.get("/none.tar").is_error(404);
+    daemon.get("/none.tar").assert_error(404);
 }
 
 #[test]
@@ -241,5 +231,5 @@ fn the_unspecified_address_of_ipv6_is_dual_stack() {
     }
     let daemon = Daemon::on(&cache).arg("--host=::").start();
     let address = ([127, 0, 0, 1], daemon.address().port()).into();
-    Client::connect(address).get("/none.tar").is_error(404);
+    Client::connect(address).get("/none.tar").assert_error(404);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 
-use crate::cull::remove::{cull, files, put};
+use crate::support::cull::{cull, files, put};
 use crate::support::{CacheDir, PROGRAM};
 
 /// The cull must refuse in one line that says all of `words`. A dry run, lest it does not.

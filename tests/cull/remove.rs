@@ -1,31 +1,14 @@
 //! Trimming a cache by age, size and free space; what is spared.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, FileTimes};
+use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
 use std::process::{Command as Process, Stdio};
-use std::time::{Duration, SystemTime};
 
-use assert_cmd::Command;
-
+use crate::support::cull::{cull, files, put};
 use crate::support::{
-    CacheDir, End, Gate, LIMIT, MODIFIED, Origin, PROGRAM, Rig, Step, head, until,
+    CacheDir, End, Gate, LEFTOVER, MODIFIED, Origin, PROGRAM, Rig, Step, head, wait_until,
 };
-
-const HOUR: u64 = 3_600;
-const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
-
-/// Runs a cull of `cache` to its end: exit status, standard output, standard error.
-pub fn cull(cache: &Path, args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(PROGRAM);
-    command.env("PACKAGE_CACHE_LIMITS", "cull_files=1000");
-    command.args(["cull", "--cache"]).arg(cache).args(args);
-    let output = command.timeout(LIMIT * 6).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code().unwrap();
-    (code, text(output.stdout), text(output.stderr))
-}
 
 /// A cull that must succeed without complaint; its standard output.
 #[track_caller]
@@ -35,25 +18,8 @@ fn culled(cache: &CacheDir, args: &[&str]) -> String {
     stdout
 }
 
-/// Puts a file there that was last used so many hours ago.
-pub fn put(cache: &CacheDir, name: &str, length: usize, hours: u64) {
-    let path = cache.file(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, vec![b'x'; length]).unwrap();
-    let used = SystemTime::now() - Duration::from_secs(hours * HOUR);
-    let file = File::options().write(true).open(path).unwrap();
-    file.set_times(FileTimes::new().set_accessed(used)).unwrap();
-}
-
 fn size(cache: &CacheDir, name: &str) -> u64 {
     fs::symlink_metadata(cache.file(name)).unwrap().blocks() * 512
-}
-
-/// The names of the files in the cache, directories left out.
-pub fn files(cache: &CacheDir) -> BTreeSet<String> {
-    let mut names: BTreeSet<_> = cache.walk().into_iter().collect();
-    names.retain(|name| !cache.file(name).is_dir());
-    names
 }
 
 /// Files `0`, `1`, ... in the order of their last use, an hour apart, the least recent first.
@@ -173,7 +139,7 @@ fn running_transfers_survive_and_dead_ones_go() {
     let mut client = rig.daemon.begin("/d/e/a.tar");
     assert_eq!(client.head().status, 200);
     assert_eq!(client.take(10), b"0123456789");
-    rig.daemon.rests();
+    rig.daemon.wait_idle();
     put(&rig.cache, "d/old.tar", 1, 5);
     put(&rig.cache, "gone/b/c.tar", 1, 5);
     rig.cache.put(format!("dead/x/{LEFTOVER}"), b"half", 1);
@@ -186,11 +152,11 @@ fn running_transfers_survive_and_dead_ones_go() {
     assert_eq!((left.len(), rig.cache.partials().len()), (3, 1), "{left:?}");
     gate.open();
     assert_eq!(client.rest(), (b"abcdefghij".to_vec(), End::Complete));
-    assert_eq!(rig.cache.stored("d/e/a.tar"), b"0123456789abcdefghij");
+    assert_eq!(rig.cache.wait_stored("d/e/a.tar"), b"0123456789abcdefghij");
     // What a cull removed is fetched anew, its directories too.
     rig.origin.file("/gone/b/c.tar", b"again");
-    rig.daemon.get("/gone/b/c.tar").is_whole(b"again");
-    assert_eq!(rig.cache.stored("gone/b/c.tar"), b"again");
+    rig.daemon.get("/gone/b/c.tar").assert_whole(b"again");
+    assert_eq!(rig.cache.wait_stored("gone/b/c.tar"), b"again");
 }
 
 #[test]
@@ -335,16 +301,16 @@ fn hits_are_served_while_a_cull_runs() {
     let names: Vec<_> = (0..200).map(|i| format!("/d/{}/{i}.tar", i % 7)).collect();
     for name in &names {
         origin.file(name, name.as_bytes());
-        rig.daemon.get(name).is_whole(name.as_bytes());
+        rig.daemon.get(name).assert_whole(name.as_bytes());
     }
     let mut command = Process::new(PROGRAM);
     command.args(["cull", "--max-size=0", "--cache"]);
     command.arg(rig.cache.path()).stdout(Stdio::null());
     let mut cull = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut ended = false;
-    until("the cull has ended", || {
+    wait_until("the cull has ended", || {
         for name in &names {
-            rig.daemon.get(name).is_whole(name.as_bytes());
+            rig.daemon.get(name).assert_whole(name.as_bytes());
         }
         ended = ended || cull.try_wait().unwrap().is_some();
         ended

@@ -35,7 +35,7 @@ fn an_access_line_a_request() {
         ask("GET", "/d/a.tar?x=1", "first", "Referer: http://x/"),
         200
     );
-    rig.cache.stored("d/a.tar");
+    rig.cache.wait_stored("d/a.tar");
     assert_eq!(ask("GET", "/d/a.tar", "second", "Range: bytes=2-3"), 206);
     assert_eq!(ask("HEAD", "/d/a.tar", "third", "Accept: */*"), 200);
     assert_eq!(ask("GET", "/d/none.tar", "fourth", "Accept: */*"), 404);
@@ -60,8 +60,8 @@ fn an_access_line_a_request() {
 fn without_verbose_there_are_no_access_lines() {
     let rig = Rig::start();
     rig.origin.file("/d/a.tar", b"content");
-    rig.daemon.get("/d/a.tar").is_whole(b"content");
-    rig.daemon.get("/d/none.tar").is_error(404);
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
+    rig.daemon.get("/d/none.tar").assert_error(404);
     // The warning about the second proves that the first would be there.
     let line = rig.daemon.wait_for_log("warning: ");
     assert!(
@@ -86,7 +86,7 @@ fn no_client_can_forge_a_line() {
     let mut client = rig.daemon.client();
     let raw: &[u8] =
         b"GET /none.tar HTTP/1.1\r\nHost: x\r\nUser-Agent: forged\" 200 \xc2\x9b\xff\r\n\r\n";
-    client.send(raw).answer().is_error(404);
+    client.send(raw).answer().assert_error(404);
     let line = rig.daemon.wait_for_log("forged");
     assert!(!line.contains("forged\" 200"), "{line}");
     assert!(line.is_ascii() || !line.contains('\u{9b}'), "{line}");
@@ -131,7 +131,7 @@ fn syslog_gets_severities_and_a_tag() {
         .to_owned();
     Client::connect(address.parse().unwrap())
         .get("/d/none.tar")
-        .is_error(502);
+        .assert_error(502);
     // A line about leftovers may come between.
     let lines = std::iter::repeat_with(|| datagram(&socket));
     let lines: Vec<_> = lines
@@ -167,12 +167,12 @@ fn a_syslog_that_is_gone_costs_nothing_but_lines() {
     drop(socket);
     let mut client = Client::connect(address.parse().unwrap());
     for _ in 0..10 {
-        client.get("/a.tar").is_whole(b"content");
+        client.get("/a.tar").assert_whole(b"content");
     }
     // A new one is found; what was lost is counted.
     std::fs::remove_file(&path).unwrap();
     let (socket, _) = dev_log(&cache);
-    client.get("/a.tar").is_whole(b"content");
+    client.get("/a.tar").assert_whole(b"content");
     let mut said = Vec::new();
     while !said.iter().any(|line: &String| line.contains("dropped")) {
         said.push(datagram(&socket));
@@ -237,7 +237,7 @@ fn a_closed_stderr_is_ignored() {
     drop(daemon.0.stderr.take());
     let mut client = Client::connect(address.parse().unwrap());
     for _ in 0..50 {
-        client.get("/a.tar").is_whole(b"content");
+        client.get("/a.tar").assert_whole(b"content");
     }
 }
 
@@ -253,7 +253,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
         client
             .ask("GET", "/a.tar", &[&agent])
             .answer()
-            .is_whole(b"content");
+            .assert_whole(b"content");
     }
 }
 
@@ -266,9 +266,9 @@ fn a_long_or_binary_target_is_one_line() {
         .collect();
     // The connection closes after the line is written.
     let mut client = rig.daemon.client();
-    client.get(&format!("/{target}")).is_error(400);
-    assert!(client.closed().is_some());
-    rig.daemon.get("/end.tar").is_error(404);
+    client.get(&format!("/{target}")).assert_error(400);
+    assert!(client.wait_closed().is_some());
+    rig.daemon.get("/end.tar").assert_error(404);
     rig.daemon.wait_for_log("\"GET /end.tar ");
     assert_eq!(rig.daemon.logged("\"GET /").len(), 2);
 }

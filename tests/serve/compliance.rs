@@ -18,14 +18,14 @@ fn fetched(fields: &[&str]) -> Rig {
     let fields = [&[modified.as_str()], fields].concat();
     rig.origin
         .script("/d/a.tar", reply("200 OK", &fields, BODY));
-    rig.daemon.get("/d/a.tar").is_whole(BODY);
-    assert_eq!(rig.cache.stored("d/a.tar"), BODY);
+    rig.daemon.get("/d/a.tar").assert_whole(BODY);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), BODY);
     rig
 }
 
 /// The answer from the cache to a GET with these fields.
 #[track_caller]
-fn cached(rig: &Rig, fields: &[&str]) -> Response {
+fn ask_cached(rig: &Rig, fields: &[&str]) -> Response {
     let answer = rig.daemon.ask("GET", "/d/a.tar", fields);
     assert!(answer.cache_status("hit"), "{fields:?}");
     assert_eq!(rig.origin.count("/d/a.tar"), 1);
@@ -41,7 +41,7 @@ fn ranges_are_served_from_a_stored_file() {
         ("bytes=1-", "123456789A"),
         ("bytes=-1", "A"),
     ] {
-        let answer = cached(&rig, &[&format!("Range: {range}")]);
+        let answer = ask_cached(&rig, &[&format!("Range: {range}")]);
         assert_eq!((answer.status, answer.text().as_str()), (206, part));
     }
 }
@@ -55,7 +55,7 @@ fn a_range_of_a_missing_file_serves_every_later_one() {
     let first = rig.daemon.ask("GET", "/d/a.tar", &["Range: bytes=-5"]);
     assert_eq!((first.status, first.text().as_str()), (206, "6789A"));
     assert_eq!(rig.origin.requests()[0].field("range"), None);
-    assert_eq!(rig.cache.stored("d/a.tar"), BODY);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), BODY);
     for (range, part) in [
         ("bytes=-5", "6789A"),
         ("bytes=6-8", "678"),
@@ -63,7 +63,7 @@ fn a_range_of_a_missing_file_serves_every_later_one() {
         ("bytes=-1", "A"),
         ("bytes=0-1", "01"),
     ] {
-        let answer = cached(&rig, &[&format!("Range: {range}")]);
+        let answer = ask_cached(&rig, &[&format!("Range: {range}")]);
         assert_eq!((answer.status, answer.text().as_str()), (206, part));
     }
 }
@@ -73,7 +73,7 @@ fn a_range_of_a_missing_file_serves_every_later_one() {
 #[test]
 fn a_matching_entity_tag_is_answered_304_with_it() {
     let rig = fetched(&["ETag: \"abcdef\"", "Cache-Control: max-age=3600"]);
-    let etag = cached(&rig, &[]).field("etag").unwrap().to_owned();
+    let etag = ask_cached(&rig, &[]).field("etag").unwrap().to_owned();
     for given in [
         etag.clone(),
         format!("{etag}, \"1234\", \"5678\""),
@@ -86,7 +86,7 @@ fn a_matching_entity_tag_is_answered_304_with_it() {
         // Whatever date stands beside it.
         let since = "If-Modified-Since: Tue, 20 Oct 2015 07:28:00 GMT";
         for fields in [&[&none_match[..]][..], &[&none_match, since]] {
-            let answer = cached(&rig, fields);
+            let answer = ask_cached(&rig, fields);
             assert_eq!(answer.status, 304, "{fields:?}");
             assert_eq!(answer.field("etag"), Some(etag.as_str()), "{fields:?}");
         }
@@ -98,7 +98,7 @@ fn a_matching_entity_tag_is_answered_304_with_it() {
 #[test]
 fn what_only_resembles_the_entity_tag_does_not_match() {
     let rig = fetched(&[]);
-    let etag = cached(&rig, &[]).field("etag").unwrap().to_owned();
+    let etag = ask_cached(&rig, &[]).field("etag").unwrap().to_owned();
     let opaque = etag.trim_matches('"');
     for given in [
         opaque.to_owned(),
@@ -109,7 +109,7 @@ fn what_only_resembles_the_entity_tag_does_not_match() {
         format!("'{opaque}'"),
         "\"abcdef\"".to_owned(),
     ] {
-        cached(&rig, &[&format!("If-None-Match: {given}")]).is_whole(BODY);
+        ask_cached(&rig, &[&format!("If-None-Match: {given}")]).assert_whole(BODY);
     }
 }
 
@@ -129,7 +129,9 @@ fn conditions_on_a_missing_file_are_not_passed_on() {
     for (number, condition) in conditions.into_iter().enumerate() {
         let target = format!("/{number}.tar");
         rig.origin.file(&target, BODY);
-        rig.daemon.ask("GET", &target, &[condition]).is_whole(BODY);
+        rig.daemon
+            .ask("GET", &target, &[condition])
+            .assert_whole(BODY);
     }
     for request in rig.origin.requests() {
         let conditional = |(name, _): &&(String, String)| name.starts_with("if-");
@@ -147,7 +149,7 @@ fn a_file_not_modified_since_is_answered_304() {
         ("Wednesday, 21-Oct-15 07:28:00 GMT", 304),
         ("Tue, 20 Oct 2015 07:28:00 GMT", 200),
     ] {
-        let answer = cached(&rig, &[&format!("If-Modified-Since: {date}")]);
+        let answer = ask_cached(&rig, &[&format!("If-Modified-Since: {date}")]);
         assert_eq!(answer.status, status, "{date}");
     }
 }
@@ -157,22 +159,25 @@ fn a_file_not_modified_since_is_answered_304() {
 fn a_file_without_a_time_has_the_time_of_storing() {
     let rig = Rig::start();
     rig.origin.script("/d/a.tar", reply("200 OK", &[], BODY));
-    rig.daemon.get("/d/a.tar").is_whole(BODY);
-    assert_eq!(rig.cache.stored("d/a.tar"), BODY);
+    rig.daemon.get("/d/a.tar").assert_whole(BODY);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), BODY);
     assert!(rig.cache.modified("d/a.tar") > MODIFIED_UNIX);
-    let time = cached(&rig, &[]).field("last-modified").unwrap().to_owned();
+    let time = ask_cached(&rig, &[])
+        .field("last-modified")
+        .unwrap()
+        .to_owned();
     assert_eq!(
-        cached(&rig, &[&format!("If-Modified-Since: {time}")]).status,
+        ask_cached(&rig, &[&format!("If-Modified-Since: {time}")]).status,
         304
     );
-    cached(&rig, &[&format!("If-Modified-Since: {MODIFIED}")]).is_whole(BODY);
+    ask_cached(&rig, &[&format!("If-Modified-Since: {MODIFIED}")]).assert_whole(BODY);
 }
 
 /// other-age-gen; a file that was there before has an unknown age, which is not said.
 #[test]
 fn a_file_fetched_has_an_age() {
     let rig = fetched(&["Cache-Control: max-age=3600"]);
-    let age = cached(&rig, &[]).field("age").map(str::parse::<u64>);
+    let age = ask_cached(&rig, &[]).field("age").map(str::parse::<u64>);
     assert!(age.is_some_and(|age| age.is_ok_and(|age| age < 60)));
     rig.cache.put("there.tar", BODY, MODIFIED_UNIX);
     assert_eq!(rig.daemon.get("/there.tar").field("age"), None);
@@ -183,10 +188,10 @@ fn a_file_fetched_has_an_age() {
 fn a_query_is_no_part_of_the_name() {
     let rig = Rig::start();
     rig.origin.file("/d/a.tar", BODY);
-    rig.daemon.get("/d/a.tar?test=1").is_whole(BODY);
-    assert_eq!(rig.cache.stored("d/a.tar"), BODY);
+    rig.daemon.get("/d/a.tar?test=1").assert_whole(BODY);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), BODY);
     for target in ["/d/a.tar?test=1", "/d/a.tar?test=2", "/d/a.tar?"] {
-        rig.daemon.get(target).is_whole(BODY);
+        rig.daemon.get(target).assert_whole(BODY);
     }
     assert_eq!(rig.origin.count("/d/a.tar"), 1);
     assert_eq!(rig.origin.requests().len(), 1);
@@ -209,10 +214,10 @@ fn a_file_is_stored_whatever_its_source_says() {
         "Warning: 110 - \"Response is Stale\"",
     ] {
         let rig = fetched(&[field]);
-        let answer = cached(&rig, &["User-Agent: another"]);
+        let answer = ask_cached(&rig, &["User-Agent: another"]);
         let (name, value) = field.split_once(": ").unwrap();
         assert_ne!(
-            answer.is_whole(BODY).field(&name.to_lowercase()),
+            answer.assert_whole(BODY).field(&name.to_lowercase()),
             Some(value)
         );
     }
@@ -230,9 +235,11 @@ fn cookies_and_credentials_go_no_further() {
         "Referer: http://intranet.example/",
         "X-Forwarded-For: 10.0.0.1",
     ];
-    rig.daemon.ask("GET", "/d/a.tar", &personal).is_whole(BODY);
-    assert_eq!(rig.cache.stored("d/a.tar"), BODY);
-    cached(&rig, &personal).is_whole(BODY);
+    rig.daemon
+        .ask("GET", "/d/a.tar", &personal)
+        .assert_whole(BODY);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), BODY);
+    ask_cached(&rig, &personal).assert_whole(BODY);
     for line in personal {
         let name = line.split(':').next().unwrap().to_lowercase();
         assert_eq!(rig.origin.requests()[0].field(&name), None);

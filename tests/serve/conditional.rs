@@ -112,7 +112,7 @@ fn not_modified_has_no_content_and_keeps_the_connection() {
         assert!(answer.field("date").is_some());
         assert_eq!(answer.field("content-length").unwrap_or("10"), "10");
     }
-    client.get("/d/a.tar").is_whole(b"0123456789");
+    client.get("/d/a.tar").assert_whole(b"0123456789");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_range_beyond_the_end_is_not_satisfiable() {
     for range in ["bytes=10-", "bytes=100-200", "bytes=-0"] {
         let answer = ask(&rig, &[&format!("Range: {range}")]);
         assert_eq!(
-            answer.is_error(416).field("content-range"),
+            answer.assert_error(416).field("content-range"),
             Some("bytes */10"),
             "{range}"
         );
@@ -172,7 +172,7 @@ fn a_range_that_is_not_one_of_bytes_gives_the_whole_file() {
         "bytes=",
         "5-6",
     ] {
-        ask(&rig, &[&format!("Range: {range}")]).is_whole(b"0123456789");
+        ask(&rig, &[&format!("Range: {range}")]).assert_whole(b"0123456789");
     }
     let head = rig.daemon.ask("HEAD", "/d/a.tar", &["Range: bytes=0-1"]);
     assert_eq!(
@@ -203,7 +203,7 @@ fn if_range_guards_the_range() {
         );
     }
     // What the guard refuses is the whole file, even beyond its end.
-    ask(&rig, &["Range: bytes=50-", "If-Range: \"x\""]).is_whole(b"0123456789");
+    ask(&rig, &["Range: bytes=50-", "If-Range: \"x\""]).assert_whole(b"0123456789");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_range_of_an_empty_file_is_not_satisfiable() {
     rig.cache.put("empty.tar", b"", MODIFIED_UNIX);
     let answer = rig.daemon.ask("GET", "/empty.tar", &["Range: bytes=0-"]);
     assert_eq!(
-        answer.is_error(416).field("content-range"),
+        answer.assert_error(416).field("content-range"),
         Some("bytes */0")
     );
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::thread;
 
-use crate::support::{Client, End, Gate, Rig, Setup, Step, noise, ok, until};
+use crate::support::{Client, End, Gate, Rig, Setup, gated, noise, ok, wait_until};
 
 /// A rig with two stored files and one at the source.
 fn filled(more: impl FnOnce(Setup) -> Setup) -> Rig {
@@ -19,9 +19,9 @@ fn a_connection_is_kept() {
     let rig = filled(|setup| setup);
     let mut client = rig.daemon.client();
     for _ in 0..3 {
-        client.get("/a.tar").is_whole(b"content of a");
-        client.get("/miss.tar").is_whole(b"content of the miss");
-        client.get("/none.tar").is_error(404);
+        client.get("/a.tar").assert_whole(b"content of a");
+        client.get("/miss.tar").assert_whole(b"content of the miss");
+        client.get("/none.tar").assert_error(404);
         assert_eq!(
             client
                 .ask("HEAD", "/b.tar", &[])
@@ -36,8 +36,8 @@ fn a_connection_is_kept() {
 fn pipelined_requests_are_answered_in_order() {
     let rig = filled(|setup| setup);
     let gate = Gate::new();
-    let script = [vec![Step::Wait(gate.clone())], ok(b"content of the late")].concat();
-    rig.origin.script("/late.tar", script);
+    rig.origin
+        .script("/late.tar", gated(&gate, ok(b"content of the late")));
     let mut client = rig.daemon.client();
     let names = [
         "/a.tar",
@@ -49,13 +49,13 @@ fn pipelined_requests_are_answered_in_order() {
     ];
     let requests = names.map(|name| format!("GET {name} HTTP/1.1\r\nHost: x\r\n\r\n"));
     client.send(requests.concat());
-    client.answer().is_whole(b"content of a");
+    client.answer().assert_whole(b"content of a");
     gate.open();
-    client.answer().is_whole(b"content of the late");
-    client.answer().is_whole(b"content of b");
-    client.answer().is_error(404);
-    client.answer().is_whole(b"content of the miss");
-    client.answer().is_whole(b"content of a");
+    client.answer().assert_whole(b"content of the late");
+    client.answer().assert_whole(b"content of b");
+    client.answer().assert_error(404);
+    client.answer().assert_whole(b"content of the miss");
+    client.answer().assert_whole(b"content of a");
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn a_request_may_come_byte_by_byte() {
     {
         client.send([*byte]);
     }
-    client.answer().is_whole(b"content of a");
-    client.answer().is_whole(b"content of b");
+    client.answer().assert_whole(b"content of a");
+    client.answer().assert_whole(b"content of b");
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn connection_close_closes() {
         let mut client = rig.daemon.client();
         let answer = client.ask("GET", "/a.tar", &[field]).answer();
         assert_eq!(
-            answer.is_whole(b"content of a").field("connection"),
+            answer.assert_whole(b"content of a").field("connection"),
             Some("close")
         );
-        assert_eq!(client.closed(), Some(End::Cut), "{field}");
+        assert_eq!(client.wait_closed(), Some(End::Cut), "{field}");
     }
 }
 
@@ -91,15 +91,15 @@ fn http_1_0_closes_unless_asked_to_keep() {
     client
         .send("GET /a.tar HTTP/1.0\r\n\r\n")
         .answer()
-        .is_whole(b"content of a");
-    assert_eq!(client.closed(), Some(End::Cut));
+        .assert_whole(b"content of a");
+    assert_eq!(client.wait_closed(), Some(End::Cut));
     let mut client = rig.daemon.client();
     let request = "GET /a.tar HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let answer = client.send(request).answer();
     // It may be refused, but then both must know.
-    match answer.is_whole(b"content of a").field("connection") {
-        Some("keep-alive") => drop(client.send(request).answer().is_whole(b"content of a")),
-        _ => assert_eq!(client.closed(), Some(End::Cut)),
+    match answer.assert_whole(b"content of a").field("connection") {
+        Some("keep-alive") => drop(client.send(request).answer().assert_whole(b"content of a")),
+        _ => assert_eq!(client.wait_closed(), Some(End::Cut)),
     }
 }
 
@@ -110,17 +110,17 @@ fn other_methods_are_refused_and_the_connection_stays_in_step() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
         let answer = client.ask(method, "/a.tar", &[]).answer();
         assert_eq!(
-            answer.is_error(405).field("allow"),
+            answer.assert_error(405).field("allow"),
             Some("GET, HEAD"),
             "{method}"
         );
     }
     for method in ["BREW", "get", "PROPFIND"] {
-        client.ask(method, "/a.tar", &[]).answer().is_error(501);
+        client.ask(method, "/a.tar", &[]).answer().assert_error(501);
     }
     let answer = client.ask("CONNECT", "mirror.example:443", &[]).answer();
-    assert!(answer.is_error(405).text().contains("http://"));
-    client.get("/a.tar").is_whole(b"content of a");
+    assert!(answer.assert_error(405).text().contains("http://"));
+    client.get("/a.tar").assert_whole(b"content of a");
     assert!(rig.origin.requests().is_empty());
 }
 
@@ -132,17 +132,17 @@ fn a_small_request_body_is_drained() {
     client
         .ask("POST", "/a.tar", &["Content-Length: 27"])
         .send("GET /b.tar HTTP/1.1\r\nX: y\r\n");
-    client.answer().is_error(405);
+    client.answer().assert_error(405);
     client.ask("PUT", "/a.tar", &["Transfer-Encoding: chunked"]);
     client
         .send("5\r\nhello\r\n0\r\nTrailer: x\r\n\r\n")
         .answer()
-        .is_error(405);
+        .assert_error(405);
     client
         .ask("GET", "/a.tar", &["Content-Length: 5"])
         .send("hello");
-    client.answer().is_whole(b"content of a");
-    client.get("/b.tar").is_whole(b"content of b");
+    client.answer().assert_whole(b"content of a");
+    client.get("/b.tar").assert_whole(b"content of b");
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_large_request_body_costs_the_connection() {
         .ask("POST", "/a.tar", &["Content-Length: 100000"])
         .send(noise(100_000));
     // The answer arrives before the reset that unread bytes would cause.
-    client.answer().is_error(405);
-    assert!(client.closed().is_some());
+    client.answer().assert_error(405);
+    assert!(client.wait_closed().is_some());
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn expect_100_continue_is_answered() {
     );
     if !asked_for_body {
         // Whether the body still comes is anybody's guess.
-        assert!(client.closed().is_some());
+        assert!(client.wait_closed().is_some());
     }
     let answer = rig.daemon.ask("GET", "/a.tar", &["Expect: miracles"]);
-    answer.is_error(417);
+    answer.assert_error(417);
 }
 
 #[test]
@@ -193,11 +193,11 @@ fn absolute_form_and_host_do_not_choose_the_source() {
         "HTTP://elsewhere.example:8080/a.tar?x",
         "https://elsewhere.example/a.tar",
     ] {
-        client.get(target).is_whole(b"content of a");
+        client.get(target).assert_whole(b"content of a");
     }
     client
         .get("http://127.0.0.1:1/miss.tar")
-        .is_whole(b"content of the miss");
+        .assert_whole(b"content of the miss");
     let request = &rig.origin.requests()[0];
     assert_eq!(request.target, "/miss.tar");
     assert_eq!(
@@ -210,9 +210,9 @@ fn absolute_form_and_host_do_not_choose_the_source() {
 fn a_silent_connection_is_closed() {
     let rig = filled(|setup| setup.limits("idle_ms=500"));
     let mut client = rig.daemon.client();
-    client.get("/a.tar").is_whole(b"content of a");
-    assert_eq!(client.closed(), Some(End::Cut));
-    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+    client.get("/a.tar").assert_whole(b"content of a");
+    assert_eq!(client.wait_closed(), Some(End::Cut));
+    assert_eq!(rig.daemon.client().wait_closed(), Some(End::Cut));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn silent_connections_are_closed_while_others_are_served() {
     let silent: Vec<_> = (0..8)
         .map(|_| {
             let mut client = rig.daemon.client();
-            client.get("/a.tar").is_whole(b"content of a");
+            client.get("/a.tar").assert_whole(b"content of a");
             client
         })
         .collect();
@@ -230,11 +230,11 @@ fn silent_connections_are_closed_while_others_are_served() {
         let close = || {
             silent
                 .into_iter()
-                .all(|mut client| client.closed().is_some())
+                .all(|mut client| client.wait_closed().is_some())
         };
         let closed = scope.spawn(close);
         while !closed.is_finished() {
-            rig.daemon.get("/none.tar").is_error(404);
+            rig.daemon.get("/none.tar").assert_error(404);
         }
         assert!(closed.join().unwrap());
     });
@@ -244,30 +244,30 @@ fn silent_connections_are_closed_while_others_are_served() {
 fn a_head_that_does_not_end_is_given_up() {
     let rig = filled(|setup| setup.limits("head_ms=300"));
     let mut client = rig.daemon.client();
-    client.get("/a.tar").is_whole(b"content of a");
+    client.get("/a.tar").assert_whole(b"content of a");
     client.send("GET /a.tar HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     // 408, or a silent close.
-    if client.closed().is_none() {
-        client.answer().is_error(408);
-        assert!(client.closed().is_some());
+    if client.wait_closed().is_none() {
+        client.answer().assert_error(408);
+        assert!(client.wait_closed().is_some());
     }
 }
 
 /// The status of a request, after which the connection must be closed.
-fn refused(mut client: Client, request: &str) -> u16 {
+fn refusal(mut client: Client, request: &str) -> u16 {
     let answer = client.send(request).answer();
     assert_eq!(
-        answer.is_error(answer.status).field("connection"),
+        answer.assert_error(answer.status).field("connection"),
         Some("close")
     );
-    assert!(client.closed().is_some());
+    assert!(client.wait_closed().is_some());
     answer.status
 }
 
 #[test]
 fn heads_have_their_limits() {
     let rig = filled(|setup| setup);
-    let ask = |request: &str| refused(rig.daemon.client(), request);
+    let ask = |request: &str| refusal(rig.daemon.client(), request);
     let long = "x".repeat(17_000);
     assert_eq!(
         ask(&format!(
@@ -295,9 +295,9 @@ fn heads_have_their_limits() {
     let (fits, lines) = ("x".repeat(8_000), "X: y\r\n".repeat(90));
     let mut client = rig.daemon.client();
     // No file system has such a name; no source has it either.
-    client.get(&format!("/{fits}")).is_error(404);
+    client.get(&format!("/{fits}")).assert_error(404);
     client.send(format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{lines}\r\n"));
-    client.answer().is_whole(b"content of a");
+    client.answer().assert_whole(b"content of a");
 }
 
 #[test]
@@ -307,25 +307,28 @@ fn a_full_table_makes_room_by_the_longest_idle() {
     // A connection is idle once the thread that served it has noted so, which may be after a later
     // one's.
     for client in &mut clients {
-        client.get("/a.tar").is_whole(b"content of a");
-        rig.daemon.rests();
+        client.get("/a.tar").assert_whole(b"content of a");
+        rig.daemon.wait_idle();
     }
     // The second becomes the longest idle.
-    clients[0].get("/a.tar").is_whole(b"content of a");
-    rig.daemon.rests();
-    rig.daemon.client().get("/b.tar").is_whole(b"content of b");
-    assert!(clients[1].closed().is_some());
-    clients[0].get("/b.tar").is_whole(b"content of b");
+    clients[0].get("/a.tar").assert_whole(b"content of a");
+    rig.daemon.wait_idle();
+    rig.daemon
+        .client()
+        .get("/b.tar")
+        .assert_whole(b"content of b");
+    assert!(clients[1].wait_closed().is_some());
+    clients[0].get("/b.tar").assert_whole(b"content of b");
 }
 
 /// Asks until it is answered: as long as others come in a rush, a new connection may be told to go
 /// before its request was taken up.
-fn is_served(rig: &Rig, target: &str, content: &[u8]) {
-    until("a new client is served", || {
+fn wait_served(rig: &Rig, target: &str, content: &[u8]) {
+    wait_until("a new client is served", || {
         let mut client = rig.daemon.begin(target);
-        let answered = client.closed().is_none();
+        let answered = client.wait_closed().is_none();
         if answered {
-            client.answer().is_whole(content);
+            client.answer().assert_whole(content);
         }
         answered
     });
@@ -342,7 +345,7 @@ fn connections_that_never_ask_lock_nobody_out() {
             client
         })
         .collect();
-    is_served(&rig, "/a.tar", b"content of a");
+    wait_served(&rig, "/a.tar", b"content of a");
     drop((silent, slow));
 }
 
@@ -372,7 +375,7 @@ fn a_client_that_leaves_in_the_middle_harms_nobody() {
         let mut client = rig.daemon.begin("/huge.tar");
         client.head();
     }
-    rig.daemon.get("/a.tar").is_whole(b"content of a");
+    rig.daemon.get("/a.tar").assert_whole(b"content of a");
 }
 
 #[test]
@@ -380,17 +383,17 @@ fn few_descriptors_are_made_to_do() {
     let rig = filled(|setup| setup.after("ulimit -n 100"));
     rig.daemon.wait_for_log("warning: ");
     let clients: Vec<_> = (0..150).map(|_| rig.daemon.client()).collect();
-    is_served(&rig, "/a.tar", b"content of a");
-    is_served(&rig, "/miss.tar", b"content of the miss");
+    wait_served(&rig, "/a.tar", b"content of a");
+    wait_served(&rig, "/miss.tar", b"content of the miss");
     drop(clients);
-    is_served(&rig, "/b.tar", b"content of b");
+    wait_served(&rig, "/b.tar", b"content of b");
 }
 
 #[test]
-fn a_burst_of_connections_is_served() {
+fn a_burst_of_connections_wait_served() {
     let rig = filled(|setup| setup);
     let clients: Vec<_> = (0..250).map(|_| rig.daemon.begin("/a.tar")).collect();
     for mut client in clients {
-        client.answer().is_whole(b"content of a");
+        client.answer().assert_whole(b"content of a");
     }
 }

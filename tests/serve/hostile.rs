@@ -6,17 +6,20 @@ use crate::support::{Client, End, MODIFIED_UNIX, Response, Rig, noise};
 
 /// The answer to raw bytes, after which the connection must be closed.
 #[track_caller]
-fn refused(rig: &Rig, request: &[u8], status: u16) {
+fn assert_refused(rig: &Rig, request: &[u8], status: u16) {
     let shown = String::from_utf8_lossy(request);
     let mut client: Client = rig.daemon.client();
     let answer = client.send(request).answer();
     assert_eq!(answer.status, status, "{shown:?}: {}", answer.text());
     assert_eq!(
-        answer.is_error(status).field("connection"),
+        answer.assert_error(status).field("connection"),
         Some("close"),
         "{shown:?}"
     );
-    assert!(client.closed().is_some(), "{shown:?} is followed by more");
+    assert!(
+        client.wait_closed().is_some(),
+        "{shown:?} is followed by more"
+    );
 }
 
 /// A rig with a file inside the cache and one outside.
@@ -61,11 +64,11 @@ fn syntax_that_may_be_read_in_two_ways_is_refused() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     ];
     for request in table {
-        refused(&rig, request, 400);
+        assert_refused(&rig, request, 400);
     }
-    refused(&rig, b"GET /d/a.tar HTTP/2.0\r\nHost: x\r\n\r\n", 505);
+    assert_refused(&rig, b"GET /d/a.tar HTTP/2.0\r\nHost: x\r\n\r\n", 505);
     assert!(rig.origin.requests().is_empty());
-    rig.daemon.get("/d/a.tar").is_whole(b"content");
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
 }
 
 #[test]
@@ -95,11 +98,11 @@ fn a_body_whose_end_is_in_doubt_is_refused() {
             let request = format!("{method} /d/a.tar HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n");
             // What follows must never be taken for a request.
             let smuggled = "0\r\n\r\nGET /d/smuggled.tar HTTP/1.1\r\nHost: x\r\n\r\n";
-            refused(&rig, format!("{request}{smuggled}").as_bytes(), status);
+            assert_refused(&rig, format!("{request}{smuggled}").as_bytes(), status);
         }
     }
     let old = b"POST /d/a.tar HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    refused(&rig, old, 400);
+    assert_refused(&rig, old, 400);
     assert!(rig.origin.requests().is_empty());
 }
 
@@ -124,7 +127,10 @@ fn a_bad_chunk_in_a_request_ends_the_connection() {
             "{body:?}: {}",
             answer.status
         );
-        assert!(client.closed().is_some(), "{body:?} is followed by more");
+        assert!(
+            client.wait_closed().is_some(),
+            "{body:?} is followed by more"
+        );
     }
     assert!(rig.origin.requests().is_empty());
 }
@@ -159,7 +165,7 @@ fn no_path_leads_out_of_the_cache() {
         "http://x/../secret",
     ] {
         let answer = rig.daemon.get(target);
-        assert_eq!(answer.is_error(400).status, 400, "{target}");
+        assert_eq!(answer.assert_error(400).status, 400, "{target}");
         assert_eq!(answer.field("x"), None, "{target} split the answer");
     }
     assert!(rig.origin.requests().is_empty());
@@ -180,7 +186,7 @@ fn names_that_only_look_dangerous_are_names() {
         ("/d/$(id)", "/d/%24%28id%29"),
     ] {
         rig.origin.file(upstream, b"content");
-        rig.daemon.get(target).is_whole(b"content");
+        rig.daemon.get(target).assert_whole(b"content");
     }
     assert_eq!(
         fs::read(rig.cache.outside().join("secret")).unwrap(),
@@ -220,7 +226,7 @@ fn an_answer_carries_nothing_that_the_client_chose() {
         "Via: 1.1 <script>",
     ];
     let answer: Response = rig.daemon.ask("GET", "/d/%3Cscript%3E.tar", &fields);
-    answer.is_error(404);
+    answer.assert_error(404);
     assert!(!answer.text().contains("script"), "{}", answer.text());
 }
 
@@ -230,11 +236,11 @@ fn noise_is_answered_or_cut_and_serving_goes_on() {
     for piece in noise(64_000).chunks(1_000) {
         let mut client = rig.daemon.client();
         client.send(piece).send("\r\n\r\n");
-        if client.closed().is_none() {
+        if client.wait_closed().is_none() {
             assert!(client.answer().status >= 400);
         }
     }
-    rig.daemon.get("/d/a.tar").is_whole(b"content");
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
     assert!(rig.daemon.logged("panic").is_empty());
 }
 

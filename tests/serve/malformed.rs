@@ -202,8 +202,8 @@ fn outcome(mut received: &[u8]) -> (String, String) {
     (words.join(" "), last)
 }
 
-/// What the rows with another outcome than the table's are told as.
-fn report(wrong: &[String]) {
+/// No row may have another outcome than the table's.
+fn assert_none_wrong(wrong: &[String]) {
     assert!(
         wrong.is_empty(),
         "{} rows:\n{}",
@@ -229,7 +229,7 @@ fn every_request_is_answered_as_the_table_says() {
             wrong.push(format!("{}: closed unannounced", row.name));
         }
     }
-    report(&wrong);
+    assert_none_wrong(&wrong);
     assert!(daemon.logged("panic").is_empty());
 }
 
@@ -246,7 +246,7 @@ fn the_outcome_does_not_depend_on_how_the_bytes_arrive() {
             wrong.push(format!("{}: {seen}, not {}", row.name, row.ours));
         }
     }
-    report(&wrong);
+    assert_none_wrong(&wrong);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn where_we_differ_from_nginx_the_row_says_why() {
             wrong.push(format!("{}: laxer or not?", row.name));
         }
     }
-    report(&wrong);
+    assert_none_wrong(&wrong);
 }
 
 #[test]

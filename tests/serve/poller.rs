@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{CacheDir, Client, Daemon, End, LIMIT, PROGRAM, REFUSED, noise, until};
+use crate::support::{CacheDir, Client, Daemon, End, LIMIT, PROGRAM, REFUSED, noise, wait_until};
 
 /// More connections than are served by a thread each, and than there are threads that wait for all.
 const MANY: usize = 32;
@@ -23,7 +23,7 @@ fn filled() -> CacheDir {
 fn kept(daemon: &Daemon, count: usize) -> Vec<Client> {
     let answered = |_| {
         let mut client = daemon.client();
-        client.get("/a.tar").is_whole(b"content of a");
+        client.get("/a.tar").assert_whole(b"content of a");
         client
     };
     (0..count).map(answered).collect()
@@ -47,10 +47,10 @@ fn who_never_reads_small_answers_holds_nobody_up() {
         client.send(&requests);
     }
     for mut client in kept(&daemon, MANY) {
-        client.get("/small.tar").is_whole(&noise(30_000));
+        client.get("/small.tar").assert_whole(&noise(30_000));
     }
     let mut reader = deaf.swap_remove(0);
-    reader.answer().is_whole(&noise(30_000));
+    reader.answer().assert_whole(&noise(30_000));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn who_sends_half_a_head_holds_nobody_up() {
     drop(kept(&daemon, MANY));
     for client in &mut slow {
         let answer = client.send("st: x\r\n\r\n").answer();
-        answer.is_whole(b"content of a");
+        answer.assert_whole(b"content of a");
     }
 }
 
@@ -73,12 +73,12 @@ fn kept_connections_cost_no_threads_and_are_answered_afterwards() {
     let cache = filled();
     let daemon = Daemon::on(&cache).limits("worker_ms=100").start();
     let mut clients = kept(&daemon, 300);
-    until("the threads are few", || daemon.threads() <= resting());
+    wait_until("the threads are few", || daemon.threads() <= resting());
     for client in &mut clients {
-        client.get("/a.tar").is_whole(b"content of a");
+        client.get("/a.tar").assert_whole(b"content of a");
     }
     for client in &mut clients {
-        client.get("/large.tar").is_whole(&noise(100_000));
+        client.get("/large.tar").assert_whole(&noise(100_000));
     }
 }
 
@@ -89,7 +89,7 @@ fn silent_connections_are_closed() {
     let mut clients = kept(&daemon, MANY);
     clients.extend((0..MANY).map(|_| daemon.client()));
     for mut client in clients {
-        assert_eq!(client.closed(), Some(End::Cut));
+        assert_eq!(client.wait_closed(), Some(End::Cut));
     }
 }
 
@@ -108,7 +108,7 @@ fn silent_connections_are_closed_however_busy_the_others_are() {
                 }
             });
         }
-        let closed = |mut client: Client| scope.spawn(move || client.closed());
+        let closed = |mut client: Client| scope.spawn(move || client.wait_closed());
         let closed: Vec<_> = silent.into_iter().map(closed).collect();
         let ends = closed.into_iter().map(|end| end.join().ok().flatten());
         let ends = ends.collect();
@@ -126,11 +126,11 @@ fn up_to_the_limit_nobody_has_to_go() {
         let mut clients: Vec<Client> = (0..16).map(|_| daemon.client()).collect();
         for client in &mut clients {
             let answer = client.ask("GET", "/a.tar", &["Connection: close"]).answer();
-            answer.is_whole(b"content of a");
+            answer.assert_whole(b"content of a");
         }
         // Its place is given back before it is closed.
         for client in &mut clients {
-            assert_eq!(client.closed(), Some(End::Cut));
+            assert_eq!(client.wait_closed(), Some(End::Cut));
         }
     }
 }
@@ -160,7 +160,7 @@ fn without_threads_hits_are_answered_and_other_requests_refused() {
     };
     let daemon = Daemon::on(&cache).source(REFUSED).after(&prelude).start();
     // Those that look for leftovers have gone.
-    until("the daemon has its threads", || {
+    wait_until("the daemon has its threads", || {
         daemon.threads() == resting()
     });
     let clients = kept(&daemon, MANY);
@@ -169,10 +169,10 @@ fn without_threads_hits_are_answered_and_other_requests_refused() {
     deaf.head();
     for target in ["/miss.tar", "/large.tar"] {
         let answer = daemon.get(target);
-        assert!(answer.is_error(503).field("retry-after").is_some());
+        assert!(answer.assert_error(503).field("retry-after").is_some());
     }
     for mut client in clients {
-        client.get("/a.tar").is_whole(b"content of a");
+        client.get("/a.tar").assert_whole(b"content of a");
     }
 }
 
@@ -183,12 +183,12 @@ fn without_threads_few_connections_are_kept_too() {
         return eprintln!("not tested: no other user can be had");
     };
     let daemon = Daemon::on(&cache).after(&prelude).start();
-    until("the daemon has its threads", || {
+    wait_until("the daemon has its threads", || {
         daemon.threads() == resting()
     });
     for mut client in kept(&daemon, 3) {
         for _ in 0..3 {
-            client.get("/a.tar").is_whole(b"content of a");
+            client.get("/a.tar").assert_whole(b"content of a");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Preconditions, ranges and HEAD on a file that is just being received.
 
-use crate::support::{Client, End, Gate, MODIFIED, Rig, Step, head};
+use crate::support::{Client, End, Gate, MODIFIED, Rig, Step, halves, head};
 
 const CONTENT: &[u8; 20] = b"0123456789abcdefghij";
 
@@ -14,19 +14,10 @@ struct Half {
 
 fn half() -> Half {
     let (rig, gate) = (Rig::start(), Gate::new());
-    let script = vec![
-        head(
-            "200 OK",
-            &["Content-Length: 20", &format!("Last-Modified: {MODIFIED}")],
-        ),
-        Step::Send(CONTENT[..10].to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(CONTENT[10..].to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
+    rig.origin.script("/d/a.tar", halves(CONTENT, &gate));
     let mut first = rig.daemon.begin("/d/a.tar");
     let etag = first.head().field("etag").map(str::to_owned);
-    assert_eq!(first.take(10), CONTENT[..10]);
+    first.assert_goes_on(&CONTENT[..10]);
     Half {
         rig,
         gate,
@@ -37,10 +28,10 @@ fn half() -> Half {
 
 impl Half {
     /// Lets the rest come; everything must have been one transfer.
-    fn finish(mut self) {
+    fn assert_ends(mut self) {
         self.gate.open();
-        assert_eq!(self.first.rest(), (CONTENT[10..].to_vec(), End::Complete));
-        assert_eq!(self.rig.cache.stored("d/a.tar"), CONTENT);
+        self.first.assert_ends(&CONTENT[10..]);
+        self.rig.cache.assert_stored("d/a.tar", CONTENT);
         assert_eq!(self.rig.origin.requests().len(), 1);
     }
 }
@@ -64,7 +55,7 @@ fn a_range_that_is_there_is_answered_at_once() {
             assert_eq!(answer.field("content-range"), Some(content_range));
         }
     }
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -84,13 +75,13 @@ fn a_range_that_is_still_to_come_is_waited_for() {
     assert_eq!(clients[0].head().status, 206);
     assert_eq!(clients[0].take(2), CONTENT[8..10]);
     half.gate.open();
-    assert_eq!(clients[0].rest(), (CONTENT[10..12].to_vec(), End::Complete));
+    clients[0].assert_ends(&CONTENT[10..12]);
     for (client, (range, part)) in clients.iter_mut().zip(ranges).skip(1) {
         let answer = client.answer();
         assert_eq!((answer.status, answer.end), (206, End::Complete), "{range}");
         assert_eq!(answer.body, CONTENT[part], "{range}");
     }
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -101,10 +92,10 @@ fn a_range_beyond_the_end_is_refused_at_once() {
         .daemon
         .ask("GET", "/d/a.tar", &["Range: bytes=20-"]);
     assert_eq!(
-        answer.is_error(416).field("content-range"),
+        answer.assert_error(416).field("content-range"),
         Some("bytes */20")
     );
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -116,7 +107,7 @@ fn a_head_is_answered_from_the_transfer() {
         (200, Some("20"))
     );
     assert_eq!(answer.field("last-modified"), Some(MODIFIED));
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -132,7 +123,7 @@ fn preconditions_are_answered_from_the_transfer() {
     if let Some(etag) = &half.etag {
         assert_eq!(status(&format!("If-None-Match: {etag}")), 304);
     }
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -149,7 +140,7 @@ fn if_range_guards_a_range_of_the_transfer() {
         .head();
     assert_eq!(answer.status, 200);
     assert_eq!(client.take(10), CONTENT[..10]);
-    half.finish();
+    half.assert_ends();
 }
 
 #[test]
@@ -160,16 +151,16 @@ fn a_cold_resume_fetches_and_stores_the_whole_file() {
     assert_eq!((answer.status, answer.end), (206, End::Complete));
     assert_eq!(answer.body, CONTENT[15..]);
     assert_eq!(answer.field("content-range"), Some("bytes 15-19/20"));
-    assert_eq!(rig.cache.stored("d/a.tar"), CONTENT);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), CONTENT);
     assert_eq!(rig.origin.requests()[0].field("range"), None);
     // Nothing beyond the end: the client has it all.
     rig.origin.file("/d/b.tar", CONTENT);
     let answer = rig.daemon.ask("GET", "/d/b.tar", &["Range: bytes=20-"]);
     assert_eq!(
-        answer.is_error(416).field("content-range"),
+        answer.assert_error(416).field("content-range"),
         Some("bytes */20")
     );
-    assert_eq!(rig.cache.stored("d/b.tar"), CONTENT);
+    assert_eq!(rig.cache.wait_stored("d/b.tar"), CONTENT);
 }
 
 #[test]
@@ -183,7 +174,7 @@ fn a_range_of_unknown_length_gives_the_whole_file() {
     rig.origin.script("/d/a.tar", script);
     rig.daemon
         .ask("GET", "/d/a.tar", &["Range: bytes=15-"])
-        .is_whole(CONTENT);
+        .assert_whole(CONTENT);
 }
 
 #[test]
@@ -191,12 +182,12 @@ fn the_entity_tag_of_the_transfer_is_that_of_the_file() {
     let half = half();
     let etag = half.etag.clone();
     half.gate.open();
-    half.rig.cache.stored("d/a.tar");
+    half.rig.cache.wait_stored("d/a.tar");
     let hit = half.rig.daemon.get("/d/a.tar");
     assert!(
         etag.is_none_or(|etag| hit.field("etag") == Some(&etag)),
         "{:?}",
         hit.fields
     );
-    half.finish();
+    half.assert_ends();
 }

@@ -4,36 +4,26 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 
 use crate::support::{
-    CacheDir, Client, Daemon, End, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Origin, Rig, Setup, Step,
-    head, ok, until,
+    CacheDir, Client, Daemon, End, Gate, LEFTOVER, LIMIT, MODIFIED_UNIX, Origin, Rig, Setup, Step,
+    gated, halves, head, ok, wait_until,
 };
 
-const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
+const CONTENT: &[u8] = b"0123456789abcdefghij";
 
 /// A rig with a transfer of twenty bytes of which ten have come to a client; the next request for
 /// the file gets it whole.
 fn half_way(more: impl FnOnce(Setup) -> Setup) -> (Rig, Gate, Client) {
     let (rig, gate) = (Rig::with(more), Gate::new());
-    let script = vec![
-        head(
-            "200 OK",
-            &["Content-Length: 20", &format!("Last-Modified: {MODIFIED}")],
-        ),
-        Step::Send(b"0123456789".to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(b"abcdefghij".to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
-    rig.origin.script("/d/a.tar", ok(b"0123456789abcdefghij"));
+    rig.origin.script("/d/a.tar", halves(CONTENT, &gate));
+    rig.origin.script("/d/a.tar", ok(CONTENT));
     let mut client = rig.daemon.begin("/d/a.tar");
-    assert_eq!(client.head().status, 200);
-    assert_eq!(client.take(10), b"0123456789");
+    client.assert_begins(&CONTENT[..10]);
     (rig, gate, client)
 }
 
 /// Waits until the daemon no longer accepts: it has heard the signal.
-fn deaf(daemon: &Daemon) {
-    until("connections are refused", || {
+fn wait_deaf(daemon: &Daemon) {
+    wait_until("connections are refused", || {
         TcpStream::connect(daemon.address()).is_err()
     });
 }
@@ -52,8 +42,8 @@ fn a_killed_transfer_leaves_no_name_and_its_leftover_is_swept() {
         .start();
     daemon.wait_for_log("swept 1 leftover");
     assert!(rig.cache.partials().is_empty(), "{:?}", rig.cache.walk());
-    daemon.get("/d/a.tar").is_whole(b"0123456789abcdefghij");
-    assert_eq!(rig.cache.stored("d/a.tar"), b"0123456789abcdefghij");
+    daemon.get("/d/a.tar").assert_whole(CONTENT);
+    rig.cache.assert_stored("d/a.tar", CONTENT);
     gate.open();
 }
 
@@ -61,7 +51,7 @@ fn a_killed_transfer_leaves_no_name_and_its_leftover_is_swept() {
 fn only_dead_partials_are_swept() {
     let (rig, gate, mut client) = half_way(|setup| setup);
     // Its own sweep is over.
-    rig.daemon.rests();
+    rig.daemon.wait_idle();
     let outside = rig.cache.outside().join("elsewhere");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("kept"), b"content").unwrap();
@@ -88,8 +78,8 @@ fn only_dead_partials_are_swept() {
     // The other daemon's partial is alive.
     assert_eq!(rig.cache.partials().len(), 1, "{left:?}");
     gate.open();
-    assert_eq!(client.rest(), (b"abcdefghij".to_vec(), End::Complete));
-    assert_eq!(rig.cache.stored("d/a.tar"), b"0123456789abcdefghij");
+    client.assert_ends(&CONTENT[10..]);
+    rig.cache.assert_stored("d/a.tar", CONTENT);
     assert!(second.get("/d/a.tar").cache_status("hit"));
 }
 
@@ -109,14 +99,14 @@ fn a_locked_leftover_is_somebody_elses() {
 fn two_daemons_may_fetch_the_same_file_at_once() {
     let (rig, gate, mut client) = half_way(|setup| setup);
     let second = Daemon::on(&rig.cache).source(rig.origin.url()).start();
-    second.get("/d/a.tar").is_whole(b"0123456789abcdefghij");
-    assert_eq!(rig.cache.stored("d/a.tar"), b"0123456789abcdefghij");
+    second.get("/d/a.tar").assert_whole(CONTENT);
+    rig.cache.assert_stored("d/a.tar", CONTENT);
     gate.open();
-    assert_eq!(client.rest(), (b"abcdefghij".to_vec(), End::Complete));
-    until("both are done", || rig.cache.walk() == ["d", "d/a.tar"]);
+    client.assert_ends(&CONTENT[10..]);
+    wait_until("both are done", || rig.cache.walk() == ["d", "d/a.tar"]);
     for daemon in [&rig.daemon, &second] {
         let answer = daemon.get("/d/a.tar");
-        assert!(answer.is_whole(b"0123456789abcdefghij").cache_status("hit"));
+        assert!(answer.assert_whole(CONTENT).cache_status("hit"));
     }
 }
 
@@ -152,11 +142,11 @@ fn a_stop_closes_idle_connections_at_once() {
         let mut rig = Rig::start();
         rig.cache.put("a.tar", b"content", 1);
         let mut idle = rig.daemon.client();
-        idle.get("/a.tar").is_whole(b"content");
+        idle.get("/a.tar").assert_whole(b"content");
         let mut silent = rig.daemon.client();
         rig.daemon.signal(signal);
-        assert!(idle.closed().is_some() && silent.closed().is_some());
-        assert_eq!(rig.daemon.exited().code(), Some(0), "SIG{signal}");
+        assert!(idle.wait_closed().is_some() && silent.wait_closed().is_some());
+        assert_eq!(rig.daemon.wait_exit().code(), Some(0), "SIG{signal}");
         assert_eq!(rig.cache.walk(), ["a.tar"]);
     }
 }
@@ -167,11 +157,11 @@ fn being_halted_for_a_moment_is_no_stop() {
     let mut rig = Rig::start();
     rig.cache.put("a.tar", b"content", 1);
     rig.daemon.signal("STOP");
-    rig.daemon.halts();
+    rig.daemon.wait_halted();
     rig.daemon.signal("CONT");
-    rig.daemon.client().get("/a.tar").is_whole(b"content");
+    rig.daemon.client().get("/a.tar").assert_whole(b"content");
     rig.daemon.signal("TERM");
-    assert_eq!(rig.daemon.exited().code(), Some(0));
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
     let said = rig.daemon.logged("stopping");
     assert!(said.len() == 1 && said[0].contains("signal 15"), "{said:?}");
 }
@@ -181,45 +171,46 @@ fn a_stop_lets_running_answers_finish() {
     let (mut rig, gate, mut client) = half_way(|setup| setup);
     let mut idle = rig.daemon.client();
     rig.daemon.signal("TERM");
-    deaf(&rig.daemon);
-    assert!(idle.closed().is_some());
+    wait_deaf(&rig.daemon);
+    assert!(idle.wait_closed().is_some());
     gate.open();
-    assert_eq!(client.rest(), (b"abcdefghij".to_vec(), End::Complete));
-    assert_eq!(rig.daemon.exited().code(), Some(0));
+    client.assert_ends(&CONTENT[10..]);
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
     // Stored or not, but nothing in between.
     assert!(rig.cache.partials().is_empty(), "{:?}", rig.cache.walk());
     let stored = fs::read(rig.cache.file("d/a.tar"));
-    assert!(
-        stored.is_ok_and(|content| content == b"0123456789abcdefghij") || rig.cache.walk() == ["d"]
-    );
+    assert!(stored.is_ok_and(|content| content == CONTENT) || rig.cache.walk() == ["d"]);
 }
 
 #[test]
 fn an_answer_given_while_stopping_closes_its_connection() {
     let (mut rig, gate) = (Rig::start(), Gate::new());
     rig.cache.put("b.tar", b"content of b", 1);
-    let script = [vec![Step::Wait(gate.clone())], ok(b"content of a")].concat();
-    rig.origin.script("/a.tar", script);
+    rig.origin
+        .script("/a.tar", gated(&gate, ok(b"content of a")));
     let mut client = rig.daemon.begin("/a.tar");
     client.ask("GET", "/b.tar", &[]);
-    until("it is asked for", || rig.origin.count("/a.tar") == 1);
+    wait_until("it is asked for", || rig.origin.count("/a.tar") == 1);
     rig.daemon.signal("TERM");
-    deaf(&rig.daemon);
+    wait_deaf(&rig.daemon);
     gate.open();
     let answer = client.answer();
     assert_eq!(
-        answer.is_whole(b"content of a").field("connection"),
+        answer.assert_whole(b"content of a").field("connection"),
         Some("close")
     );
-    assert!(client.closed().is_some(), "the next request was answered");
-    assert_eq!(rig.daemon.exited().code(), Some(0));
+    assert!(
+        client.wait_closed().is_some(),
+        "the next request was answered"
+    );
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
 }
 
 #[test]
 fn a_stop_waits_for_the_grace_only_and_takes_partials_along() {
     let (mut rig, gate, mut client) = half_way(|setup| setup.limits("grace_ms=300"));
     rig.daemon.signal("TERM");
-    assert_eq!(rig.daemon.exited().code(), Some(0));
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
     assert_ne!(client.rest().1, End::Complete);
     assert!(rig.cache.partials().is_empty(), "{:?}", rig.cache.walk());
     assert!(!rig.cache.file("d/a.tar").exists());
@@ -230,10 +221,10 @@ fn a_stop_waits_for_the_grace_only_and_takes_partials_along() {
 fn a_second_signal_ends_at_once() {
     let (mut rig, gate, mut client) = half_way(|setup| setup.limits("grace_ms=600000"));
     rig.daemon.signal("TERM");
-    deaf(&rig.daemon);
+    wait_deaf(&rig.daemon);
     let begun = std::time::Instant::now();
     rig.daemon.signal("INT");
-    rig.daemon.exited();
+    rig.daemon.wait_exit();
     assert!(begun.elapsed() < LIMIT);
     assert_ne!(client.rest().1, End::Complete);
     assert!(!rig.cache.file("d/a.tar").exists());
@@ -251,14 +242,14 @@ fn directories_made_for_a_failed_transfer_go_with_it() {
     origin.script("/d/e/f/a.tar", script);
     cache.put("d/kept.tar", b"content", 1);
     let daemon = Daemon::on(&cache).source(origin.url()).start();
-    daemon.get("/g/h/none.tar").is_error(404);
+    daemon.get("/g/h/none.tar").assert_error(404);
     let mut client = daemon.begin("/d/e/f/a.tar");
     client.head();
     assert_eq!(client.take(10), b"0123456789");
     assert!(cache.file("d/e/f").is_dir());
     gate.open();
     assert_ne!(client.rest().1, End::Complete);
-    until("its directories are gone", || {
+    wait_until("its directories are gone", || {
         cache.walk() == ["d", "d/kept.tar"]
     });
 }

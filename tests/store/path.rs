@@ -7,7 +7,7 @@ use crate::support::{End, Rig};
 
 /// Asks for each target on a rig of its own kind and checks the name stored and the target asked.
 #[track_caller]
-fn is_stored_as(rig: &Rig, target: &str, name: &[u8], upstream: &str) {
+fn assert_stored_as(rig: &Rig, target: &str, name: &[u8], upstream: &str) {
     rig.origin.file(upstream, b"content");
     let answer = rig.daemon.get(target);
     assert_eq!(
@@ -17,7 +17,7 @@ fn is_stored_as(rig: &Rig, target: &str, name: &[u8], upstream: &str) {
         answer.text()
     );
     assert_eq!(
-        rig.cache.stored(OsStr::from_bytes(name)),
+        rig.cache.wait_stored(OsStr::from_bytes(name)),
         b"content",
         "{target}"
     );
@@ -29,7 +29,7 @@ fn is_stored_as(rig: &Rig, target: &str, name: &[u8], upstream: &str) {
     assert!(
         rig.daemon
             .get(target)
-            .is_whole(b"content")
+            .assert_whole(b"content")
             .cache_status("hit"),
         "{target}"
     );
@@ -77,19 +77,19 @@ fn names_are_stored_decoded_and_asked_for_encoded() {
         ("/d/layout.conf", b"d/layout.conf", "/d/layout.conf"),
     ];
     for (target, name, upstream) in table {
-        is_stored_as(&rig, target, name, upstream);
+        assert_stored_as(&rig, target, name, upstream);
     }
 }
 
 #[test]
 fn differently_written_targets_of_one_name_are_one_file() {
     let rig = Rig::start();
-    is_stored_as(&rig, "/d/a%2Bb.tar", b"d/a+b.tar", "/d/a%2Bb.tar");
+    assert_stored_as(&rig, "/d/a%2Bb.tar", b"d/a+b.tar", "/d/a%2Bb.tar");
     for target in ["/d/a+b.tar", "/d/a%2bb.tar", "//d//a+b.tar", "/%64/a+b.tar"] {
         assert!(
             rig.daemon
                 .get(target)
-                .is_whole(b"content")
+                .assert_whole(b"content")
                 .cache_status("hit"),
             "{target}"
         );
@@ -100,7 +100,7 @@ fn differently_written_targets_of_one_name_are_one_file() {
 #[test]
 fn the_query_is_neither_forwarded_nor_part_of_the_name() {
     let rig = Rig::start();
-    is_stored_as(
+    assert_stored_as(
         &rig,
         "/d/foo.tar?mirror=1&x=%zz",
         b"d/foo.tar",
@@ -109,7 +109,7 @@ fn the_query_is_neither_forwarded_nor_part_of_the_name() {
     assert!(
         rig.daemon
             .get("/d/foo.tar?other")
-            .is_whole(b"content")
+            .assert_whole(b"content")
             .cache_status("hit")
     );
     assert_eq!(rig.origin.requests().len(), 1);
@@ -119,7 +119,7 @@ fn the_query_is_neither_forwarded_nor_part_of_the_name() {
 fn a_name_of_255_bytes_is_stored_and_a_longer_one_relayed() {
     let rig = Rig::start();
     let name = format!("{}.tar", "n".repeat(251));
-    is_stored_as(
+    assert_stored_as(
         &rig,
         &format!("/d/{name}"),
         format!("d/{name}").as_bytes(),
@@ -131,7 +131,7 @@ fn a_name_of_255_bytes_is_stored_and_a_longer_one_relayed() {
     for _ in 0..2 {
         let answer = rig.daemon.get(&target);
         assert!(
-            !answer.is_whole(b"content").cache_status("stored"),
+            !answer.assert_whole(b"content").cache_status("stored"),
             "{:?}",
             answer.fields
         );

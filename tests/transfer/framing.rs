@@ -19,11 +19,11 @@ fn an_unknown_length_is_chunked_to_1_1_and_stored() {
     assert_eq!(answer.field("transfer-encoding"), Some("chunked"));
     assert_eq!(client.take(6), b"first ");
     gate.open();
-    assert_eq!(client.rest(), (b"second".to_vec(), End::Complete));
-    assert_eq!(rig.cache.stored("d/a.tar"), b"first second");
+    client.assert_ends(b"second");
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), b"first second");
     let hit = rig.daemon.get("/d/a.tar");
     assert_eq!(
-        hit.is_whole(b"first second").field("content-length"),
+        hit.assert_whole(b"first second").field("content-length"),
         Some("12")
     );
 }
@@ -42,7 +42,7 @@ fn the_head_goes_out_before_the_first_chunk_is_there() {
     let mut client = rig.daemon.begin("/a.tar");
     assert_eq!(client.head().status, 200);
     gate.open();
-    assert_eq!(client.rest(), (b"abcde".to_vec(), End::Complete));
+    client.assert_ends(b"abcde");
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn chunk_extensions_and_trailers_are_skipped() {
         Step::Send(body.to_vec()),
     ];
     rig.origin.script("/a.tar", script);
-    rig.daemon.get("/a.tar").is_whole(b"abcde");
-    assert_eq!(rig.cache.stored("a.tar"), b"abcde");
+    rig.daemon.get("/a.tar").assert_whole(b"abcde");
+    assert_eq!(rig.cache.wait_stored("a.tar"), b"abcde");
 }
 
 #[test]
@@ -66,17 +66,20 @@ fn an_unknown_length_ends_with_the_connection_for_1_0() {
     let answer = client
         .send("GET /d/a.tar HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         .answer();
-    assert_eq!(answer.is_whole(&content).field("transfer-encoding"), None);
+    assert_eq!(
+        answer.assert_whole(&content).field("transfer-encoding"),
+        None
+    );
     assert_eq!(answer.field("content-length"), None);
-    assert_eq!(rig.cache.stored("d/a.tar"), content);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), content);
 }
 
 #[test]
 fn a_body_without_length_to_a_clean_end_is_complete() {
     let (rig, content) = (Rig::start(), noise(70_000));
     rig.origin.script("/d/a.tar", close_delimited(&content));
-    rig.daemon.get("/d/a.tar").is_whole(&content);
-    assert_eq!(rig.cache.stored("d/a.tar"), content);
+    rig.daemon.get("/d/a.tar").assert_whole(&content);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), content);
 }
 
 #[test]
@@ -91,14 +94,14 @@ fn a_body_of_known_length_ends_without_the_connection() {
     };
     for (target, end) in [("/d/a.tar", Step::Keep), ("/d/b.tar", Step::Stall)] {
         rig.origin.script(target, kept(end));
-        rig.daemon.get(target).is_whole(b"content");
-        assert_eq!(rig.cache.stored(&target[1..]), b"content");
+        rig.daemon.get(target).assert_whole(b"content");
+        assert_eq!(rig.cache.wait_stored(&target[1..]), b"content");
     }
 }
 
 /// The source breaks off; the client must see it, nothing may stay, the next request starts anew.
 #[track_caller]
-fn is_cut(target: &str, script: Script, received: &[u8]) {
+fn assert_cut(target: &str, script: Script, received: &[u8]) {
     let rig = Rig::start();
     rig.origin.script(target, script);
     rig.origin.script(target, ok(b"all of it"));
@@ -110,9 +113,9 @@ fn is_cut(target: &str, script: Script, received: &[u8]) {
         "{target}: {:?}",
         answer.text()
     );
-    rig.cache.emptied();
-    rig.daemon.get(target).is_whole(b"all of it");
-    assert_eq!(rig.cache.stored(&target[1..]), b"all of it");
+    rig.cache.wait_empty();
+    rig.daemon.get(target).assert_whole(b"all of it");
+    assert_eq!(rig.cache.wait_stored(&target[1..]), b"all of it");
     let url = format!("{}{target}", rig.origin.url());
     assert!(
         rig.daemon.wait_for_log(&url).contains("warning: "),
@@ -126,43 +129,43 @@ fn a_body_cut_short_is_cut_for_the_client_and_leaves_nothing() {
     let length = head("200 OK", &["Content-Length: 20"]);
     let chunked = head("200 OK", &["Transfer-Encoding: chunked"]);
     let half = Step::Send(b"half of it".to_vec());
-    is_cut(
+    assert_cut(
         "/d/length.tar",
         vec![length.clone(), half.clone()],
         b"half of it",
     );
-    is_cut(
+    assert_cut(
         "/d/reset.tar",
         vec![length.clone(), half, Step::Reset],
         b"half of it",
     );
     let close = [close_delimited(b"half of it"), vec![Step::Reset]].concat();
-    is_cut("/d/close.tar", close, b"half of it");
-    is_cut("/d/none.tar", vec![length], b"");
+    assert_cut("/d/close.tar", close, b"half of it");
+    assert_cut("/d/none.tar", vec![length], b"");
     let chunk = Step::Chunk(b"half of it".to_vec());
-    is_cut(
+    assert_cut(
         "/d/chunked.tar",
         vec![chunked.clone(), chunk.clone()],
         b"half of it",
     );
     let bad = |bytes: &[u8]| vec![chunked.clone(), chunk.clone(), Step::Send(bytes.to_vec())];
-    is_cut(
+    assert_cut(
         "/d/no-size.tar",
         bad(b"zz\r\nabc\r\n0\r\n\r\n"),
         b"half of it",
     );
-    is_cut(
+    assert_cut(
         "/d/huge.tar",
         bad(b"fffffffffffffffff\r\nabc"),
         b"half of it",
     );
-    is_cut(
+    assert_cut(
         "/d/no-end.tar",
         bad(b"3\r\nabcdef\r\n0\r\n\r\n"),
         b"half of itabc",
     );
-    is_cut("/d/last.tar", bad(b"0\r\n"), b"half of it");
-    is_cut("/d/trailer.tar", bad(b"0\r\nX-Trailer"), b"half of it");
+    assert_cut("/d/last.tar", bad(b"0\r\n"), b"half of it");
+    assert_cut("/d/trailer.tar", bad(b"0\r\nX-Trailer"), b"half of it");
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn a_reset_body_without_length_is_a_reset_for_1_0() {
     gate.open();
     // A clean end would look like the end of the file.
     assert_eq!(client.rest(), (Vec::new(), End::Reset));
-    rig.cache.emptied();
+    rig.cache.wait_empty();
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn a_source_silent_in_mid_body_is_given_up() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_ne!(answer.end, End::Complete);
     assert_eq!(answer.body, b"half of it");
-    rig.cache.emptied();
+    rig.cache.wait_empty();
 }
 
 #[test]
@@ -219,7 +222,7 @@ fn a_joiner_is_cut_with_the_rest() {
     for client in &mut clients {
         assert_ne!(client.rest().1, End::Complete);
     }
-    rig.cache.emptied();
+    rig.cache.wait_empty();
 }
 
 #[test]
@@ -230,11 +233,11 @@ fn too_much_of_unknown_length_is_relayed() {
     );
     rig.origin.script("/d/a.tar", close_delimited(&content));
     for _ in 0..2 {
-        rig.daemon.get("/d/a.tar").is_whole(&content);
-        rig.cache.emptied();
+        rig.daemon.get("/d/a.tar").assert_whole(&content);
+        rig.cache.wait_empty();
     }
     rig.origin
         .script("/d/b.tar", close_delimited(&content[..90_000]));
-    rig.daemon.get("/d/b.tar").is_whole(&content[..90_000]);
-    assert!(rig.cache.stored("d/b.tar") == content[..90_000]);
+    rig.daemon.get("/d/b.tar").assert_whole(&content[..90_000]);
+    assert!(rig.cache.wait_stored("d/b.tar") == content[..90_000]);
 }

@@ -3,7 +3,7 @@
 /// How a body ends: known and unknown lengths, chunks, cut bodies.
 mod framing;
 /// One transfer, many readers: first bytes, joiners, leavers.
-pub mod reader;
+mod reader;
 /// A source that dies in mid-body: going on with proof, or not at all.
 mod resume;
 /// Readers that do not keep up with a body that cannot be stored.

@@ -1,50 +1,13 @@
 //! One transfer, many readers: first bytes, joiners, leavers.
 
-use crate::support::{Client, End, Gate, MODIFIED, Rig, Script, Step, head, noise, ok};
-
-/// Half of the content, then the rest when the gate opens.
-pub fn halves(content: &[u8], gate: &Gate) -> Script {
-    let (first, second) = content.split_at(content.len() / 2);
-    let (length, modified) = (
-        format!("Content-Length: {}", content.len()),
-        format!("Last-Modified: {MODIFIED}"),
-    );
-    vec![
-        head("200 OK", &[&length, &modified]),
-        Step::Send(first.to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(second.to_vec()),
-    ]
-}
-
-/// Reads the head and the first half; the rest is for later.
-#[track_caller]
-pub fn half(client: &mut Client, content: &[u8]) {
-    assert_eq!(client.head().status, 200);
-    let length = content.len() / 2;
-    assert!(
-        client.take(length) == content[..length],
-        "other bytes in the first half"
-    );
-}
-
-/// Reads the second half and expects a clean end.
-#[track_caller]
-pub fn other_half(mut client: Client, content: &[u8]) {
-    let (rest, end) = client.rest();
-    assert_eq!(end, End::Complete);
-    assert!(
-        rest == content[content.len() / 2..],
-        "other bytes in the second half"
-    );
-}
+use crate::support::{Gate, Rig, gated, halves, head, noise, ok};
 
 #[test]
 fn bytes_leave_while_the_source_still_sends_and_the_name_comes_last() {
     let (rig, gate, content) = (Rig::start(), Gate::new(), noise(20_000));
     rig.origin.script("/d/slow.tar", halves(&content, &gate));
     let mut client = rig.daemon.begin("/d/slow.tar");
-    half(&mut client, &content);
+    client.assert_begins(&content[..content.len() / 2]);
 
     // The partial lies beside its final name, which is not there yet.
     let partials = rig.cache.partials();
@@ -53,8 +16,8 @@ fn bytes_leave_while_the_source_still_sends_and_the_name_comes_last() {
     assert!(!rig.cache.file("d/slow.tar").exists());
 
     gate.open();
-    other_half(client, &content);
-    assert_eq!(rig.cache.stored("d/slow.tar"), content);
+    client.assert_ends(&content[content.len() / 2..]);
+    assert_eq!(rig.cache.wait_stored("d/slow.tar"), content);
     assert_eq!(rig.cache.walk(), ["d", "d/slow.tar"]);
 }
 
@@ -72,22 +35,21 @@ fn twenty_clients_at_once_make_one_request() {
     }
     assert_eq!(joined, 19, "all but one joined");
     gate.open();
-    for client in clients {
-        other_half(client, &content);
+    for mut client in clients {
+        client.assert_ends(&content[content.len() / 2..]);
     }
     assert_eq!(rig.origin.requests().len(), 1);
-    assert_eq!(rig.cache.stored("d/hot.tar"), content);
+    assert_eq!(rig.cache.wait_stored("d/hot.tar"), content);
 }
 
 #[test]
 fn clients_that_wait_for_the_head_share_it() {
     let (rig, gate) = (Rig::start(), Gate::new());
-    let script = [vec![Step::Wait(gate.clone())], ok(b"content")].concat();
-    rig.origin.script("/late.tar", script);
+    rig.origin.script("/late.tar", gated(&gate, ok(b"content")));
     let clients: Vec<_> = (0..5).map(|_| rig.daemon.begin("/late.tar")).collect();
     gate.open();
     for mut client in clients {
-        client.answer().is_whole(b"content");
+        client.answer().assert_whole(b"content");
     }
     assert_eq!(rig.origin.requests().len(), 1);
 }
@@ -95,16 +57,12 @@ fn clients_that_wait_for_the_head_share_it() {
 #[test]
 fn clients_that_wait_for_the_head_share_a_failure() {
     let (rig, gate) = (Rig::start(), Gate::new());
-    let script = [
-        vec![Step::Wait(gate.clone())],
-        Script::from([head("404 No", &[])]),
-    ]
-    .concat();
-    rig.origin.script("/never.tar", script);
+    rig.origin
+        .script("/never.tar", gated(&gate, vec![head("404 No", &[])]));
     let clients: Vec<_> = (0..5).map(|_| rig.daemon.begin("/never.tar")).collect();
     gate.open();
     for mut client in clients {
-        client.answer().is_error(404);
+        client.answer().assert_error(404);
     }
     assert!(rig.cache.walk().is_empty());
 }
@@ -114,12 +72,12 @@ fn who_joins_in_the_middle_gets_all() {
     let (rig, gate, content) = (Rig::start(), Gate::new(), noise(100_000));
     rig.origin.script("/d/a.tar", halves(&content, &gate));
     let mut first = rig.daemon.begin("/d/a.tar");
-    half(&mut first, &content);
+    first.assert_begins(&content[..content.len() / 2]);
     let mut second = rig.daemon.begin("/d/a.tar");
-    half(&mut second, &content);
+    second.assert_begins(&content[..content.len() / 2]);
     gate.open();
-    other_half(second, &content);
-    other_half(first, &content);
+    second.assert_ends(&content[content.len() / 2..]);
+    first.assert_ends(&content[content.len() / 2..]);
     assert_eq!(rig.origin.requests().len(), 1);
 }
 
@@ -128,13 +86,13 @@ fn the_first_client_may_leave() {
     let (rig, gate, content) = (Rig::start(), Gate::new(), noise(100_000));
     rig.origin.script("/d/a.tar", halves(&content, &gate));
     let mut first = rig.daemon.begin("/d/a.tar");
-    half(&mut first, &content);
+    first.assert_begins(&content[..content.len() / 2]);
     let mut second = rig.daemon.begin("/d/a.tar");
-    half(&mut second, &content);
+    second.assert_begins(&content[..content.len() / 2]);
     drop(first);
     gate.open();
-    other_half(second, &content);
-    assert_eq!(rig.cache.stored("d/a.tar"), content);
+    second.assert_ends(&content[content.len() / 2..]);
+    rig.cache.assert_stored("d/a.tar", &content);
     assert_eq!(rig.origin.requests().len(), 1);
 }
 
@@ -143,10 +101,10 @@ fn a_transfer_of_known_length_outlives_its_clients() {
     let (rig, gate, content) = (Rig::start(), Gate::new(), noise(5_000_000));
     rig.origin.script("/d/a.tar", halves(&content, &gate));
     let mut client = rig.daemon.begin("/d/a.tar");
-    half(&mut client, &content);
+    client.assert_begins(&content[..content.len() / 2]);
     drop(client);
     gate.open();
-    assert!(rig.cache.stored("d/a.tar") == content);
+    rig.cache.assert_stored("d/a.tar", &content);
     assert_eq!(rig.origin.requests().len(), 1);
 }
 
@@ -156,14 +114,9 @@ fn a_client_that_does_not_read_holds_up_nobody() {
     rig.origin.file("/d/big.tar", &content);
     let mut slow = rig.daemon.begin("/d/big.tar");
     assert_eq!(slow.head().status, 200);
-    rig.daemon.get("/d/big.tar").is_whole(&content);
-    assert!(rig.cache.stored("d/big.tar") == content);
-    let (body, end) = slow.rest();
-    assert!(
-        end == End::Complete && body == content,
-        "{end:?} after {} bytes",
-        body.len()
-    );
+    rig.daemon.get("/d/big.tar").assert_whole(&content);
+    assert!(rig.cache.wait_stored("d/big.tar") == content);
+    slow.assert_ends(&content);
     assert_eq!(rig.origin.requests().len(), 1);
 }
 
@@ -179,7 +132,7 @@ fn many_files_at_once_do_not_mix() {
         let names = (0..parts.len()).map(|number| format!("/{number}.tar"));
         let clients: Vec<_> = names.map(|name| rig.daemon.begin(&name)).collect();
         for (mut client, part) in clients.into_iter().zip(&parts) {
-            client.answer().is_whole(part);
+            client.answer().assert_whole(part);
         }
     }
 }

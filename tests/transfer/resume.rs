@@ -32,26 +32,21 @@ fn modified() -> String {
 
 /// A rig with a second source that waits for nothing.
 fn pair(more: impl FnOnce(Setup) -> Setup) -> (Rig, Origin) {
-    let second = Origin::start();
-    let rig = Rig::with(|setup| more(setup.source(second.url()).limits("pause_ms=1")));
-    (rig, second)
+    Rig::pair(&[], |setup| more(setup.limits("pause_ms=1")))
 }
 
 /// Asks for the file: it must come whole, be stored, and the break be a warning.
 #[track_caller]
-fn comes_whole(rig: &Rig, content: &[u8]) {
-    rig.daemon.get("/d/a.tar").is_whole(content);
-    assert!(
-        rig.cache.stored("d/a.tar") == content,
-        "other content is stored"
-    );
+fn assert_comes_whole(rig: &Rig, content: &[u8]) {
+    rig.daemon.get("/d/a.tar").assert_whole(content);
+    rig.cache.assert_stored("d/a.tar", content);
     let url = format!("{}/d/a.tar", rig.origin.url());
     assert!(rig.daemon.wait_for_log(&url).contains("warning: "));
 }
 
 /// Asks for the file: it must be cut after what arrived first, and nothing may stay.
 #[track_caller]
-fn is_cut(rig: &Rig, content: &[u8], why: &str) {
+fn assert_cut(rig: &Rig, content: &[u8], why: &str) {
     let answer = rig.daemon.get("/d/a.tar");
     assert_eq!(answer.status, 200, "{why}");
     assert_ne!(answer.end, End::Complete, "{why}");
@@ -59,7 +54,7 @@ fn is_cut(rig: &Rig, content: &[u8], why: &str) {
         content[..FIRST].starts_with(&answer.body),
         "{why}: bytes of two files"
     );
-    rig.cache.emptied();
+    rig.cache.wait_empty();
 }
 
 #[test]
@@ -71,7 +66,7 @@ fn the_same_source_goes_on_from_the_break() {
         "/d/a.tar",
         part(&content, AGAIN, LENGTH - AGAIN, &modified()),
     );
-    comes_whole(&rig, &content);
+    assert_comes_whole(&rig, &content);
     let requests = rig.origin.requests();
     assert_eq!(requests.len(), 2);
     let range = format!("bytes={AGAIN}-");
@@ -94,7 +89,7 @@ fn it_goes_on_as_often_as_there_is_progress() {
         "/d/a.tar",
         part(&content, again, LENGTH - again, &modified()),
     );
-    comes_whole(&rig, &content);
+    assert_comes_whole(&rig, &content);
     assert_eq!(rig.origin.requests().len(), 3);
 }
 
@@ -104,7 +99,7 @@ fn a_200_in_answer_is_compared_from_the_start() {
     rig.origin
         .script("/d/a.tar", broken(&content, &[&modified()], &[]));
     rig.origin.file("/d/a.tar", &content);
-    comes_whole(&rig, &content);
+    assert_comes_whole(&rig, &content);
 }
 
 #[test]
@@ -118,7 +113,7 @@ fn the_next_source_goes_on() {
         "/d/a.tar",
         part(&content, AGAIN, LENGTH - AGAIN, &modified()),
     );
-    comes_whole(&rig, &content);
+    assert_comes_whole(&rig, &content);
     assert_eq!(second.count("/d/a.tar"), 1);
 }
 
@@ -128,7 +123,7 @@ fn the_next_source_goes_on_after_silence() {
     rig.origin
         .script("/d/a.tar", broken(&content, &[&modified()], &[Step::Stall]));
     second.file("/d/a.tar", &content);
-    comes_whole(&rig, &content);
+    assert_comes_whole(&rig, &content);
     assert_eq!(
         (rig.origin.requests().len(), second.count("/d/a.tar")),
         (1, 1)
@@ -148,15 +143,13 @@ fn no_reader_notices() {
     );
     let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
     for client in &mut clients {
-        assert_eq!(client.head().status, 200);
-        assert!(client.take(FIRST) == content[..FIRST]);
+        client.assert_begins(&content[..FIRST]);
     }
     let mut ranged = rig.daemon.client();
     ranged.ask("GET", "/d/a.tar", &["Range: bytes=150000-"]);
     gate.open();
     for client in &mut clients {
-        let (rest, end) = client.rest();
-        assert!(end == End::Complete && rest == content[FIRST..], "{end:?}");
+        client.assert_ends(&content[FIRST..]);
     }
     let answer = ranged.answer();
     assert_eq!((answer.status, answer.end), (206, End::Complete));
@@ -200,7 +193,7 @@ fn another_file_is_never_taken_for_the_rest() {
         rig.origin
             .script("/d/a.tar", broken(&content, &[&modified], &[]));
         rig.origin.script("/d/a.tar", script);
-        is_cut(&rig, &content, why);
+        assert_cut(&rig, &content, why);
     }
 }
 
@@ -219,8 +212,8 @@ fn the_entity_tag_of_the_same_source_must_be_the_same() {
         rig.origin
             .script("/d/a.tar", part(&content, AGAIN, LENGTH - AGAIN, tag));
         match same {
-            true => comes_whole(&rig, &content),
-            false => is_cut(&rig, &content, tag),
+            true => assert_comes_whole(&rig, &content),
+            false => assert_cut(&rig, &content, tag),
         }
     }
 }
@@ -236,7 +229,7 @@ fn an_entity_tag_says_nothing_of_another_source() {
         "/d/a.tar",
         part(&content, AGAIN, LENGTH - AGAIN, "ETag: \"one\""),
     );
-    is_cut(&rig, &content, "no common validator");
+    assert_cut(&rig, &content, "no common validator");
 }
 
 #[test]
@@ -247,10 +240,10 @@ fn without_a_validator_nobody_is_asked_for_the_rest() {
         rig.origin
             .script("/d/a.tar", broken(&content, &[field], &[]));
         rig.origin.script("/d/a.tar", ok(&content));
-        is_cut(&rig, &content, field);
+        assert_cut(&rig, &content, field);
         assert_eq!(rig.origin.requests().len(), 1, "{field}");
         // The next request starts anew.
-        rig.daemon.get("/d/a.tar").is_whole(&content);
+        rig.daemon.get("/d/a.tar").assert_whole(&content);
     }
 }
 
@@ -261,7 +254,7 @@ fn eight_attempts_without_gain_are_enough() {
         .script("/d/a.tar", broken(&content, &[&modified()], &[]));
     rig.origin
         .script("/d/a.tar", reply("503 Gone to lunch", &[], b""));
-    is_cut(&rig, &content, "nobody goes on");
+    assert_cut(&rig, &content, "nobody goes on");
     assert_eq!(rig.origin.requests().len(), 9);
 }
 
@@ -276,7 +269,7 @@ fn a_part_from_elsewhere_is_refused_even_if_its_bytes_would_fit() {
         let left = content.len() - start;
         rig.origin
             .script("/d/a.tar", part(&content, start, left, &modified()));
-        is_cut(&rig, &content, "another start");
+        assert_cut(&rig, &content, "another start");
     }
 }
 
@@ -293,8 +286,7 @@ fn held(rig: &Rig, content: &[u8], fields: &[&str], later: &[Script]) -> (Gate, 
         rig.origin.script("/d/a.tar", script.clone());
     }
     let mut client = rig.daemon.begin("/d/a.tar");
-    assert_eq!(client.head().status, 200);
-    assert!(client.take(FIRST) == content[..FIRST]);
+    client.assert_begins(&content[..FIRST]);
     (gate, client)
 }
 
@@ -314,8 +306,8 @@ fn a_range_far_ahead_goes_around_its_transfer() {
     assert_eq!((ahead.status, ahead.end), (206, End::Complete));
     assert!(ahead.body == content[AHEAD..]);
     gate.open();
-    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
-    assert!(rig.cache.stored("d/a.tar") == content);
+    client.assert_ends(&content[FIRST..]);
+    rig.cache.assert_stored("d/a.tar", &content);
     assert_eq!(rig.origin.requests().len(), 2);
 }
 
@@ -340,7 +332,7 @@ fn a_way_around_from_the_same_source_has_the_same_entity_tag() {
     rig.daemon.wait_for_log("its entity tag is another");
     assert_eq!(second.count("/d/a.tar"), 1);
     gate.open();
-    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
+    client.assert_ends(&content[FIRST..]);
 }
 
 #[test]
@@ -358,10 +350,10 @@ fn a_way_around_that_breaks_goes_on_with_proof_only() {
     let mut ranged = rig.daemon.client();
     ranged.ask("GET", "/d/a.tar", &[&format!("Range: bytes={AHEAD}-")]);
     assert_eq!(ranged.head().status, 206);
-    assert!(ranged.take(BROKE - AHEAD) == content[AHEAD..BROKE]);
+    ranged.assert_goes_on(&content[AHEAD..BROKE]);
     rig.daemon.wait_for_log("its bytes are others");
     // Then the transfer itself gets there, with the same bytes.
     gate.open();
-    assert!(ranged.rest() == (content[BROKE..].to_vec(), End::Complete));
-    assert!(client.rest() == (content[FIRST..].to_vec(), End::Complete));
+    ranged.assert_ends(&content[BROKE..]);
+    client.assert_ends(&content[FIRST..]);
 }

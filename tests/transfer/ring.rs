@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{End, Gate, MODIFIED, Rig, Script, Step, head, noise, reply, until};
+use crate::support::{
+    End, Gate, MODIFIED, Rig, Script, Step, gated, head, held, noise, reply, wait_until,
+};
 
 #[test]
 fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
@@ -13,7 +15,7 @@ fn a_reader_that_takes_nothing_does_not_stop_an_unstorable_body() {
     rig.origin.file("/d/a.tar", &content);
     let mut slow = rig.daemon.begin("/d/a.tar");
     assert_eq!(slow.head().status, 200);
-    rig.daemon.get("/d/a.tar").is_whole(&content);
+    rig.daemon.get("/d/a.tar").assert_whole(&content);
     // Cut, or gone on by a request of its own; never other bytes.
     let (body, end) = slow.rest();
     assert!(content.starts_with(&body), "other bytes");
@@ -63,14 +65,11 @@ fn a_reader_is_not_blamed_for_the_silence_of_the_source() {
     ];
     rig.origin.script("/d/a.tar", script);
     let mut client = rig.daemon.begin("/d/a.tar");
-    assert_eq!(client.head().status, 200);
-    assert!(client.take(3_000_000) == content[..3_000_000]);
+    client.assert_begins(&content[..3_000_000]);
     // A connection that idles measures the time: longer than a reader may take nothing.
-    assert_eq!(rig.daemon.client().closed(), Some(End::Cut));
+    assert_eq!(rig.daemon.client().wait_closed(), Some(End::Cut));
     gate.open();
-    let (rest, end) = client.rest();
-    assert!(end == End::Complete, "{end:?} after {} bytes", rest.len());
-    assert!(rest == content[3_000_000..], "other bytes");
+    client.assert_ends(&content[3_000_000..]);
 }
 
 /// More than the ring and all socket buffers hold.
@@ -85,22 +84,19 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     let limits = format!("ring_ms=1000,attempts={attempts}");
     let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(&limits));
     let (begun, asked) = (Gate::new(), Gate::new());
-    rig.origin.script("/d/a.tar", held(content, &begun));
-    let refused = [
-        vec![Step::Wait(asked.clone())],
-        reply("503 Gone to lunch", &[], b""),
-    ];
-    rig.origin.script("/d/a.tar", refused.concat());
+    rig.origin
+        .script("/d/a.tar", held(content, 100_000, &begun));
+    let refused = reply("503 Gone to lunch", &[], b"");
+    rig.origin.script("/d/a.tar", gated(&asked, refused));
     let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
     for client in &mut clients {
-        assert_eq!(client.head().status, 200);
-        assert!(client.take(100_000) == content[..100_000]);
+        client.assert_begins(&content[..100_000]);
     }
     begun.open();
     let [mut fast, mut slow] = clients;
-    assert!(fast.rest() == (content[100_000..].to_vec(), End::Complete));
+    fast.assert_ends(&content[100_000..]);
     let slow = thread::spawn(move || slow.rest());
-    until("the reader asks on its own", || {
+    wait_until("the reader asks on its own", || {
         rig.origin.count("/d/a.tar") == 2
     });
     let range = rig.origin.requests()[1].field("range").unwrap().to_owned();
@@ -119,17 +115,6 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     let body = [&content[..100_000], &rest].concat();
     assert!(end == End::Complete || body.len() == first + OVERLAP + GAIN);
     (body, end, rig.origin.count("/d/a.tar"))
-}
-
-/// The whole content, held after its first 100,000 bytes.
-fn held(content: &[u8], gate: &Gate) -> Script {
-    let length = format!("Content-Length: {LENGTH}");
-    vec![
-        head("200 OK", &[&length, &format!("Last-Modified: {MODIFIED}")]),
-        Step::Send(content[..100_000].to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(content[100_000..].to_vec()),
-    ]
 }
 
 /// The content from `first` on, of which what lies before `until` arrives.
@@ -167,22 +152,22 @@ fn nobody_waits_for_a_reader_that_goes_around_the_transfer() {
     let limits = "ring_ms=60000,ring_bytes=300000,far_ms=100,look_ms=20";
     let rig = Rig::with(|setup| setup.after("ulimit -f 2048").limits(limits));
     let (begun, asked, content) = (Gate::new(), Gate::new(), noise(LENGTH));
-    rig.origin.script("/d/a.tar", held(&content, &begun));
+    rig.origin
+        .script("/d/a.tar", held(&content, 100_000, &begun));
     let mut script = part(&content, AHEAD, AHEAD + GAIN);
     script.push(Step::Wait(asked.clone()));
     script.push(Step::Send(content[AHEAD + GAIN..].to_vec()));
     rig.origin.script("/d/a.tar", script);
     let mut near = rig.daemon.begin("/d/a.tar");
-    assert_eq!(near.head().status, 200);
-    assert!(near.take(100_000) == content[..100_000]);
+    near.assert_begins(&content[..100_000]);
     let mut ahead = rig.daemon.client();
     ahead.ask("GET", "/d/a.tar", &[&format!("Range: bytes={AHEAD}-")]);
     assert_eq!(ahead.head().status, 206);
-    assert!(ahead.take(GAIN) == content[AHEAD..AHEAD + GAIN]);
+    ahead.assert_goes_on(&content[AHEAD..AHEAD + GAIN]);
     // The transfer passes where the other one is.
     begun.open();
-    assert!(near.rest() == (content[100_000..].to_vec(), End::Complete));
+    near.assert_ends(&content[100_000..]);
     asked.open();
-    assert!(ahead.rest() == (content[AHEAD + GAIN..].to_vec(), End::Complete));
+    ahead.assert_ends(&content[AHEAD + GAIN..]);
     assert_eq!(rig.origin.requests().len(), 2);
 }

@@ -4,13 +4,13 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-use crate::support::{End, Gate, MODIFIED, Rig, Step, head, noise, ok, reply, until};
+use crate::support::{End, Gate, Rig, Step, head, held, noise, ok, reply, wait_until};
 
 const HTML: &str = "Content-Type: text/html";
 
 /// Asks twice, is answered twice from the source, and nothing is stored.
 #[track_caller]
-fn is_relayed(rig: &Rig, target: &str, content: &[u8]) {
+fn assert_relayed(rig: &Rig, target: &str, content: &[u8]) {
     let (before, asked) = (rig.cache.walk(), rig.origin.count(target));
     for _ in 0..2 {
         let answer = rig.daemon.get(target);
@@ -27,28 +27,28 @@ fn is_relayed(rig: &Rig, target: &str, content: &[u8]) {
         );
     }
     assert_eq!(rig.origin.count(target), asked + 2, "{target}");
-    until("no partial is left", || rig.cache.walk() == before);
+    wait_until("no partial is left", || rig.cache.walk() == before);
 }
 
 #[test]
-fn a_listing_is_relayed() {
+fn a_listing_assert_relayed() {
     let rig = Rig::start();
     rig.origin.script("/d/", reply("200 OK", &[HTML], b"<ul>"));
-    is_relayed(&rig, "/d/", b"<ul>");
+    assert_relayed(&rig, "/d/", b"<ul>");
     let answer = rig.daemon.get("/d/");
     assert!(
         answer
             .field("content-type")
             .is_some_and(|kind| kind.starts_with("text/html"))
     );
-    rig.daemon.get("/none/").is_error(404);
+    rig.daemon.get("/none/").assert_error(404);
     // Whatever its type.
     rig.origin.script("/e/", ok(b"plain"));
-    is_relayed(&rig, "/e/", b"plain");
+    assert_relayed(&rig, "/e/", b"plain");
 }
 
 #[test]
-fn a_listing_of_unknown_length_is_relayed() {
+fn a_listing_of_unknown_length_assert_relayed() {
     let rig = Rig::start();
     let script = vec![
         head("200 OK", &[HTML, "Transfer-Encoding: chunked"]),
@@ -57,12 +57,12 @@ fn a_listing_of_unknown_length_is_relayed() {
         Step::LastChunk,
     ];
     rig.origin.script("/d/", script);
-    is_relayed(&rig, "/d/", b"<ul></ul>");
+    assert_relayed(&rig, "/d/", b"<ul></ul>");
     let mut client = rig.daemon.client();
     client
         .send("GET /d/ HTTP/1.0\r\n\r\n")
         .answer()
-        .is_whole(b"<ul></ul>");
+        .assert_whole(b"<ul></ul>");
 }
 
 #[test]
@@ -81,12 +81,12 @@ fn a_page_without_extension_is_relayed_and_blocks_nothing() {
     let rig = Rig::start();
     rig.origin
         .script("/distfiles", reply("200 OK", &[HTML], b"<ul>"));
-    is_relayed(&rig, "/distfiles", b"<ul>");
+    assert_relayed(&rig, "/distfiles", b"<ul>");
     rig.origin.file("/distfiles/a.tar", b"content");
-    rig.daemon.get("/distfiles/a.tar").is_whole(b"content");
-    assert_eq!(rig.cache.stored("distfiles/a.tar"), b"content");
+    rig.daemon.get("/distfiles/a.tar").assert_whole(b"content");
+    assert_eq!(rig.cache.wait_stored("distfiles/a.tar"), b"content");
     // Now it is a directory.
-    is_relayed(&rig, "/distfiles", b"<ul>");
+    assert_relayed(&rig, "/distfiles", b"<ul>");
 }
 
 #[test]
@@ -101,12 +101,12 @@ fn a_redirect_that_only_adds_a_slash_is_a_listing() {
             .script(target, reply("301 Moved Permanently", &[&location], b""));
         rig.origin
             .script(&format!("{target}/"), ok(b"a plain listing"));
-        is_relayed(&rig, target, b"a plain listing");
+        assert_relayed(&rig, target, b"a plain listing");
     }
 }
 
 #[test]
-fn what_cannot_be_opened_is_relayed() {
+fn what_cannot_be_opened_assert_relayed() {
     let rig = Rig::start();
     rig.cache
         .put("plain", b"a file where a directory is needed", 1);
@@ -121,7 +121,7 @@ fn what_cannot_be_opened_is_relayed() {
     std::os::unix::fs::symlink("loop.tar", rig.cache.file("loop.tar")).unwrap();
     for target in ["/plain/a.tar", "/dir.tar", "/fifo.tar", "/loop.tar"] {
         rig.origin.file(target, b"content");
-        is_relayed(&rig, target, b"content");
+        assert_relayed(&rig, target, b"content");
     }
     // Said in the log, and nothing was changed.
     for name in ["plain", "fifo.tar", "loop.tar"] {
@@ -139,7 +139,7 @@ fn without_room_bodies_are_relayed_with_one_error() {
     let content = noise(3_000_000);
     for target in ["/d/a.tar", "/d/b.tar"] {
         rig.origin.file(target, &content);
-        is_relayed(&rig, target, &content);
+        assert_relayed(&rig, target, &content);
     }
     assert!(rig.cache.walk().is_empty());
     rig.daemon.wait_for_log("Z error: ");
@@ -150,60 +150,9 @@ fn without_room_bodies_are_relayed_with_one_error() {
     assert!(
         rig.daemon
             .get("/d/c.tar")
-            .is_whole(b"content")
+            .assert_whole(b"content")
             .cache_status("hit")
     );
-}
-
-#[test]
-fn a_disk_that_fails_in_the_middle_costs_no_client_a_byte() {
-    // Writes beyond this many blocks fail with EFBIG, as on a full disk in mid-transfer.
-    let (rig, content) = (limited(), noise(6_000_000));
-    rig.origin.file("/d/a.tar", &content);
-    rig.daemon.get("/d/a.tar").is_whole(&content);
-    rig.cache.emptied();
-    assert_eq!(
-        rig.origin.requests().len(),
-        1,
-        "the same connection goes on"
-    );
-    rig.daemon.wait_for_log("error: ");
-    // What fits is stored all the same.
-    rig.origin.file("/d/small.tar", b"content");
-    rig.daemon.get("/d/small.tar").is_whole(b"content");
-    assert_eq!(rig.cache.stored("d/small.tar"), b"content");
-}
-
-#[test]
-fn every_reader_of_an_unstorable_body_gets_all() {
-    let (rig, gate, content) = (limited(), Gate::new(), noise(6_000_000));
-    let (length, modified) = (
-        "Content-Length: 6000000",
-        format!("Last-Modified: {MODIFIED}"),
-    );
-    let script = vec![
-        head("200 OK", &[length, &modified]),
-        Step::Send(content[..100_000].to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(content[100_000..].to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
-    let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
-    for client in &mut clients {
-        assert_eq!(client.head().status, 200);
-        assert!(client.take(100_000) == content[..100_000]);
-    }
-    gate.open();
-    let [mut first, second] = clients;
-    let reader = thread::spawn(move || {
-        let mut client = second;
-        client.rest()
-    });
-    for (rest, end) in [first.rest(), reader.join().unwrap()] {
-        assert_eq!(end, End::Complete);
-        assert!(rest == content[100_000..], "other bytes");
-    }
-    rig.cache.emptied();
 }
 
 /// A daemon whose files cannot grow beyond about a megabyte.
@@ -212,32 +161,54 @@ fn limited() -> Rig {
 }
 
 #[test]
+fn a_disk_that_fails_in_the_middle_costs_no_client_a_byte() {
+    // Writes beyond this many blocks fail with EFBIG, as on a full disk in mid-transfer.
+    let (rig, content) = (limited(), noise(6_000_000));
+    rig.origin.file("/d/a.tar", &content);
+    rig.daemon.get("/d/a.tar").assert_whole(&content);
+    rig.cache.wait_empty();
+    assert_eq!(
+        rig.origin.requests().len(),
+        1,
+        "the same connection goes on"
+    );
+    rig.daemon.wait_for_log("error: ");
+    // What fits is stored all the same.
+    rig.origin.file("/d/small.tar", b"content");
+    rig.daemon.get("/d/small.tar").assert_whole(b"content");
+    assert_eq!(rig.cache.wait_stored("d/small.tar"), b"content");
+}
+
+#[test]
+fn every_reader_of_an_unstorable_body_gets_all() {
+    let (rig, gate, content) = (limited(), Gate::new(), noise(6_000_000));
+    rig.origin
+        .script("/d/a.tar", held(&content, 100_000, &gate));
+    let mut clients = [rig.daemon.begin("/d/a.tar"), rig.daemon.begin("/d/a.tar")];
+    for client in &mut clients {
+        client.assert_begins(&content[..100_000]);
+    }
+    gate.open();
+    // Both at once: neither may wait for the other.
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| client.assert_ends(&content[100_000..]));
+        }
+    });
+    rig.cache.wait_empty();
+}
+
+#[test]
 fn who_comes_late_to_an_unstorable_body_gets_a_relay_of_its_own() {
     let (rig, gate, content) = (limited(), Gate::new(), noise(4_000_000));
-    let script = vec![
-        head(
-            "200 OK",
-            &[
-                "Content-Length: 4000000",
-                &format!("Last-Modified: {MODIFIED}"),
-            ],
-        ),
-        Step::Send(content[..3_000_000].to_vec()),
-        Step::Wait(gate.clone()),
-        Step::Send(content[3_000_000..].to_vec()),
-    ];
-    rig.origin.script("/d/a.tar", script);
+    rig.origin
+        .script("/d/a.tar", held(&content, 3_000_000, &gate));
     rig.origin.file("/d/a.tar", &content);
     let mut first = rig.daemon.begin("/d/a.tar");
-    assert_eq!(first.head().status, 200);
-    assert!(first.take(3_000_000) == content[..3_000_000]);
-    rig.daemon.get("/d/a.tar").is_whole(&content);
+    first.assert_begins(&content[..3_000_000]);
+    rig.daemon.get("/d/a.tar").assert_whole(&content);
     assert_eq!(rig.origin.count("/d/a.tar"), 2);
     gate.open();
-    let (rest, end) = first.rest();
-    assert!(
-        end == End::Complete && rest == content[3_000_000..],
-        "{end:?}"
-    );
-    rig.cache.emptied();
+    first.assert_ends(&content[3_000_000..]);
+    rig.cache.wait_empty();
 }

@@ -1,6 +1,6 @@
 //! Connections to a source that serve again, and those that must not.
 
-use crate::support::{End, Gate, Rig, Script, Step, head, noise, until};
+use crate::support::{End, Gate, Rig, Script, Step, gated, head, noise, wait_until};
 
 /// A body by its length on a connection that may serve again, then `end`.
 fn kept(body: &[u8], end: &[Step]) -> Script {
@@ -11,9 +11,9 @@ fn kept(body: &[u8], end: &[Step]) -> Script {
 
 /// Fetches a file and waits until it is stored: the connection is free again.
 #[track_caller]
-fn fetch(rig: &Rig, target: &str, content: &[u8]) {
-    rig.daemon.get(target).is_whole(content);
-    rig.cache.stored(&target[1..]);
+fn assert_fetched(rig: &Rig, target: &str, content: &[u8]) {
+    rig.daemon.get(target).assert_whole(content);
+    rig.cache.wait_stored(&target[1..]);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn small_files_come_by_one_connection() {
     for number in 0..20 {
         let target = format!("/d/{number}.tar");
         rig.origin.file(&target, &content[number..]);
-        fetch(&rig, &target, &content[number..]);
+        assert_fetched(&rig, &target, &content[number..]);
     }
     assert_eq!(rig.origin.requests().len(), 20);
     assert_eq!(rig.origin.connections(), 1);
@@ -40,8 +40,8 @@ fn a_chunked_body_read_to_its_end_leaves_a_connection() {
     ];
     rig.origin.script("/a.tar", script);
     rig.origin.file("/b.tar", b"other content");
-    fetch(&rig, "/a.tar", b"content");
-    fetch(&rig, "/b.tar", b"other content");
+    assert_fetched(&rig, "/a.tar", b"content");
+    assert_fetched(&rig, "/b.tar", b"other content");
     assert_eq!(rig.origin.connections(), 1);
 }
 
@@ -52,9 +52,9 @@ fn a_connection_that_was_closed_meanwhile_is_replaced_unnoticed() {
     rig.origin
         .script("/b.tar", kept(b"other content", &[Step::Reset]));
     rig.origin.file("/c.tar", b"third content");
-    fetch(&rig, "/a.tar", b"content");
-    fetch(&rig, "/b.tar", b"other content");
-    fetch(&rig, "/c.tar", b"third content");
+    assert_fetched(&rig, "/a.tar", b"content");
+    assert_fetched(&rig, "/b.tar", b"other content");
+    assert_fetched(&rig, "/c.tar", b"third content");
     assert_eq!(rig.origin.connections(), 3);
     assert!(rig.daemon.logged("warning: ").is_empty());
 }
@@ -69,7 +69,7 @@ fn a_connection_that_ends_with_its_body_is_not_used_again() {
         let target = format!("/{number}.tar");
         let script = vec![Step::Send(answer.as_bytes().to_vec()), Step::Keep];
         rig.origin.script(&target, script);
-        fetch(&rig, &target, b"content");
+        assert_fetched(&rig, &target, b"content");
         assert_eq!(rig.origin.connections(), number + 1);
     }
 }
@@ -85,8 +85,8 @@ fn what_comes_behind_a_body_is_no_answer() {
     ];
     rig.origin.script("/a.tar", script);
     rig.origin.file("/b.tar", b"other content");
-    fetch(&rig, "/a.tar", b"content");
-    fetch(&rig, "/b.tar", b"other content");
+    assert_fetched(&rig, "/a.tar", b"content");
+    assert_fetched(&rig, "/b.tar", b"other content");
 }
 
 #[test]
@@ -101,10 +101,10 @@ fn what_comes_unasked_on_an_idle_connection_is_no_answer() {
     ];
     rig.origin.script("/a.tar", kept(b"content", &later));
     rig.origin.file("/b.tar", b"other content");
-    fetch(&rig, "/a.tar", b"content");
+    assert_fetched(&rig, "/a.tar", b"content");
     go.open();
-    assert!(sent.pass());
-    fetch(&rig, "/b.tar", b"other content");
+    assert!(sent.wait_open());
+    assert_fetched(&rig, "/b.tar", b"other content");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_body_that_broke_off_leaves_no_connection() {
     rig.origin.script("/a.tar", script);
     rig.origin.file("/b.tar", b"other content");
     assert_ne!(rig.daemon.get("/a.tar").end, End::Complete);
-    fetch(&rig, "/b.tar", b"other content");
+    assert_fetched(&rig, "/b.tar", b"other content");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_answer_to_a_head_leaves_a_connection() {
     for _ in 0..3 {
         assert_eq!(rig.daemon.ask("HEAD", "/a.tar", &[]).status, 200);
     }
-    fetch(&rig, "/a.tar", b"content");
+    assert_fetched(&rig, "/a.tar", b"content");
     assert_eq!(rig.origin.connections(), 1);
 }
 
@@ -141,14 +141,13 @@ fn many_transfers_at_once_have_a_connection_each() {
     for (number, gate) in gates.iter().enumerate() {
         let target = format!("/{number}.tar");
         let script = kept(target.as_bytes(), &[Step::Keep]);
-        rig.origin
-            .script(&target, [vec![Step::Wait(gate.clone())], script].concat());
+        rig.origin.script(&target, gated(gate, script));
         clients.push((rig.daemon.begin(&target), target));
     }
-    until("all are asked for", || rig.origin.requests().len() == 5);
+    wait_until("all are asked for", || rig.origin.requests().len() == 5);
     assert_eq!(rig.origin.connections(), 5);
     gates.iter().for_each(Gate::open);
     for (mut client, target) in clients {
-        client.answer().is_whole(target.as_bytes());
+        client.answer().assert_whole(target.as_bytes());
     }
 }

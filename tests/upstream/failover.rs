@@ -1,50 +1,8 @@
 //! Sources that fail: the next one is asked, and the log says why.
 
 use crate::support::{
-    CacheDir, Daemon, End, Origin, REFUSED, Rig, Script, Setup, Step, head, ok, reply,
+    CacheDir, Daemon, Origin, REFUSED, Rig, Step, assert_goes_on_after, head, ok, reply,
 };
-
-/// A rig with a second source, which has every file in `targets`.
-pub fn pair(targets: &[&str], more: impl FnOnce(Setup) -> Setup) -> (Rig, Origin) {
-    let second = Origin::start();
-    for target in targets {
-        second.file(target, b"the file");
-    }
-    let rig = Rig::with(|setup| more(setup.source(second.url())));
-    (rig, second)
-}
-
-/// The first source answers by a script; the second serves the file, and one warning names the
-/// first one's URL.
-#[track_caller]
-pub fn goes_on_after(what: &str, target: &str, script: Script) {
-    // A busy machine may be slow to answer; only silence is meant to run out of time.
-    let silent = script.iter().any(|step| matches!(step, Step::Stall));
-    let limits = if silent { "patience_ms=300" } else { "" };
-    let (rig, second) = pair(&[target], |setup| setup.limits(limits));
-    rig.origin.script(target, script);
-    let answer = rig.daemon.get(target);
-    assert_eq!(
-        (answer.status, answer.end),
-        (200, End::Complete),
-        "{what}: {}",
-        answer.text()
-    );
-    assert_eq!(answer.body, b"the file", "{what}");
-    assert_eq!(rig.cache.stored(&target[1..]), b"the file", "{what}");
-    assert_eq!(second.count(target), 1, "{what}");
-    let url = format!("{}{target}", rig.origin.url());
-    assert!(
-        rig.daemon.wait_for_log(&url).contains("warning: "),
-        "{what}"
-    );
-    assert_eq!(
-        rig.daemon.logged(&url).len(),
-        1,
-        "{what}: {:?}",
-        rig.daemon.logged(&url)
-    );
-}
 
 #[test]
 fn a_status_other_than_200_is_a_failed_source() {
@@ -55,13 +13,13 @@ fn a_status_other_than_200_is_a_failed_source() {
         "500 Oops",
         "503 Busy",
     ] {
-        goes_on_after(status, "/d/a.tar", reply(status, &[], b"sorry"));
+        assert_goes_on_after(status, "/d/a.tar", reply(status, &[], b"sorry"));
     }
     for status in ["204 No Content", "304 Not Modified"] {
-        goes_on_after(status, "/d/a.tar", vec![head(status, &[])]);
+        assert_goes_on_after(status, "/d/a.tar", vec![head(status, &[])]);
     }
     let range = ["Content-Range: bytes 0-3/8"];
-    goes_on_after(
+    assert_goes_on_after(
         "206",
         "/d/a.tar",
         reply("206 Partial Content", &range, b"the "),
@@ -96,7 +54,7 @@ fn a_malformed_head_is_a_failed_source() {
         ),
     ];
     for (what, script) in table {
-        goes_on_after(what, "/d/a.tar", script);
+        assert_goes_on_after(what, "/d/a.tar", script);
     }
 }
 
@@ -118,37 +76,37 @@ fn a_conflict_of_lengths_is_a_failed_source() {
         ),
     ] {
         let body = Step::Send(b"3\r\nbad\r\n0\r\n\r\n".to_vec());
-        goes_on_after(what, "/d/a.tar", vec![head("200 OK", fields), body]);
+        assert_goes_on_after(what, "/d/a.tar", vec![head("200 OK", fields), body]);
     }
 }
 
 #[test]
 fn an_oversized_head_is_a_failed_source() {
     let long = format!("X-Long: {}", "x".repeat(70_000));
-    goes_on_after(
+    assert_goes_on_after(
         "one long line",
         "/d/a.tar",
         reply("200 OK", &[&long], b"bad"),
     );
     let lines = vec!["X-Many: x"; 300];
-    goes_on_after("300 lines", "/d/a.tar", reply("200 OK", &lines, b"bad"));
+    assert_goes_on_after("300 lines", "/d/a.tar", reply("200 OK", &lines, b"bad"));
 }
 
 #[test]
 fn what_is_not_the_package_is_a_failed_source() {
     let html = ["Content-Type: text/html; charset=utf-8"];
-    goes_on_after(
+    assert_goes_on_after(
         "soft 404",
         "/d/a.tar.gz",
         reply("200 OK", &html, b"<html>not here</html>"),
     );
     let gzip = ["Content-Encoding: gzip"];
-    goes_on_after(
+    assert_goes_on_after(
         "gzip for txt",
         "/d/a.txt",
         reply("200 OK", &gzip, b"\x1f\x8b"),
     );
-    goes_on_after(
+    assert_goes_on_after(
         "gzip for xz",
         "/d/a.tar.xz",
         reply("200 OK", &gzip, b"\x1f\x8b"),
@@ -166,11 +124,13 @@ fn a_coding_that_the_name_carries_is_the_file() {
         for _ in 0..2 {
             let answer = rig.daemon.get(target);
             assert_eq!(
-                answer.is_whole(b"\x1f\x8b...").field("content-encoding"),
+                answer
+                    .assert_whole(b"\x1f\x8b...")
+                    .field("content-encoding"),
                 None,
                 "{target}"
             );
-            rig.cache.stored(&target[1..]);
+            rig.cache.wait_stored(&target[1..]);
         }
         assert_eq!(rig.origin.count(target), 1);
     }
@@ -183,15 +143,15 @@ fn html_is_the_file_if_the_name_says_so() {
         "/d/manual.html",
         reply("200 OK", &["Content-Type: text/html"], b"<p>"),
     );
-    rig.daemon.get("/d/manual.html").is_whole(b"<p>");
-    assert_eq!(rig.cache.stored("d/manual.html"), b"<p>");
+    rig.daemon.get("/d/manual.html").assert_whole(b"<p>");
+    assert_eq!(rig.cache.wait_stored("d/manual.html"), b"<p>");
 }
 
 #[test]
 fn silence_before_the_head_is_a_failed_source() {
-    goes_on_after("silence", "/d/a.tar", vec![Step::Stall]);
+    assert_goes_on_after("silence", "/d/a.tar", vec![Step::Stall]);
     let begun = Step::Send(b"HTTP/1.1 200 OK\r\nContent-".to_vec());
-    goes_on_after("silence in the head", "/d/a.tar", vec![begun, Step::Stall]);
+    assert_goes_on_after("silence in the head", "/d/a.tar", vec![begun, Step::Stall]);
 }
 
 #[test]
@@ -202,7 +162,7 @@ fn a_refused_connection_is_a_failed_source() {
         .source(REFUSED)
         .source(origin.url())
         .start();
-    daemon.get("/d/a.tar").is_whole(b"the file");
+    daemon.get("/d/a.tar").assert_whole(b"the file");
     assert!(
         daemon
             .wait_for_log(&format!("{REFUSED}/d/a.tar"))
@@ -219,5 +179,5 @@ fn interim_answers_are_skipped() {
     ];
     rig.origin
         .script("/d/a.tar", [interim.to_vec(), ok(b"the file")].concat());
-    rig.daemon.get("/d/a.tar").is_whole(b"the file");
+    rig.daemon.get("/d/a.tar").assert_whole(b"the file");
 }

@@ -106,8 +106,8 @@ fn the_path_of_a_source_comes_first() {
     let daemon = Daemon::on(&cache)
         .source(format!("{}/pub/gentoo%20x/", origin.url()))
         .start();
-    daemon.get("/d/a.tar").is_whole(b"content");
-    assert_eq!(cache.stored("d/a.tar"), b"content");
+    daemon.get("/d/a.tar").assert_whole(b"content");
+    assert_eq!(cache.wait_stored("d/a.tar"), b"content");
     assert_eq!(origin.requests()[0].target, "/pub/gentoo%20x/d/a.tar");
 }
 
@@ -115,8 +115,8 @@ fn the_path_of_a_source_comes_first() {
 fn a_request_that_comes_back_is_refused_before_any_lookup() {
     let rig = Rig::start();
     rig.origin.file("/d/a.tar", b"content");
-    rig.daemon.get("/d/a.tar").is_whole(b"content");
-    rig.cache.stored("d/a.tar");
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
+    rig.cache.wait_stored("d/a.tar");
     let via = rig.origin.requests()[0].field("via").unwrap().to_owned();
     let own = pseudonym(&via);
     for field in [
@@ -125,7 +125,7 @@ fn a_request_that_comes_back_is_refused_before_any_lookup() {
         format!("Via: 1.1 fred\r\nVia: 1.1 {own} (package-cache)"),
     ] {
         for target in ["/d/a.tar", "/d/b.tar", "/d/"] {
-            rig.daemon.ask("GET", target, &[&field]).is_error(508);
+            rig.daemon.ask("GET", target, &[&field]).assert_error(508);
         }
     }
     assert_eq!(rig.origin.requests().len(), 1);
@@ -138,7 +138,7 @@ fn entries_of_other_caches_of_our_kind_are_passed_on() {
     let via = "Via: 1.1 squid.example, 1.1 package-cache-0123abcd, 1.1 package-cache-nothex00";
     rig.daemon
         .ask("GET", "/d/a.tar", &[via])
-        .is_whole(b"content");
+        .assert_whole(b"content");
     let requests = rig.origin.requests();
     let lines = requests[0].fields.iter().filter(|(name, _)| name == "via");
     let sent: Vec<_> = lines.flat_map(|(_, value)| value.split(", ")).collect();
@@ -157,11 +157,11 @@ fn more_than_eight_entries_are_a_loop() {
     };
     rig.daemon
         .ask("GET", "/d/a.tar", &[&entries(9)])
-        .is_error(508);
+        .assert_error(508);
     assert!(rig.origin.requests().is_empty());
     rig.daemon
         .ask("GET", "/d/a.tar", &[&entries(8)])
-        .is_whole(b"content");
+        .assert_whole(b"content");
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn caches_can_be_chained() {
     let front = Daemon::on(&cache)
         .source(format!("http://{}", rig.daemon.address()))
         .start();
-    front.get("/d/a.tar").is_whole(b"content");
-    assert_eq!(cache.stored("d/a.tar"), b"content");
-    assert_eq!(rig.cache.stored("d/a.tar"), b"content");
+    front.get("/d/a.tar").assert_whole(b"content");
+    assert_eq!(cache.wait_stored("d/a.tar"), b"content");
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), b"content");
     assert_eq!(cache.modified("d/a.tar"), rig.cache.modified("d/a.tar"));
-    front.get("/d/none.tar").is_error(404);
+    front.get("/d/none.tar").assert_error(404);
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn a_proxy_of_the_environment_is_asked_in_absolute_form() {
         .source("http://mirror.invalid:8080/")
         .env("http_proxy", proxy.url())
         .start();
-    daemon.get("/d/a.tar").is_whole(b"content");
-    daemon.get("/d/b.tar").is_whole(b"other content");
+    daemon.get("/d/a.tar").assert_whole(b"content");
+    daemon.get("/d/b.tar").assert_whole(b"other content");
     let requests = proxy.requests();
     assert_eq!(requests[0].field("host"), Some("mirror.invalid"));
     assert_eq!(names(&requests[0]), FIELDS);
@@ -209,7 +209,7 @@ fn no_proxy_names_sources_that_are_asked_directly() {
             .source(origin.url())
             .env("http_proxy", REFUSED);
         let daemon = daemon.env("no_proxy", list).start();
-        daemon.get("/d/a.tar").is_whole(b"content");
+        daemon.get("/d/a.tar").assert_whole(b"content");
     }
     let cache = CacheDir::new();
     let daemon = Daemon::on(&cache)
@@ -219,5 +219,5 @@ fn no_proxy_names_sources_that_are_asked_directly() {
         .env("no_proxy", "mirror.example")
         .start()
         .get("/d/a.tar")
-        .is_error(502);
+        .assert_error(502);
 }

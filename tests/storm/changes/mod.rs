@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::Dice;
-use crate::support::{CacheDir, Daemon, until};
+use crate::support::{CacheDir, Daemon, wait_until};
 use figures::Figures;
 use source::Source;
 use visit::{Visit, now};
@@ -129,9 +129,9 @@ fn daemon(cache: &CacheDir, sources: &[Source], share: u64) -> Daemon {
 /// Waits until nobody is asked any more and nothing is being stored.
 fn rests(cache: &CacheDir, sources: &[Source], daemons: &[Daemon]) {
     let quiet = || sources.iter().all(Source::is_quiet) && cache.partials().is_empty();
-    until("all is quiet", || {
+    wait_until("all is quiet", || {
         quiet() && {
-            daemons.iter().for_each(Daemon::rests);
+            daemons.iter().for_each(Daemon::wait_idle);
             quiet()
         }
     });
@@ -165,7 +165,7 @@ fn wrong_names(cache: &CacheDir, world: &World) -> Vec<String> {
     let files = names.filter(|name| cache.file(name).is_file());
     files
         .filter(|name| {
-            let (content, modified) = (cache.stored(name), cache.modified(name));
+            let (content, modified) = (cache.wait_stored(name), cache.modified(name));
             let today = modified > world::time(3600);
             let same = |version: usize, bytes: &[u8]| {
                 bytes == content && (today || world::time(version) == modified)
