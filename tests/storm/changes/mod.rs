@@ -5,24 +5,18 @@
 //! time and length, and an entity tag never means two versions; what is not said to be stale is no older than the oldest
 //! version that a source had since the check can have begun; a stored file is never refused; at
 //! the end each name in the cache is one version, and no partial is left.
-//!
-//! `PACKAGE_CACHE_SEED=N` repeats it, `PACKAGE_CACHE_ROUNDS=N` makes it last.
 
-use std::env;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::Dice;
-use crate::support::{CacheDir, Daemon, wait_until};
-use figures::Figures;
+use crate::storm::seed_and_rounds;
+use crate::support::{CacheDir, Daemon, Dice, Figures, wait_until};
 use source::Source;
-use visit::{Visit, now};
+use visit::Visit;
 use world::World;
 
-/// Counts.
-mod figures;
 /// Sources at which files change and answers go wrong.
 mod source;
 /// A client that looks at every byte.
@@ -37,11 +31,6 @@ const FILES: u64 = 8;
 /// Waits that a storm cannot afford at their full length.
 const LIMITS: &str =
     "patience_ms=150,stale_ms=400,demote_ms=100,kept_ms=300,pause_ms=1,far_ms=150,look_ms=50";
-
-/// Part of the storm: somebody who takes his time.
-fn pause(milliseconds: u64) {
-    thread::park_timeout(Duration::from_millis(milliseconds));
-}
 
 #[test]
 fn each_request_has_its_check() {
@@ -60,14 +49,8 @@ fn honest_sources_that_lag() {
 
 /// So many daemons; what a check found holds so long, in milliseconds; so many answers of a hundred are spoilt.
 fn storm(count: usize, share: u64, faults: u64) {
-    let number = |name: &str, default| {
-        let text = env::var(name).ok();
-        text.map_or(default, |text| text.parse().unwrap())
-    };
-    let seed = number("PACKAGE_CACHE_SEED", now());
-    let rounds = number("PACKAGE_CACHE_ROUNDS", 4);
     let name = format!("changes, {count} daemons, {faults} % faults");
-    eprintln!("{name}: PACKAGE_CACHE_SEED={seed} PACKAGE_CACHE_ROUNDS={rounds}");
+    let (seed, rounds) = seed_and_rounds(&name, 4);
     let (world, cache) = (Arc::new(World::new(seed)), CacheDir::new());
     let (figures, mut dice) = (Figures::default(), Dice::of(&[seed]));
     let sources: Vec<Source> = (0..SOURCES)
@@ -87,7 +70,7 @@ fn storm(count: usize, share: u64, faults: u64) {
                 .collect();
             paths.iter().for_each(|path| world.add(path));
         }
-        rests(&cache, &sources, &daemons);
+        wait_quiet(&cache, &sources, &daemons);
         paths.iter().for_each(|path| world.settle(path, &mut dice));
         // Now and then there is hardly a source left.
         let bad = if dice.chance(30) { faults * 3 } else { faults };
@@ -100,7 +83,7 @@ fn storm(count: usize, share: u64, faults: u64) {
             stored: cache.file(&path[1..]).exists(),
             share: Duration::from_millis(share),
         });
-        rests(&cache, &sources, &daemons);
+        wait_quiet(&cache, &sources, &daemons);
         let wrong = [wrong, wrong_names(&cache, &world)].concat();
         assert!(
             wrong.is_empty(),
@@ -127,7 +110,7 @@ fn daemon(cache: &CacheDir, sources: &[Source], share: u64) -> Daemon {
 }
 
 /// Waits until nobody is asked any more and nothing is being stored.
-fn rests(cache: &CacheDir, sources: &[Source], daemons: &[Daemon]) {
+fn wait_quiet(cache: &CacheDir, sources: &[Source], daemons: &[Daemon]) {
     let quiet = || sources.iter().all(Source::is_quiet) && cache.partials().is_empty();
     wait_until("all is quiet", || {
         quiet() && {

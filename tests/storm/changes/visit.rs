@@ -1,12 +1,11 @@
 //! A client that looks at every byte of files that change.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::figures::Figures;
 use super::world::{World, date};
-use crate::support::Dice;
-use crate::support::{Client, End, Response};
+use crate::storm::pause;
+use crate::support::{Client, Dice, End, Figures, Response};
 
 /// What a client knows of a file, and what it is held to.
 pub struct Visit<'a> {
@@ -78,7 +77,7 @@ impl Visit<'_> {
     /// Asks some times; what went against the promise.
     pub fn run(&self, mut dice: Dice) -> Result<(), String> {
         if dice.chance(60) {
-            super::pause(dice.below(300));
+            pause(dice.below(300));
         }
         let mut known: Option<Response> = None;
         for _ in 0..1 + dice.below(4) {
@@ -166,7 +165,7 @@ impl Visit<'_> {
             1,
         );
         match asked.filter(|_| !stale) {
-            Some(asked) => self.is_current(newest, asked),
+            Some(asked) => self.check_current(newest, asked),
             None => Ok(()),
         }
     }
@@ -235,7 +234,7 @@ impl Visit<'_> {
     }
 
     /// Whether a confirmed version was at a source since the last check of it can have begun.
-    fn is_current(&self, version: usize, asked: Instant) -> Result<(), String> {
+    fn check_current(&self, version: usize, asked: Instant) -> Result<(), String> {
         let floor = self.world.floor(self.path, asked, self.share);
         self.figures.add("confirmed", 1);
         match version >= floor {
@@ -245,9 +244,4 @@ impl Visit<'_> {
             )),
         }
     }
-}
-
-/// The time now, for a seed.
-pub fn now() -> u64 {
-    UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 % 1_000_000_000
 }

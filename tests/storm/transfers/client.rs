@@ -2,62 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::figures::Figures;
+use super::LIMIT;
 use super::file::{File, Witness};
-use super::pause;
-use super::wire::{Framing, Head, Wire};
-use crate::support::Dice;
-
-/// What a client asks for and how it reads.
-pub struct Order {
-    /// Whether with HEAD.
-    pub head: bool,
-    /// The first byte asked for, and the last.
-    pub range: Option<(usize, Option<usize>)>,
-    /// Only if the file still has this entity tag.
-    pub if_range: Option<String>,
-    /// Whether with HTTP/1.0.
-    pub old: bool,
-    /// Whether it wants no other answer.
-    pub close: bool,
-    /// Whether it reads slowly.
-    pub slow: bool,
-    /// After so many bytes it leaves.
-    pub leaves: Option<usize>,
-}
-
-impl Order {
-    fn roll(dice: &mut Dice, length: usize) -> Self {
-        let first = dice.up_to(length + length / 8);
-        let last = dice.chance(50).then(|| first + dice.up_to(length));
-        Self {
-            head: dice.chance(7),
-            range: dice.chance(30).then_some((first, last)),
-            if_range: None,
-            old: dice.chance(15),
-            close: dice.chance(30),
-            slow: dice.chance(25),
-            leaves: dice.chance(12).then(|| dice.up_to(length)),
-        }
-    }
-
-    fn text(&self, path: &str) -> String {
-        let method = if self.head { "HEAD" } else { "GET" };
-        let version = if self.old { "1.0" } else { "1.1" };
-        let mut text = format!("{method} {path} HTTP/{version}\r\nHost: cache.example\r\n");
-        if let Some((first, last)) = self.range {
-            let last = last.map(|last| last.to_string()).unwrap_or_default();
-            text += &format!("Range: bytes={first}-{last}\r\n");
-        }
-        if let Some(tag) = &self.if_range {
-            text += &format!("If-Range: {tag}\r\n");
-        }
-        if self.close {
-            text += "Connection: close\r\n";
-        }
-        text + "\r\n"
-    }
-}
+use super::order::Order;
+use crate::storm::pause;
+use crate::support::{self, Dice, Figures, Framing, Reader, Response};
 
 /// How an answer ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -86,7 +35,7 @@ pub fn run(
     let mut visit = Visit {
         file,
         figures,
-        wire: None,
+        connection: None,
         tag: None,
         witness: None,
     };
@@ -108,7 +57,7 @@ pub fn run(
         }
         order = Order::roll(&mut dice, length);
         if !matches!(end, End::Whole { kept: true }) {
-            visit.wire = None;
+            visit.connection = None;
         }
         if !matches!(end, End::Whole { .. } | End::Refused) {
             visit.go_on(&mut order);
@@ -121,7 +70,7 @@ pub fn run(
 struct Visit<'a> {
     file: &'a File,
     figures: &'a Figures,
-    wire: Option<Wire>,
+    connection: Option<Reader>,
     /// The entity tag of the last answer, and what came of its content.
     tag: Option<String>,
     witness: Option<Witness<'a>>,
@@ -147,14 +96,15 @@ impl Visit<'_> {
         order: &Order,
         dice: &mut Dice,
     ) -> Result<End, String> {
-        let mut wire = match self.wire.take() {
-            Some(wire) => wire,
-            None => Wire::connect(address)?,
+        let mut reader = match self.connection.take() {
+            Some(reader) => reader,
+            None => Reader::connect(address, LIMIT)?,
         };
         // A connection that was kept may have been closed meanwhile; not so here, within its limit.
-        wire.send(&order.text(&self.file.path))?;
-        let head = wire.head()?;
-        let end = self.content(&mut wire, &head, order, dice)?;
+        let sent = reader.send(order.text(&self.file.path).as_bytes());
+        sent.map_err(|cause| cause.to_string())?;
+        let head = reader.head(order.head)?;
+        let end = self.content(&mut reader, &head, order, dice)?;
         let (what, complete) = match end {
             End::Whole { .. } => ("clients: served", true),
             End::Cut => ("clients: cut", false),
@@ -170,8 +120,11 @@ impl Visit<'_> {
             return Err(format!("{end:?} after {head:?}, though a source has it"));
         }
         if let End::Whole { kept } = end {
-            wire.is_at_end(kept)?;
-            self.wire = kept.then_some(wire);
+            // Nothing may follow an answer; a connection that is not kept is closed.
+            match reader.behind(!kept)? {
+                0 => self.connection = kept.then_some(reader),
+                count => return Err(format!("{count} bytes behind the answer")),
+            }
         }
         Ok(end)
     }
@@ -179,12 +132,16 @@ impl Visit<'_> {
     /// Reads what follows a head and checks it.
     fn content(
         &mut self,
-        wire: &mut Wire,
-        head: &Head,
+        reader: &mut Reader,
+        head: &Response,
         order: &Order,
         dice: &mut Dice,
     ) -> Result<End, String> {
-        let framing = head.framing(order)?;
+        let framing = reader.framing();
+        if order.old && head.field("transfer-encoding").is_some() {
+            return Err(format!("a coding for HTTP/1.0: {head:?}"));
+        }
+        let kept = order.is_kept(head, framing);
         let resumed = self.witness.take().filter(|_| order.if_range.is_some());
         let mut witness = match (head.status, resumed) {
             (200, _) => Witness::new(self.file, 0),
@@ -193,47 +150,36 @@ impl Visit<'_> {
                 resumed.map_or_else(|| Witness::new(self.file, first), Witness::resume)
             }
             (416, _) if order.range.is_some() => {
-                return self.unsatisfiable(wire, head, framing, order);
+                return self.unsatisfiable(reader, head, order, kept);
             }
             (404 | 502 | 503 | 504, _) => {
-                return match wire.drain(framing)? {
-                    true => Ok(End::Refused),
-                    false => Err("a cut error".to_owned()),
-                };
+                return read_text(reader).map(|()| End::Refused);
             }
             _ => return Err(format!("a strange answer: {head:?}")),
         };
         let part = self.promised(head, order, framing, &mut witness)?;
         if order.head {
-            return Ok(End::Whole {
-                kept: head.kept(order, framing),
-            });
+            return Ok(End::Whole { kept });
         }
         self.tag = head.field("etag").map(str::to_owned);
         let begin = witness.at();
-        let end = wire.content(framing, order, dice, &mut witness);
-        self.figures
-            .add("clients: bytes", (witness.at() - begin) as u64);
+        let end = read(reader, order, kept, dice, &mut witness);
+        let bytes = (witness.at() - begin) as u64;
+        self.figures.add("clients: bytes", bytes);
         let end = end?;
-        if end {
+        if matches!(end, End::Whole { .. }) {
             let at = witness.at();
             let whole = |length: usize| part.map_or(length, |(_, last)| last + 1) == at;
             witness.only(|version| whole(version.content.len()), "ends")?;
         }
         self.witness = Some(witness);
-        Ok(match (end, order.leaves) {
-            (true, _) => End::Whole {
-                kept: head.kept(order, framing),
-            },
-            (false, Some(_)) if wire.left => End::Left,
-            (false, _) => End::Cut,
-        })
+        Ok(end)
     }
 
     /// Checks the head against the versions; the part that a 206 promises.
     fn promised(
         &self,
-        head: &Head,
+        head: &Response,
         order: &Order,
         framing: Framing,
         witness: &mut Witness<'_>,
@@ -249,7 +195,8 @@ impl Visit<'_> {
             .and_then(|length| length.parse().ok());
         if head.status == 200 {
             // More may be announced than there is: then it must be cut.
-            if let (true, Framing::Length(_), Some(length)) = (self.file.sure, framing, announced) {
+            let by_length = matches!(framing, Framing::Length(_) | Framing::Done(_));
+            if let (true, true, Some(length)) = (self.file.sure, by_length, announced) {
                 witness.only(|version| version.content.len() == length, "is so long")?;
             }
             return Ok(None);
@@ -275,10 +222,10 @@ impl Visit<'_> {
 
     fn unsatisfiable(
         &self,
-        wire: &mut Wire,
-        head: &Head,
-        framing: Framing,
+        reader: &mut Reader,
+        head: &Response,
         order: &Order,
+        kept: bool,
     ) -> Result<End, String> {
         let (first, _) = order.range.unwrap_or_default();
         let mut versions = self.file.versions.iter();
@@ -290,11 +237,51 @@ impl Visit<'_> {
         {
             return Err(format!("416 for byte {first}: {head:?}"));
         }
-        match wire.drain(framing)? {
-            true => Ok(End::Whole {
-                kept: head.kept(order, framing),
-            }),
-            false => Err("a cut error".to_owned()),
+        read_text(reader).map(|()| End::Whole { kept })
+    }
+}
+
+/// Reads content as the order says and shows it to the witness.
+fn read(
+    reader: &mut Reader,
+    order: &Order,
+    kept: bool,
+    dice: &mut Dice,
+    witness: &mut Witness<'_>,
+) -> Result<End, String> {
+    let begin = witness.at();
+    if order.slow {
+        pause(dice.below(1_000));
+    }
+    loop {
+        let came = witness.at() - begin;
+        let more = match reader.framing() {
+            Framing::Length(left) => left > 0,
+            Framing::Chunked(left) => left.is_some(),
+            Framing::UntilClose => true,
+            Framing::Done(_) => false,
+        };
+        if more && order.leaves.is_some_and(|most| came >= most) {
+            return Ok(End::Left);
         }
+        let mut most = 64 << 10;
+        if more && order.slow {
+            pause(dice.below(40));
+            most = 1 + dice.up_to((came / 8).max(60_000));
+        }
+        match reader.some(most)? {
+            Ok(bytes) => witness.see(&bytes)?,
+            Err(support::End::Complete) => return Ok(End::Whole { kept }),
+            Err(support::End::Cut | support::End::Reset) => return Ok(End::Cut),
+        }
+    }
+}
+
+/// Reads over a short text, which must be framed by its length and come whole.
+fn read_text(reader: &mut Reader) -> Result<(), String> {
+    let framed = matches!(reader.framing(), Framing::Length(_) | Framing::Done(_));
+    match reader.rest()? {
+        (_, support::End::Complete) if framed => Ok(()),
+        _ => Err("a cut error".to_owned()),
     }
 }

@@ -5,21 +5,16 @@
 //! an answer is of one version; an answer is whole or visibly cut; where an honest source has the file,
 //! clients are served whole; each name in the cache is one version whole, with its time; nothing
 //! else is left, no partial, thread or descriptor.
-//!
-//! `PACKAGE_CACHE_SEED=N` repeats a storm, `PACKAGE_CACHE_ROUNDS=N` makes it last. Pauses are short and part
-//! of the storm: nothing is taken for true because time has passed.
 
-use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::support::{CacheDir, Daemon, Dice, REFUSED};
+use crate::storm::seed_and_rounds;
+use crate::support::{CacheDir, Daemon, Dice, Figures, REFUSED, wait_within};
 use client::run as visit;
-
-use figures::Figures;
 use file::File;
 use source::Source;
 
@@ -27,16 +22,14 @@ use source::Source;
 mod client;
 /// In how many ways an answer is wrong.
 mod fault;
-/// Counts.
-mod figures;
 /// Content that can be checked at any offset.
 mod file;
+/// What a client asks for and how it reads.
+mod order;
 /// What sources answer.
 mod reply;
 /// Sources at which files change and answers go wrong.
 mod source;
-/// The wire of a client.
-mod wire;
 
 /// The longest that one thing may take, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -48,11 +41,6 @@ const SOURCES: usize = 3;
 /// Waits that a storm cannot afford at their full length.
 const LIMITS: &str = "patience_ms=400,demote_ms=300,kept_ms=300,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
-
-/// Part of the storm: a client or source that takes its time.
-fn pause(milliseconds: u64) {
-    thread::park_timeout(Duration::from_millis(milliseconds));
-}
 
 #[test]
 fn sources_break_stall_lie_and_change() {
@@ -100,27 +88,16 @@ struct Storm {
 
 impl Storm {
     fn new(name: &'static str) -> Self {
-        let now = UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-        let number = |name: &str, default| {
-            let text = env::var(name).ok();
-            text.map_or(default, |text| {
-                text.parse().unwrap_or_else(|_| panic!("{name}={text}"))
-            })
-        };
-        let storm = Self {
+        let (seed, rounds) = seed_and_rounds(&format!("storm {name}"), 1);
+        Self {
             name,
             daemons: 1,
             prelude: "true",
             least_free: "0",
-            seed: number("PACKAGE_CACHE_SEED", now % 1_000_000_000),
-            rounds: number("PACKAGE_CACHE_ROUNDS", 1),
+            seed,
+            rounds,
             figures: Arc::default(),
-        };
-        eprintln!(
-            "storm {name}: PACKAGE_CACHE_SEED={} PACKAGE_CACHE_ROUNDS={}",
-            storm.seed, storm.rounds
-        );
-        storm
+        }
     }
 
     fn run(&self) {
@@ -152,7 +129,7 @@ impl Storm {
                     threads_now <= *threads && descriptors_now <= *descriptors
                 })
         };
-        if !within_limit(at_rest) {
+        if !wait_within(LIMIT, at_rest) {
             let now: Vec<_> = processes.iter().map(holds).collect();
             panic!("threads and descriptors were {before:?}, are {now:?}");
         }
@@ -231,14 +208,14 @@ impl Storm {
                 }
             }
         });
-        let partials = |cache: &CacheDir| {
+        let partials = || {
             cache
                 .walk()
                 .iter()
                 .any(|name| name.contains(".package-cache"))
         };
-        let idle = || sources.iter().all(Source::is_quiet) && !partials(cache);
-        if !within_limit(|| idle() && idle()) {
+        let idle = || sources.iter().all(Source::is_quiet) && !partials();
+        if !wait_within(LIMIT, || idle() && idle()) {
             faults.push(format!("never idle: {:?}", cache.walk()));
         }
         self.check_names(cache, &top, &files, &mut faults);
@@ -287,18 +264,6 @@ impl Storm {
             }
         }
     }
-}
-
-/// Waits for a condition; false if it does not come true in time.
-fn within_limit(mut holds: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !holds() {
-        if begun.elapsed() > LIMIT {
-            return false;
-        }
-        pause(5);
-    }
-    true
 }
 
 /// How many threads and descriptors a process has.

@@ -1,13 +1,12 @@
 //! What a source answers, right or spoilt.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 
 use super::fault::Fault;
 use super::file::{File, Mood, Version};
-use super::pause;
 use super::source::{Request, Shared};
-use crate::support::Dice;
+use crate::storm::pause;
+use crate::support::{Dice, Exchange};
 
 /// How content is framed.
 #[derive(Clone, Copy, PartialEq)]
@@ -93,7 +92,8 @@ impl Reply {
                     Fault::roll(&mut reply.dice, file, request, satisfiable)
                 }
             };
-            source.figures.spoilt(fault);
+            source.figures.add("faults", 1);
+            source.figures.add(&format!("fault {fault:?}"), 1);
             reply.spoil(fault, source, file, version, request);
         }
         reply
@@ -170,7 +170,6 @@ impl Reply {
             Fault::Whole => {
                 let whole = Request {
                     range: None,
-                    path: String::new(),
                     head: false,
                 };
                 let dice = self.dice.clone();
@@ -290,35 +289,30 @@ impl Reply {
     }
 
     /// Sends it; true if the connection goes on.
-    pub fn send(mut self, stream: &mut TcpStream, request: &Request) -> io::Result<bool> {
+    pub fn send(mut self, exchange: &mut Exchange, request: &Request) -> io::Result<bool> {
         if self.end != End::Reset {
-            stream.read_exact(&mut [0])?;
+            exchange.read_last()?;
         }
         if let Some(raw) = self.raw.take() {
-            stream.write_all(&raw)?;
-            return self.end(stream);
+            exchange.send(&raw)?;
+            return self.end(exchange);
         }
         if self.dice.chance(10) {
-            stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n")?;
+            exchange.send("HTTP/1.1 103 Early Hints\r\n\r\n")?;
         }
         match self.framing {
             Framing::Length(length) => self.fields.push(format!("Content-Length: {length}")),
             Framing::Chunked => self.fields.push("Transfer-Encoding: chunked".to_owned()),
             Framing::UntilClose => self.fields.push("Connection: close".to_owned()),
         }
-        let head = format!(
-            "HTTP/1.1 {}\r\n{}\r\n\r\n",
-            self.status,
-            self.fields.join("\r\n")
-        );
-        stream.write_all(head.as_bytes())?;
+        exchange.send_head(self.status, &self.fields)?;
         if !request.head {
-            self.send_body(stream)?;
+            self.send_body(exchange)?;
         }
-        self.end(stream)
+        self.end(exchange)
     }
 
-    fn send_body(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    fn send_body(&mut self, exchange: &mut Exchange) -> io::Result<()> {
         let mut left = &self.body[..self.until];
         while !left.is_empty() {
             let most = if self.slow {
@@ -329,29 +323,26 @@ impl Reply {
             let piece = (1 + self.dice.up_to(most)).min(left.len());
             let (now, later) = left.split_at(piece);
             match self.framing {
-                Framing::Chunked => {
-                    let size = format!("{piece:x}\r\n");
-                    stream.write_all(&[size.as_bytes(), now, b"\r\n"].concat())?;
-                }
-                _ => stream.write_all(now)?,
+                Framing::Chunked => exchange.send_chunk(now)?,
+                _ => exchange.send(now)?,
             }
             left = later;
             if self.slow {
                 pause(self.dice.below(60));
             }
         }
-        if self.framing == Framing::Chunked && self.end == End::Proper {
-            stream.write_all(b"0\r\n\r\n")?;
+        match (self.framing, self.end) {
+            (Framing::Chunked, End::Proper) => exchange.send_chunk(b""),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn end(&self, stream: &mut TcpStream) -> io::Result<bool> {
+    fn end(&self, exchange: &mut Exchange) -> io::Result<bool> {
         match self.end {
             End::Proper => return Ok(self.framing != Framing::UntilClose),
             End::Close | End::Reset => {}
-            End::Silence => while stream.read(&mut [0; 256])? > 0 {},
-            End::Garbage => stream.write_all(b"not a chunk\r\n")?,
+            End::Silence => exchange.stall()?,
+            End::Garbage => exchange.send("not a chunk\r\n")?,
         }
         Ok(false)
     }
