@@ -1,10 +1,9 @@
-//! Miss then hit, Last-Modified kept, HEAD, types, a cache that was there before.
+//! Miss then hit, HEAD, a cache that was there before.
 
 use std::os::unix::fs::symlink;
 
 use crate::support::{
-    CacheDir, Daemon, End, MODIFIED, MODIFIED_UNIX, REFUSED, Rig, close_delimited, noise, ok,
-    reply, wait_until,
+    CacheDir, Daemon, MODIFIED, MODIFIED_UNIX, REFUSED, Rig, noise, ok, wait_until,
 };
 
 #[test]
@@ -108,32 +107,6 @@ fn large_files_of_odd_sizes_arrive_whole() {
 }
 
 #[test]
-fn head_of_a_hit_is_its_get_without_content() {
-    let rig = Rig::start();
-    rig.cache
-        .put("distfiles/foo.tar.xz", b"0123456789", MODIFIED_UNIX);
-    let (get, head) = (
-        rig.daemon.get("/distfiles/foo.tar.xz"),
-        "/distfiles/foo.tar.xz",
-    );
-    let head = rig.daemon.ask("HEAD", head, &[]);
-    assert_eq!(
-        (head.status, head.end, head.body.len()),
-        (200, End::Complete, 0)
-    );
-    for name in [
-        "content-length",
-        "content-type",
-        "last-modified",
-        "etag",
-        "accept-ranges",
-    ] {
-        assert!(get.field(name).is_some(), "{name} is missing");
-        assert_eq!(get.field(name), head.field(name), "{name}");
-    }
-}
-
-#[test]
 fn head_of_a_miss_is_asked_upstream_and_stores_nothing() {
     let rig = Rig::start();
     rig.origin.file("/distfiles/foo.tar.xz", b"0123456789");
@@ -162,27 +135,6 @@ fn head_of_a_miss_is_asked_upstream_and_stores_nothing() {
     client
         .get("/distfiles/foo.tar.xz")
         .assert_whole(b"0123456789");
-}
-
-#[test]
-fn types_follow_the_extension() {
-    let rig = Rig::start();
-    let types = [
-        ("a.tar.gz", "application/gzip"),
-        ("a.TGZ", "application/gzip"),
-        ("a.tar.xz", "application/x-xz"),
-        ("a.unheard-of", "application/octet-stream"),
-        ("noextension", "application/octet-stream"),
-        ("a.html", "text/html"),
-        ("a.txt", "text/plain"),
-    ];
-    for (name, kind) in types {
-        rig.cache.put(name, b"content", MODIFIED_UNIX);
-        let answer = rig.daemon.get(&format!("/{name}"));
-        let given = answer.field("content-type").unwrap_or_default();
-        assert_eq!(given.split(';').next(), Some(kind), "{name}");
-        assert_eq!(answer.field("content-encoding"), None, "{name}");
-    }
 }
 
 #[test]
@@ -245,48 +197,6 @@ fn the_cache_outlives_the_daemon() {
 }
 
 #[test]
-fn a_file_without_last_modified_gets_the_time_of_storing() {
-    let rig = Rig::start();
-    let now = || std::time::UNIX_EPOCH.elapsed().unwrap();
-    let begun = now().as_secs();
-    rig.origin
-        .script("/undated.tar", close_delimited(b"content"));
-    rig.daemon.get("/undated.tar").assert_whole(b"content");
-    rig.cache.wait_stored("undated.tar");
-    let stored = rig.cache.modified("undated.tar");
-    assert!(
-        (begun..=now().as_secs()).contains(&stored),
-        "{begun} {stored}"
-    );
-    // Marked as a time that is not the source's.
-    let times = std::fs::metadata(rig.cache.file("undated.tar")).unwrap();
-    let stamp = times
-        .modified()
-        .unwrap()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    assert_ne!(stamp.subsec_nanos(), 0);
-    assert!(rig.daemon.get("/undated.tar").cache_status("hit"));
-}
-
-#[test]
-fn the_time_of_last_use_is_kept_up() {
-    let rig = Rig::start();
-    rig.cache.put("used.tar", b"content", MODIFIED_UNIX);
-    // Nothing is read for a HEAD: the file system itself has no reason to set it.
-    assert_eq!(rig.daemon.ask("HEAD", "/used.tar", &[]).status, 200);
-    let day = std::time::Duration::from_secs(86_400);
-    wait_until("atime is of today", || {
-        let used = std::fs::metadata(rig.cache.file("used.tar"))
-            .unwrap()
-            .accessed()
-            .unwrap();
-        used.elapsed().is_ok_and(|age| age < day)
-    });
-    assert_eq!(rig.cache.modified("used.tar"), MODIFIED_UNIX);
-}
-
-#[test]
 fn a_deleted_file_is_fetched_anew() {
     let rig = Rig::start();
     rig.origin.script("/a.tar", ok(b"bad"));
@@ -300,38 +210,4 @@ fn a_deleted_file_is_fetched_anew() {
         rig.daemon.get("/a.tar").body == b"good"
     });
     assert_eq!(rig.origin.count("/a.tar"), 2);
-}
-
-#[test]
-fn a_last_modified_in_any_form_is_kept_and_one_in_the_future_is_not() {
-    let rig = Rig::start();
-    for (target, date) in [
-        ("/rfc850.tar", "Wednesday, 21-Oct-15 07:28:00 GMT"),
-        ("/asctime.tar", "Wed Oct 21 07:28:00 2015"),
-    ] {
-        let field = format!("Last-Modified: {date}");
-        rig.origin
-            .script(target, reply("200 OK", &[&field], b"content"));
-        assert_eq!(
-            rig.daemon.get(target).field("last-modified"),
-            Some(MODIFIED),
-            "{date}"
-        );
-        rig.cache.wait_stored(&target[1..]);
-        assert_eq!(rig.cache.modified(&target[1..]), MODIFIED_UNIX, "{date}");
-    }
-    let future = "Fri, 01 Jan 2100 00:00:00 GMT";
-    for (target, date) in [("/future.tar", future), ("/garbled.tar", "soon")] {
-        let field = format!("Last-Modified: {date}");
-        rig.origin
-            .script(target, reply("200 OK", &[&field], b"content"));
-        let answer = rig.daemon.get(target);
-        assert_ne!(
-            answer.assert_whole(b"content").field("last-modified"),
-            Some(date)
-        );
-        rig.cache.wait_stored(&target[1..]);
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        assert!(rig.cache.modified(&target[1..]) <= now, "{date}");
-    }
 }

@@ -1,18 +1,9 @@
-//! Keep-alive, pipelining, request bodies, limits of a connection.
+//! Keep-alive, pipelining, request bodies, limits of a head.
 
-use std::fs::File;
 use std::thread;
 
-use crate::support::{Client, End, Gate, Rig, Setup, gated, noise, ok, wait_until};
-
-/// A rig with two stored files and one at the source.
-fn filled(more: impl FnOnce(Setup) -> Setup) -> Rig {
-    let rig = Rig::with(more);
-    rig.cache.put("a.tar", b"content of a", 1);
-    rig.cache.put("b.tar", b"content of b", 1);
-    rig.origin.file("/miss.tar", b"content of the miss");
-    rig
-}
+use super::filled;
+use crate::support::{Client, End, Gate, gated, noise, ok};
 
 #[test]
 fn a_connection_is_kept() {
@@ -298,102 +289,4 @@ fn heads_have_their_limits() {
     client.get(&format!("/{fits}")).assert_error(404);
     client.send(format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{lines}\r\n"));
     client.answer().assert_whole(b"content of a");
-}
-
-#[test]
-fn a_full_table_makes_room_by_the_longest_idle() {
-    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
-    let mut clients: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
-    // A connection is idle once the thread that served it has noted so, which may be after a later
-    // one's.
-    for client in &mut clients {
-        client.get("/a.tar").assert_whole(b"content of a");
-        rig.daemon.wait_idle();
-    }
-    // The second becomes the longest idle.
-    clients[0].get("/a.tar").assert_whole(b"content of a");
-    rig.daemon.wait_idle();
-    rig.daemon
-        .client()
-        .get("/b.tar")
-        .assert_whole(b"content of b");
-    assert!(clients[1].wait_closed().is_some());
-    clients[0].get("/b.tar").assert_whole(b"content of b");
-}
-
-/// Asks until it is answered: as long as others come in a rush, a new connection may be told to go
-/// before its request was taken up.
-fn wait_served(rig: &Rig, target: &str, content: &[u8]) {
-    wait_until("a new client is served", || {
-        let mut client = rig.daemon.begin(target);
-        let answered = client.wait_closed().is_none();
-        if answered {
-            client.answer().assert_whole(content);
-        }
-        answered
-    });
-}
-
-#[test]
-fn connections_that_never_ask_lock_nobody_out() {
-    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
-    let silent: Vec<_> = (0..60).map(|_| rig.daemon.client()).collect();
-    let slow: Vec<_> = (0..60)
-        .map(|_| {
-            let mut client = rig.daemon.client();
-            client.send("GET /a.tar HT");
-            client
-        })
-        .collect();
-    wait_served(&rig, "/a.tar", b"content of a");
-    drop((silent, slow));
-}
-
-#[test]
-fn a_client_that_takes_nothing_is_dropped() {
-    let rig = filled(|setup| setup.limits("send_ms=300").arg("-v"));
-    // Larger than any socket buffer.
-    File::create(rig.cache.file("huge.tar"))
-        .unwrap()
-        .set_len(64 << 20)
-        .unwrap();
-    let mut client = rig.daemon.begin("/huge.tar");
-    assert_eq!(client.head().status, 200);
-    // The access line is written when the answer has ended.
-    rig.daemon.wait_for_log("GET /huge.tar");
-    assert_ne!(client.rest().1, End::Complete);
-}
-
-#[test]
-fn a_client_that_leaves_in_the_middle_harms_nobody() {
-    let rig = filled(|setup| setup);
-    File::create(rig.cache.file("huge.tar"))
-        .unwrap()
-        .set_len(64 << 20)
-        .unwrap();
-    for _ in 0..20 {
-        let mut client = rig.daemon.begin("/huge.tar");
-        client.head();
-    }
-    rig.daemon.get("/a.tar").assert_whole(b"content of a");
-}
-
-#[test]
-fn few_descriptors_are_made_to_do() {
-    let rig = filled(|setup| setup.after("ulimit -n 100"));
-    rig.daemon.wait_for_log("warning: ");
-    let clients: Vec<_> = (0..150).map(|_| rig.daemon.client()).collect();
-    wait_served(&rig, "/a.tar", b"content of a");
-    wait_served(&rig, "/miss.tar", b"content of the miss");
-    drop(clients);
-    wait_served(&rig, "/b.tar", b"content of b");
-}
-
-#[test]
-fn a_burst_of_connections_wait_served() {
-    let rig = filled(|setup| setup);
-    let clients: Vec<_> = (0..250).map(|_| rig.daemon.begin("/a.tar")).collect();
-    for mut client in clients {
-        client.answer().assert_whole(b"content of a");
-    }
 }

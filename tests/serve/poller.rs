@@ -118,23 +118,6 @@ fn silent_connections_are_closed_however_busy_the_others_are() {
     assert_eq!(ends, [Some(End::Cut); MANY], "some not closed in {LIMIT:?}");
 }
 
-#[test]
-fn up_to_the_limit_nobody_has_to_go() {
-    let cache = filled();
-    let daemon = Daemon::on(&cache).arg("--max-connections=16").start();
-    for _ in 0..400 {
-        let mut clients: Vec<Client> = (0..16).map(|_| daemon.client()).collect();
-        for client in &mut clients {
-            let answer = client.ask("GET", "/a.tar", &["Connection: close"]).answer();
-            answer.assert_whole(b"content of a");
-        }
-        // Its place is given back before it is closed.
-        for client in &mut clients {
-            assert_eq!(client.wait_closed(), Some(End::Cut));
-        }
-    }
-}
-
 /// A command that runs the rest of a shell's line with so many threads; none where that cannot be had. The
 /// limit holds for all processes of a user and not for root: each test needs a user of its own.
 fn with_threads(cache: &CacheDir, most: usize, user: u32) -> Option<String> {

@@ -1,8 +1,6 @@
 //! Preconditions, ranges and HEAD on a file that is just being received.
 
-use crate::support::{Client, End, Gate, MODIFIED, Rig, Step, halves, head};
-
-const CONTENT: &[u8; 20] = b"0123456789abcdefghij";
+use crate::support::{Client, End, Gate, MODIFIED, Rig, Step, TWENTY, halves, head};
 
 /// A file of twenty bytes of which ten are there.
 struct Half {
@@ -14,10 +12,10 @@ struct Half {
 
 fn half() -> Half {
     let (rig, gate) = (Rig::start(), Gate::new());
-    rig.origin.script("/d/a.tar", halves(CONTENT, &gate));
+    rig.origin.script("/d/a.tar", halves(TWENTY, &gate));
     let mut first = rig.daemon.begin("/d/a.tar");
     let etag = first.head().field("etag").map(str::to_owned);
-    first.assert_goes_on(&CONTENT[..10]);
+    first.assert_goes_on(&TWENTY[..10]);
     Half {
         rig,
         gate,
@@ -30,8 +28,8 @@ impl Half {
     /// Lets the rest come; everything must have been one transfer.
     fn assert_ends(mut self) {
         self.gate.open();
-        self.first.assert_ends(&CONTENT[10..]);
-        self.rig.cache.assert_stored("d/a.tar", CONTENT);
+        self.first.assert_ends(&TWENTY[10..]);
+        self.rig.cache.assert_stored("d/a.tar", TWENTY);
         assert_eq!(self.rig.origin.requests().len(), 1);
     }
 }
@@ -40,9 +38,9 @@ impl Half {
 fn a_range_that_is_there_is_answered_at_once() {
     let half = half();
     for (range, part, content_range) in [
-        ("bytes=0-0", &CONTENT[..1], "bytes 0-0/20"),
-        ("bytes=2-5", &CONTENT[2..6], "bytes 2-5/20"),
-        ("bytes=0-9", &CONTENT[..10], "bytes 0-9/20"),
+        ("bytes=0-0", &TWENTY[..1], "bytes 0-0/20"),
+        ("bytes=2-5", &TWENTY[2..6], "bytes 2-5/20"),
+        ("bytes=0-9", &TWENTY[..10], "bytes 0-9/20"),
     ] {
         let mut client = half.rig.daemon.client();
         for _ in 0..2 {
@@ -73,13 +71,13 @@ fn a_range_that_is_still_to_come_is_waited_for() {
     });
     // The first reaches into what is there.
     assert_eq!(clients[0].head().status, 206);
-    assert_eq!(clients[0].take(2), CONTENT[8..10]);
+    assert_eq!(clients[0].take(2), TWENTY[8..10]);
     half.gate.open();
-    clients[0].assert_ends(&CONTENT[10..12]);
+    clients[0].assert_ends(&TWENTY[10..12]);
     for (client, (range, part)) in clients.iter_mut().zip(ranges).skip(1) {
         let answer = client.answer();
         assert_eq!((answer.status, answer.end), (206, End::Complete), "{range}");
-        assert_eq!(answer.body, CONTENT[part], "{range}");
+        assert_eq!(answer.body, TWENTY[part], "{range}");
     }
     half.assert_ends();
 }
@@ -134,33 +132,33 @@ fn if_range_guards_a_range_of_the_transfer() {
     let answer = client
         .ask("GET", "/d/a.tar", &["Range: bytes=2-5", &guard])
         .answer();
-    assert_eq!((answer.status, answer.body), (206, CONTENT[2..6].to_vec()));
+    assert_eq!((answer.status, answer.body), (206, TWENTY[2..6].to_vec()));
     let answer = client
         .ask("GET", "/d/a.tar", &["Range: bytes=2-5", "If-Range: \"x\""])
         .head();
     assert_eq!(answer.status, 200);
-    assert_eq!(client.take(10), CONTENT[..10]);
+    assert_eq!(client.take(10), TWENTY[..10]);
     half.assert_ends();
 }
 
 #[test]
 fn a_cold_resume_fetches_and_stores_the_whole_file() {
     let rig = Rig::start();
-    rig.origin.file("/d/a.tar", CONTENT);
+    rig.origin.file("/d/a.tar", TWENTY);
     let answer = rig.daemon.ask("GET", "/d/a.tar", &["Range: bytes=15-"]);
     assert_eq!((answer.status, answer.end), (206, End::Complete));
-    assert_eq!(answer.body, CONTENT[15..]);
+    assert_eq!(answer.body, TWENTY[15..]);
     assert_eq!(answer.field("content-range"), Some("bytes 15-19/20"));
-    assert_eq!(rig.cache.wait_stored("d/a.tar"), CONTENT);
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), TWENTY);
     assert_eq!(rig.origin.requests()[0].field("range"), None);
     // Nothing beyond the end: the client has it all.
-    rig.origin.file("/d/b.tar", CONTENT);
+    rig.origin.file("/d/b.tar", TWENTY);
     let answer = rig.daemon.ask("GET", "/d/b.tar", &["Range: bytes=20-"]);
     assert_eq!(
         answer.assert_error(416).field("content-range"),
         Some("bytes */20")
     );
-    assert_eq!(rig.cache.wait_stored("d/b.tar"), CONTENT);
+    assert_eq!(rig.cache.wait_stored("d/b.tar"), TWENTY);
 }
 
 #[test]
@@ -168,13 +166,13 @@ fn a_range_of_unknown_length_gives_the_whole_file() {
     let rig = Rig::start();
     let script = vec![
         head("200 OK", &["Transfer-Encoding: chunked"]),
-        Step::Chunk(CONTENT.to_vec()),
+        Step::Chunk(TWENTY.to_vec()),
         Step::LastChunk,
     ];
     rig.origin.script("/d/a.tar", script);
     rig.daemon
         .ask("GET", "/d/a.tar", &["Range: bytes=15-"])
-        .assert_whole(CONTENT);
+        .assert_whole(TWENTY);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The cache directory.
 
-/// Kills, restarts, leftovers, two processes on one directory, stopping.
+/// The times of a stored file, and what is announced of them.
+mod modified;
+/// Kills, leftovers, two processes on one directory.
 mod partial;
 /// From path to file name to upstream target: escapes, spaces, long names.
 mod path;

@@ -33,7 +33,7 @@ pub use figures::Figures;
 pub use origin::Origin;
 pub use program::PROGRAM;
 pub use reader::{End, Framing, Reader};
-pub use rig::{INDEX, Rig, assert_goes_on_after};
+pub use rig::{INDEX, Rig, TWENTY, assert_goes_on_after};
 pub use script::{
     Gate, Script, Step, at, close_delimited, gated, halves, head, held, held_at, missing, ok,
     reply, unchanged,

@@ -1,6 +1,8 @@
 //! What most tests begin with: an origin or two, an empty cache, and a daemon between them and the client.
 
-use super::{CacheDir, Daemon, End, MODIFIED_UNIX, Origin, Script, Setup, Step};
+use super::{
+    CacheDir, Client, Daemon, End, Gate, MODIFIED_UNIX, Origin, Script, Setup, Step, halves, ok,
+};
 
 /// One origin, one empty cache, one daemon between them and the client.
 pub struct Rig {
@@ -14,6 +16,9 @@ pub struct Rig {
 
 /// The file that `Rig::revalidating` asks about.
 pub const INDEX: &str = "/distfiles/layout.conf";
+
+/// Twenty bytes that tell where each belongs.
+pub const TWENTY: &[u8; 20] = b"0123456789abcdefghij";
 
 impl Rig {
     /// A rig with the defaults.
@@ -37,6 +42,17 @@ impl Rig {
         let rig = Self::with(|setup| more(setup.arg("--revalidate").arg("*/layout.conf")));
         rig.cache.put(&INDEX[1..], b"old", MODIFIED_UNIX);
         rig
+    }
+
+    /// A rig with a transfer of `/d/a.tar`, of whose twenty bytes ten have come to a client; the gate holds the
+    /// others. The next request for the file gets it whole.
+    pub fn half_way(more: impl FnOnce(Setup) -> Setup) -> (Self, Gate, Client) {
+        let (rig, gate) = (Self::with(more), Gate::new());
+        rig.origin.script("/d/a.tar", halves(TWENTY, &gate));
+        rig.origin.script("/d/a.tar", ok(TWENTY));
+        let mut client = rig.daemon.begin("/d/a.tar");
+        client.assert_begins(&TWENTY[..10]);
+        (rig, gate, client)
     }
 
     /// A rig with a second source, which has every file in `targets`.

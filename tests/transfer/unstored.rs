@@ -31,7 +31,7 @@ fn assert_relayed(rig: &Rig, target: &str, content: &[u8]) {
 }
 
 #[test]
-fn a_listing_assert_relayed() {
+fn a_listing_is_relayed() {
     let rig = Rig::start();
     rig.origin.script("/d/", reply("200 OK", &[HTML], b"<ul>"));
     assert_relayed(&rig, "/d/", b"<ul>");
@@ -48,7 +48,7 @@ fn a_listing_assert_relayed() {
 }
 
 #[test]
-fn a_listing_of_unknown_length_assert_relayed() {
+fn a_listing_of_unknown_length_is_relayed() {
     let rig = Rig::start();
     let script = vec![
         head("200 OK", &[HTML, "Transfer-Encoding: chunked"]),
@@ -106,7 +106,7 @@ fn a_redirect_that_only_adds_a_slash_is_a_listing() {
 }
 
 #[test]
-fn what_cannot_be_opened_assert_relayed() {
+fn what_cannot_be_opened_is_relayed() {
     let rig = Rig::start();
     rig.cache
         .put("plain", b"a file where a directory is needed", 1);

@@ -1,20 +1,7 @@
-//! What a source is asked: path, fields, Via, proxies.
+//! What a source is asked: path, fields, Via.
 
-use crate::support::{CacheDir, Daemon, Origin, REFUSED, Recorded, Rig};
-
-/// The fields that every request to a source carries; `Connection` says only how long it lasts.
-const FIELDS: [&str; 4] = ["accept-encoding", "host", "user-agent", "via"];
-
-fn names(request: &Recorded) -> Vec<&str> {
-    let mut names: Vec<_> = request
-        .fields
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    names.retain(|name| *name != "connection");
-    names.sort_unstable();
-    names
-}
+use super::{FIELDS, field_names};
+use crate::support::{CacheDir, Daemon, Origin, Rig};
 
 /// The pseudonym under which a daemon passes requests on.
 fn pseudonym(via: &str) -> &str {
@@ -61,7 +48,7 @@ fn only_the_path_of_the_client_reaches_a_source() {
         (request.method.as_str(), request.target.as_str()),
         ("GET", "/d/a.tar")
     );
-    assert_eq!(names(request), FIELDS);
+    assert_eq!(field_names(request), FIELDS);
     assert_eq!(
         request.field("host"),
         rig.origin.url().strip_prefix("http://")
@@ -94,7 +81,7 @@ fn a_head_is_asked_in_the_same_words() {
     );
     let request = &rig.origin.requests()[0];
     assert_eq!(
-        (request.method.as_str(), names(request).as_slice()),
+        (request.method.as_str(), field_names(request).as_slice()),
         ("HEAD", &FIELDS[..])
     );
 }
@@ -176,48 +163,4 @@ fn caches_can_be_chained() {
     assert_eq!(rig.cache.wait_stored("d/a.tar"), b"content");
     assert_eq!(cache.modified("d/a.tar"), rig.cache.modified("d/a.tar"));
     front.get("/d/none.tar").assert_error(404);
-}
-
-#[test]
-fn a_proxy_of_the_environment_is_asked_in_absolute_form() {
-    let (proxy, cache) = (Origin::start(), CacheDir::new());
-    proxy.file("http://mirror.invalid/pub/d/a.tar", b"content");
-    proxy.file("http://mirror.invalid:8080/d/b.tar", b"other content");
-    let daemon = Daemon::on(&cache)
-        .source("http://mirror.invalid/pub")
-        .source("http://mirror.invalid:8080/")
-        .env("http_proxy", proxy.url())
-        .start();
-    daemon.get("/d/a.tar").assert_whole(b"content");
-    daemon.get("/d/b.tar").assert_whole(b"other content");
-    let requests = proxy.requests();
-    assert_eq!(requests[0].field("host"), Some("mirror.invalid"));
-    assert_eq!(names(&requests[0]), FIELDS);
-    assert_eq!(
-        requests.last().unwrap().field("host"),
-        Some("mirror.invalid:8080")
-    );
-}
-
-#[test]
-fn no_proxy_names_sources_that_are_asked_directly() {
-    let origin = Origin::start();
-    origin.file("/d/a.tar", b"content");
-    for list in ["127.0.0.1", "mirror.example, 127.0.0.1", "*"] {
-        let cache = CacheDir::new();
-        let daemon = Daemon::on(&cache)
-            .source(origin.url())
-            .env("http_proxy", REFUSED);
-        let daemon = daemon.env("no_proxy", list).start();
-        daemon.get("/d/a.tar").assert_whole(b"content");
-    }
-    let cache = CacheDir::new();
-    let daemon = Daemon::on(&cache)
-        .source(origin.url())
-        .env("http_proxy", REFUSED);
-    daemon
-        .env("no_proxy", "mirror.example")
-        .start()
-        .get("/d/a.tar")
-        .assert_error(502);
 }
