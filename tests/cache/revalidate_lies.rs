@@ -229,6 +229,8 @@ fn what_every_source_lost_is_one_warning_for_all_who_ask() {
         client.ask("GET", "/a/x.tar", &["Cache-Control: no-cache"]);
         client.answer().assert_whole(b"kept");
     }
+    assert_eq!(rig.origin.count("/a/x.tar"), 1);
+    rig.daemon.wait_for_log("no source has a/x.tar any more");
     let warned = rig.daemon.logged("no source has a/x.tar any more");
     assert_eq!(warned.len(), 1, "{warned:?}");
 }

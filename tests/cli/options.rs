@@ -94,9 +94,9 @@ fn usage_errors_are_one_line_and_2() {
 
 #[test]
 fn an_https_source_is_told_what_to_do() {
-    assert_fails(
-        &["--source", "https://mirror.example/"],
-        2,
-        &["https://mirror.example/", "TLS", "http://"],
-    );
+    let words = ["https://mirror.example/", "TLS", "http://"];
+    for check in [&[][..], &["--check"]] {
+        let args = [&["--source", "https://mirror.example/"], check].concat();
+        assert_fails(&args, 2, &words);
+    }
 }

@@ -19,6 +19,7 @@ const LATER: [&str; 3] = [
     "Thu Oct 22 00:00:00 2015",
 ];
 
+/// In http-tests/cache-tests: conditional-lm-fresh, -fresh-earlier, -fresh-rfc850.
 #[test]
 fn dates_are_compared_as_times_in_all_three_forms() {
     let (rig, _) = stored();
@@ -39,29 +40,47 @@ fn dates_are_compared_as_times_in_all_three_forms() {
     }
 }
 
+/// In http-tests/cache-tests: conditional-etag-strong-respond, -multiple-first, -second, -last,
+/// -weak-respond, conditional-304-etag; and of what is no entity tag of ours -quoted-respond-unquoted,
+/// -weak-respond-lowercase, -backslash, -omit-slash, -strong-respond-obs-text.
 #[test]
 fn entity_tags_are_compared() {
     let (rig, etag) = stored();
+    let opaque = etag.trim_matches('"');
     for (field, value, status) in [
         ("If-None-Match", etag.clone(), 304),
         ("If-None-Match", format!("W/{etag}"), 304),
         ("If-None-Match", format!("\"x\", {etag}"), 304),
+        ("If-None-Match", format!("{etag}, \"x\", \"y\""), 304),
+        ("If-None-Match", format!("\"x\", {etag}, \"y\""), 304),
+        ("If-None-Match", format!("\"x\", \"y\", {etag}"), 304),
+        ("If-None-Match", format!("\"x,y\",{etag}"), 304),
         ("If-None-Match", "*".to_owned(), 304),
         ("If-None-Match", "\"x\"".to_owned(), 200),
+        ("If-None-Match", opaque.to_owned(), 200),
+        ("If-None-Match", format!("w/{etag}"), 200),
+        ("If-None-Match", format!("W\\{etag}"), 200),
+        ("If-None-Match", format!("W{etag}"), 200),
+        ("If-None-Match", format!("\"{opaque}\u{fc}\""), 200),
+        ("If-None-Match", format!("'{opaque}'"), 200),
         ("If-Match", etag.clone(), 200),
         ("If-Match", "*".to_owned(), 200),
         ("If-Match", format!("\"x\", {etag}"), 200),
         ("If-Match", "\"x\"".to_owned(), 412),
         ("If-Match", format!("W/{etag}"), 412),
     ] {
-        assert_eq!(
-            ask(&rig, &[&format!("{field}: {value}")]).status,
-            status,
-            "{field}: {value}"
-        );
+        let line = format!("{field}: {value}");
+        let answer = ask(&rig, &[&line]);
+        assert_eq!(answer.status, status, "{line}");
+        match status {
+            200 => drop(answer.assert_whole(b"0123456789")),
+            304 => assert_eq!(answer.field("etag"), Some(etag.as_str()), "{line}"),
+            _ => drop(answer.assert_error(status)),
+        }
     }
 }
 
+/// In http-tests/cache-tests: conditional-etag-precedence.
 #[test]
 fn preconditions_are_taken_in_their_order() {
     let (rig, etag) = stored();

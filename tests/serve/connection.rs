@@ -1,7 +1,5 @@
 //! Keep-alive, pipelining, request bodies, limits of a head.
 
-use std::thread;
-
 use super::filled;
 use crate::support::{Client, End, Gate, gated, noise, ok};
 
@@ -47,18 +45,6 @@ fn pipelined_requests_are_answered_in_order() {
     client.answer().assert_error(404);
     client.answer().assert_whole(b"content of the miss");
     client.answer().assert_whole(b"content of a");
-}
-
-#[test]
-fn a_request_may_come_byte_by_byte() {
-    let rig = filled(|setup| setup);
-    let mut client = rig.daemon.client();
-    for byte in b"\r\nGET /a.tar HTTP/1.1\r\nHost: x\r\n\r\nGET /b.tar HTTP/1.1\r\nHost: x\r\n\r\n"
-    {
-        client.send([*byte]);
-    }
-    client.answer().assert_whole(b"content of a");
-    client.answer().assert_whole(b"content of b");
 }
 
 #[test]
@@ -149,33 +135,6 @@ fn a_large_request_body_costs_the_connection() {
 }
 
 #[test]
-fn expect_100_continue_is_answered() {
-    let rig = filled(|setup| setup);
-    let mut client = rig.daemon.client();
-    client.ask(
-        "GET",
-        "/a.tar",
-        &["Content-Length: 5", "Expect: 100-continue"],
-    );
-    let mut answer = client.head();
-    let asked_for_body = answer.status == 100;
-    if asked_for_body {
-        client.send("hello");
-        answer = client.head();
-    }
-    assert_eq!(
-        (answer.status, client.rest()),
-        (200, (b"content of a".to_vec(), End::Complete))
-    );
-    if !asked_for_body {
-        // Whether the body still comes is anybody's guess.
-        assert!(client.wait_closed().is_some());
-    }
-    let answer = rig.daemon.ask("GET", "/a.tar", &["Expect: miracles"]);
-    answer.assert_error(417);
-}
-
-#[test]
 fn absolute_form_and_host_do_not_choose_the_source() {
     let rig = filled(|setup| setup);
     let mut client = rig.daemon.client();
@@ -195,40 +154,6 @@ fn absolute_form_and_host_do_not_choose_the_source() {
         request.field("host"),
         rig.origin.url().strip_prefix("http://")
     );
-}
-
-#[test]
-fn a_silent_connection_is_closed() {
-    let rig = filled(|setup| setup.limits("idle_ms=500"));
-    let mut client = rig.daemon.client();
-    client.get("/a.tar").assert_whole(b"content of a");
-    assert_eq!(client.wait_closed(), Some(End::Cut));
-    assert_eq!(rig.daemon.client().wait_closed(), Some(End::Cut));
-}
-
-#[test]
-fn silent_connections_are_closed_while_others_are_served() {
-    // Each miss makes another thread look after the silent ones.
-    let rig = filled(|setup| setup.limits("idle_ms=1000"));
-    let silent: Vec<_> = (0..8)
-        .map(|_| {
-            let mut client = rig.daemon.client();
-            client.get("/a.tar").assert_whole(b"content of a");
-            client
-        })
-        .collect();
-    thread::scope(|scope| {
-        let close = || {
-            silent
-                .into_iter()
-                .all(|mut client| client.wait_closed().is_some())
-        };
-        let closed = scope.spawn(close);
-        while !closed.is_finished() {
-            rig.daemon.get("/none.tar").assert_error(404);
-        }
-        assert!(closed.join().unwrap());
-    });
 }
 
 #[test]
@@ -255,38 +180,16 @@ fn refusal(mut client: Client, request: &str) -> u16 {
     answer.status
 }
 
+/// Not here: heads that end, of which `malformed` has a table.
 #[test]
-fn heads_have_their_limits() {
+fn a_head_over_its_limits_is_refused_before_it_ends() {
     let rig = filled(|setup| setup);
     let ask = |request: &str| refusal(rig.daemon.client(), request);
     let long = "x".repeat(17_000);
-    assert_eq!(
-        ask(&format!(
-            "GET /a.tar HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"
-        )),
-        431
-    );
-    let many = "X: y\r\n".repeat(101);
-    assert_eq!(
-        ask(&format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{many}\r\n")),
-        431
-    );
-    let target = &long[..8_200];
-    assert_eq!(
-        ask(&format!("GET /{target} HTTP/1.1\r\nHost: x\r\n\r\n")),
-        414
-    );
-    // Said as soon as it is certain.
-    assert_eq!(ask(&format!("GET /{target}")), 414);
-    assert_eq!(
-        ask(&format!("GET /a.tar HTTP/1.1\r\nHost: x\r\nX: {long}")),
-        431
-    );
-    // What is within the limits is fine.
-    let (fits, lines) = ("x".repeat(8_000), "X: y\r\n".repeat(90));
-    let mut client = rig.daemon.client();
+    assert_eq!(ask(&format!("GET /{}", &long[..8_200])), 414);
+    let head = "GET /a.tar HTTP/1.1\r\nHost: x\r\n";
+    assert_eq!(ask(&format!("{head}X: {long}")), 431);
     // No file system has such a name; no source has it either.
-    client.get(&format!("/{fits}")).assert_error(404);
-    client.send(format!("GET /a.tar HTTP/1.1\r\nHost: x\r\n{lines}\r\n"));
-    client.answer().assert_whole(b"content of a");
+    let within = rig.daemon.get(&format!("/{}", &long[..8_000]));
+    within.assert_error(404);
 }

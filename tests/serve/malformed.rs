@@ -160,46 +160,65 @@ fn exchange<'a>(address: SocketAddr, pieces: impl Iterator<Item = &'a [u8]>) -> 
     }
 }
 
-/// An answer cut from the front of what was received: its word, its head, and the rest.
-fn cut_answer(received: &[u8]) -> (String, String, &[u8]) {
-    let end = received
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .filter(|_| received.starts_with(b"HTTP/1.1 "));
-    let Some(end) = end else {
-        return ("0.9".to_owned(), String::new(), &[]);
-    };
-    let (head, rest) = received.split_at(end + 4);
-    let head = String::from_utf8_lossy(head).to_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    // After an answer to HEAD the next head begins at once.
-    let length = match length {
-        Some(length) if !rest.starts_with(b"HTTP/1.1 ") => length.parse().unwrap(),
-        _ => 0,
-    };
-    let (body, rest) = rest.split_at(length.min(rest.len()));
-    let status = head[9..12].to_owned();
-    let file = FILES.iter().find(|(_, content)| *content == body);
-    match file {
-        Some((name, _)) if status == "200" => ((*name).to_owned(), head, rest),
-        _ => (status, head, rest),
+/// An answer of a row.
+struct Answer {
+    /// What the table calls it.
+    word: String,
+    /// The head, in lower case.
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Cuts an answer from the front of what was received; also the rest.
+    fn cut(received: &[u8]) -> (Self, &[u8]) {
+        let end = received
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .filter(|_| received.starts_with(b"HTTP/1.1 "));
+        let Some(end) = end else {
+            let (word, head, body) = ("0.9".to_owned(), String::new(), received.to_vec());
+            return (Self { word, head, body }, &[]);
+        };
+        let (head, rest) = received.split_at(end + 4);
+        let head = String::from_utf8_lossy(head).to_lowercase();
+        let mut lines = head.lines();
+        let length = lines.find_map(|line| line.strip_prefix("content-length: "));
+        // After an answer to HEAD the next head begins at once.
+        let length = match length {
+            Some(length) if !rest.starts_with(b"HTTP/1.1 ") => length.parse().unwrap(),
+            _ => 0,
+        };
+        let (body, rest) = rest.split_at(length.min(rest.len()));
+        let status = head[9..12].to_owned();
+        let file = FILES.iter().find(|(_, content)| *content == body);
+        let word = match file {
+            Some((name, _)) if status == "200" => (*name).to_owned(),
+            _ => status,
+        };
+        let body = body.to_vec();
+        (Self { word, head, body }, rest)
+    }
+
+    /// Whether it is content or a refusal that says why, in short plain text.
+    fn is_proper(&self) -> bool {
+        let plain = self.head.contains("\r\ncontent-type: text/plain");
+        let short = (1..500).contains(&self.body.len()) && !self.body.contains(&b'<');
+        !self.word.starts_with(['4', '5']) || plain && short
     }
 }
 
-/// The outcome of a row, and the head of its last answer.
-fn outcome(mut received: &[u8]) -> (String, String) {
-    let (mut words, mut last) = (Vec::new(), String::new());
+/// The answers to a row, and their words, which are its outcome.
+fn outcome(mut received: &[u8]) -> (String, Vec<Answer>) {
+    let mut answers = Vec::new();
     while !received.is_empty() {
-        let (word, head, rest) = cut_answer(received);
-        words.push(word);
-        (last, received) = (head, rest);
+        let (answer, rest) = Answer::cut(received);
+        answers.push(answer);
+        received = rest;
     }
-    if words.is_empty() {
-        words.push("-".to_owned());
-    }
-    (words.join(" "), last)
+    let words: Vec<_> = answers.iter().map(|answer| &*answer.word).collect();
+    let words = if words.is_empty() { vec!["-"] } else { words };
+    (words.join(" "), answers)
 }
 
 /// No row may have another outcome than the table's.
@@ -218,14 +237,19 @@ fn every_request_is_answered_as_the_table_says() {
     let mut wrong = Vec::new();
     for row in rows() {
         let bytes = [row.request.as_slice(), PROBE].concat();
-        let (seen, last) = outcome(&exchange(daemon.address(), [bytes.as_slice()].into_iter()));
+        let received = exchange(daemon.address(), [bytes.as_slice()].into_iter());
+        let (seen, answers) = outcome(&received);
         if seen != row.ours {
             wrong.push(format!("{}: {seen}, not {}", row.name, row.ours));
         }
+        if !answers.iter().all(Answer::is_proper) {
+            wrong.push(format!("{}: refused without a reason", row.name));
+        }
         // Who is refused for what could not be read must know that nothing more is.
-        let refused = ["400", "414", "431", "505"];
-        let ends = seen.rsplit(' ').next().unwrap();
-        if refused.contains(&ends) && !last.contains("\r\nconnection: close\r\n") {
+        let last = answers.last();
+        let refused =
+            last.filter(|last| ["400", "414", "431", "501", "505"].contains(&&*last.word));
+        if refused.is_some_and(|last| !last.head.contains("\r\nconnection: close\r\n")) {
             wrong.push(format!("{}: closed unannounced", row.name));
         }
     }

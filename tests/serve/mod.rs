@@ -4,8 +4,6 @@
 mod access;
 /// More clients than there is room for: who is evicted, and that nobody is locked out.
 mod clients;
-/// What the conformance suite of HTTP caches asks of ranges, conditions and the rest.
-mod compliance;
 /// Preconditions, on stored files.
 mod conditional;
 /// Keep-alive, pipelining, request bodies, limits of a head.

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{CacheDir, Client, Daemon, End, LIMIT, PROGRAM, REFUSED, noise, wait_until};
+use crate::support::{
+    CacheDir, Client, Daemon, End, LIMIT, Origin, PROGRAM, REFUSED, noise, wait_until,
+};
 
 /// More connections than are served by a thread each, and than there are threads that wait for all.
 const MANY: usize = 32;
@@ -96,7 +98,11 @@ fn silent_connections_are_closed() {
 #[test]
 fn silent_connections_are_closed_however_busy_the_others_are() {
     let cache = filled();
-    let daemon = Daemon::on(&cache).limits("idle_ms=600").start();
+    let origin = Origin::start();
+    let daemon = Daemon::on(&cache)
+        .source(origin.url())
+        .limits("idle_ms=600")
+        .start();
     let silent = kept(&daemon, MANY);
     let over = AtomicBool::new(false);
     let ends: Vec<_> = thread::scope(|scope| {
@@ -104,7 +110,8 @@ fn silent_connections_are_closed_however_busy_the_others_are() {
             // Each of these answers makes another thread wait for the clients.
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    daemon.get("/large.tar");
+                    daemon.get("/large.tar").assert_whole(&noise(100_000));
+                    daemon.get("/none.tar").assert_error(404);
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! Ranges of stored files.
 
 use super::{ask, stored};
-use crate::support::{End, MODIFIED, MODIFIED_UNIX, Rig};
+use crate::support::{End, MODIFIED, MODIFIED_UNIX, Rig, TWENTY};
 
 #[test]
 fn one_range_gives_its_part() {
@@ -102,5 +102,49 @@ fn a_range_of_an_empty_file_is_not_satisfiable() {
     assert_eq!(
         answer.assert_error(416).field("content-range"),
         Some("bytes */0")
+    );
+}
+
+/// In http-tests/cache-tests: partial-store-partial-reuse-partial, -byterange, -absent, -suffix, and
+/// partial-store-complete-reuse-partial, -no-last, -suffix.
+#[test]
+fn a_range_of_a_missing_file_stores_all_of_it_for_every_later_range() {
+    let rig = Rig::start();
+    for (target, range) in [("/d/a.tar", "bytes=15-"), ("/d/b.tar", "bytes=-5")] {
+        rig.origin.file(target, TWENTY);
+        let answer = rig.daemon.ask("GET", target, &[&format!("Range: {range}")]);
+        assert_eq!((answer.status, answer.end), (206, End::Complete), "{range}");
+        assert_eq!(answer.body, TWENTY[15..], "{range}");
+        assert_eq!(answer.field("content-range"), Some("bytes 15-19/20"));
+        rig.cache.assert_stored(&target[1..], TWENTY);
+    }
+    // Nothing beyond the end: the client has it all.
+    rig.origin.file("/d/c.tar", TWENTY);
+    let answer = rig.daemon.ask("GET", "/d/c.tar", &["Range: bytes=20-"]);
+    let beyond = answer.assert_error(416).field("content-range");
+    assert_eq!(beyond, Some("bytes */20"));
+    rig.cache.assert_stored("d/c.tar", TWENTY);
+    for (range, part) in [
+        ("bytes=-5", 15..20),
+        ("bytes=6-8", 6..9),
+        ("bytes=6-", 6..20),
+        ("bytes=1-", 1..20),
+        ("bytes=-1", 19..20),
+        ("bytes=0-1", 0..2),
+    ] {
+        let answer = ask(&rig, &[&format!("Range: {range}")]);
+        assert!(answer.cache_status("hit"), "{range}");
+        assert_eq!(
+            (answer.status, &answer.body[..]),
+            (206, &TWENTY[part]),
+            "{range}"
+        );
+    }
+    let requests = rig.origin.requests();
+    assert_eq!(requests.len(), 3);
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.field("range").is_none())
     );
 }

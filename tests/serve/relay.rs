@@ -142,26 +142,6 @@ fn if_range_guards_a_range_of_the_transfer() {
 }
 
 #[test]
-fn a_cold_resume_fetches_and_stores_the_whole_file() {
-    let rig = Rig::start();
-    rig.origin.file("/d/a.tar", TWENTY);
-    let answer = rig.daemon.ask("GET", "/d/a.tar", &["Range: bytes=15-"]);
-    assert_eq!((answer.status, answer.end), (206, End::Complete));
-    assert_eq!(answer.body, TWENTY[15..]);
-    assert_eq!(answer.field("content-range"), Some("bytes 15-19/20"));
-    assert_eq!(rig.cache.wait_stored("d/a.tar"), TWENTY);
-    assert_eq!(rig.origin.requests()[0].field("range"), None);
-    // Nothing beyond the end: the client has it all.
-    rig.origin.file("/d/b.tar", TWENTY);
-    let answer = rig.daemon.ask("GET", "/d/b.tar", &["Range: bytes=20-"]);
-    assert_eq!(
-        answer.assert_error(416).field("content-range"),
-        Some("bytes */20")
-    );
-    assert_eq!(rig.cache.wait_stored("d/b.tar"), TWENTY);
-}
-
-#[test]
 fn a_range_of_unknown_length_gives_the_whole_file() {
     let rig = Rig::start();
     let script = vec![
@@ -173,19 +153,4 @@ fn a_range_of_unknown_length_gives_the_whole_file() {
     rig.daemon
         .ask("GET", "/d/a.tar", &["Range: bytes=15-"])
         .assert_whole(TWENTY);
-}
-
-#[test]
-fn the_entity_tag_of_the_transfer_is_that_of_the_file() {
-    let half = half();
-    let etag = half.etag.clone();
-    half.gate.open();
-    half.rig.cache.wait_stored("d/a.tar");
-    let hit = half.rig.daemon.get("/d/a.tar");
-    assert!(
-        etag.is_none_or(|etag| hit.field("etag") == Some(&etag)),
-        "{:?}",
-        hit.fields
-    );
-    half.assert_ends();
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{MODIFIED, MODIFIED_UNIX, Rig, close_delimited, reply, wait_until};
 
+/// In http-tests/cache-tests: conditional-lm-fresh-no-lm.
 #[test]
 fn a_file_without_last_modified_gets_the_time_of_storing() {
     let rig = Rig::start();
@@ -24,7 +25,15 @@ fn a_file_without_last_modified_gets_the_time_of_storing() {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     assert_ne!(stamp.subsec_nanos(), 0);
-    assert!(rig.daemon.get("/undated.tar").cache_status("hit"));
+    let hit = rig.daemon.get("/undated.tar");
+    assert!(hit.cache_status("hit"));
+    // It stands in for the time that the source did not say.
+    let ask = |date: &str| {
+        let since = format!("If-Modified-Since: {date}");
+        rig.daemon.ask("GET", "/undated.tar", &[&since])
+    };
+    assert_eq!(ask(hit.field("last-modified").unwrap()).status, 304);
+    ask(MODIFIED).assert_whole(b"content");
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn differently_written_targets_of_one_name_are_one_file() {
     assert_eq!(rig.origin.requests().len(), 1);
 }
 
+/// In http-tests/cache-tests: query-args-same, and the contrary of query-args-different.
 #[test]
 fn the_query_is_neither_forwarded_nor_part_of_the_name() {
     let rig = Rig::start();
@@ -106,12 +107,17 @@ fn the_query_is_neither_forwarded_nor_part_of_the_name() {
         b"d/foo.tar",
         "/d/foo.tar",
     );
-    assert!(
-        rig.daemon
-            .get("/d/foo.tar?other")
-            .assert_whole(b"content")
-            .cache_status("hit")
-    );
+    for target in [
+        "/d/foo.tar?other",
+        "/d/foo.tar?mirror=2&x=%zz",
+        "/d/foo.tar?",
+    ] {
+        let answer = rig.daemon.get(target);
+        assert!(
+            answer.assert_whole(b"content").cache_status("hit"),
+            "{target}"
+        );
+    }
     assert_eq!(rig.origin.requests().len(), 1);
 }
 

@@ -68,20 +68,6 @@ fn clients_that_wait_for_the_head_share_a_failure() {
 }
 
 #[test]
-fn who_joins_in_the_middle_gets_all() {
-    let (rig, gate, content) = (Rig::start(), Gate::new(), noise(100_000));
-    rig.origin.script("/d/a.tar", halves(&content, &gate));
-    let mut first = rig.daemon.begin("/d/a.tar");
-    first.assert_begins(&content[..content.len() / 2]);
-    let mut second = rig.daemon.begin("/d/a.tar");
-    second.assert_begins(&content[..content.len() / 2]);
-    gate.open();
-    second.assert_ends(&content[content.len() / 2..]);
-    first.assert_ends(&content[content.len() / 2..]);
-    assert_eq!(rig.origin.requests().len(), 1);
-}
-
-#[test]
 fn the_first_client_may_leave() {
     let (rig, gate, content) = (Rig::start(), Gate::new(), noise(100_000));
     rig.origin.script("/d/a.tar", halves(&content, &gate));

@@ -2,7 +2,7 @@
 
 use crate::support::{
     CacheDir, Daemon, Gate, Origin, REFUSED, Rig, Script, Step, gated, missing, ok, reply,
-    wait_until,
+    unchanged, wait_until,
 };
 
 /// The status that remains when these two sources fail.
@@ -26,35 +26,20 @@ fn status_of_failures(first: Script, second: Script) -> u16 {
 #[test]
 fn it_is_404_only_if_every_source_says_so() {
     let status = |status: &str| reply(status, &[], b"<html>no</html>");
-    assert_eq!(
-        status_of_failures(status("404 Not Found"), status("404 Not Found")),
-        404
-    );
-    assert_eq!(
-        status_of_failures(status("410 Gone"), status("404 Not Found")),
-        404
-    );
-    assert_eq!(
-        status_of_failures(status("404 Not Found"), status("500 Oops")),
-        502
-    );
-    assert_eq!(
-        status_of_failures(status("500 Oops"), status("404 Not Found")),
-        502
-    );
-    assert_eq!(
-        status_of_failures(status("403 Forbidden"), vec![Step::Reset]),
-        502
-    );
-    assert_eq!(
-        status_of_failures(status("404 Not Found"), vec![Step::Stall]),
-        504
-    );
-    // A source that was only slower than our patience is heard out at the end.
-    assert_eq!(
-        status_of_failures(vec![Step::Stall], status("404 Not Found")),
-        504
-    );
+    let (gone, oops) = (status("410 Gone"), status("500 Oops"));
+    for (first, second, remains) in [
+        (missing(), missing(), 404),
+        (gone, missing(), 404),
+        (missing(), oops.clone(), 502),
+        (oops, missing(), 502),
+        (unchanged(), missing(), 502),
+        (status("403 Forbidden"), vec![Step::Reset], 502),
+        (missing(), vec![Step::Stall], 504),
+        // A source that was only slower than our patience is heard out at the end.
+        (vec![Step::Stall], missing(), 504),
+    ] {
+        assert_eq!(status_of_failures(first, second), remains);
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn only_the_path_of_the_client_reaches_a_source() {
         "Accept: */*",
         "Accept-Encoding: br, gzip",
         "Authorization: Basic c2VjcmV0",
+        "Proxy-Authorization: Basic c2VjcmV0",
         "Cookie: secret",
         "Referer: http://elsewhere.example/",
         "Range: bytes=2-",
@@ -163,4 +164,30 @@ fn caches_can_be_chained() {
     assert_eq!(rig.cache.wait_stored("d/a.tar"), b"content");
     assert_eq!(cache.modified("d/a.tar"), rig.cache.modified("d/a.tar"));
     front.get("/d/none.tar").assert_error(404);
+}
+
+/// In http-tests/cache-tests: conditional-etag-forward, -forward-unquoted. The source is never asked conditionally for a client,
+/// for its 304 could not be stored.
+#[test]
+fn conditions_on_a_missing_file_are_not_passed_on() {
+    let rig = Rig::start();
+    let conditions = [
+        "If-None-Match: \"abcdef\"",
+        "If-None-Match: abcdef",
+        "If-Match: *",
+        "If-Modified-Since: Tue, 20 Oct 2015 07:28:00 GMT",
+        "If-Unmodified-Since: Thu, 22 Oct 2015 07:28:00 GMT",
+        "If-Range: \"abcdef\"",
+    ];
+    for (number, condition) in conditions.into_iter().enumerate() {
+        let target = format!("/{number}.tar");
+        rig.origin.file(&target, b"content");
+        rig.daemon
+            .ask("GET", &target, &[condition])
+            .assert_whole(b"content");
+    }
+    for request in rig.origin.requests() {
+        let conditional = |(name, _): &&(String, String)| name.starts_with("if-");
+        assert_eq!(request.fields.iter().find(conditional), None);
+    }
 }
