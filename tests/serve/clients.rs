@@ -24,7 +24,7 @@ fn a_full_table_makes_room_by_the_longest_idle() {
     clients[0].get("/b.tar").assert_whole(b"content of b");
 }
 
-/// Asks until it is answered: as long as others come in a rush, a new connection may be told to go
+/// Asks until it is answered: as long as others come in a rush, a new connection may be evicted
 /// before its request was taken up.
 fn wait_served(rig: &Rig, target: &str, content: &[u8]) {
     wait_until("a new client is served", || {
@@ -64,7 +64,7 @@ fn few_descriptors_are_made_to_do() {
 }
 
 #[test]
-fn up_to_the_limit_nobody_has_to_go() {
+fn up_to_the_limit_nobody_is_evicted() {
     let rig = filled(|setup| setup.arg("--max-connections=16"));
     for _ in 0..400 {
         let mut clients: Vec<Client> = (0..16).map(|_| rig.daemon.client()).collect();
@@ -72,7 +72,7 @@ fn up_to_the_limit_nobody_has_to_go() {
             let answer = client.ask("GET", "/a.tar", &["Connection: close"]).answer();
             answer.assert_whole(b"content of a");
         }
-        // Its place is given back before it is closed.
+        // It no longer counts when it is closed.
         for client in &mut clients {
             assert_eq!(client.wait_closed(), Some(End::Cut));
         }
