@@ -35,8 +35,8 @@ pub use program::PROGRAM;
 pub use reader::{End, Framing, Reader};
 pub use rig::{INDEX, Rig, TWENTY, assert_goes_on_after};
 pub use script::{
-    Gate, Script, Step, at, close_delimited, gated, halves, head, held, held_at, missing, ok,
-    reply, unchanged,
+    Gate, Script, Step, at, close_delimited, gated, halves, head, held, held_at, missing, modified,
+    ok, part, reply, unchanged,
 };
 pub use server::{Exchange, Recorded, Server};
 

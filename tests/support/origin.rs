@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::script::missing;
-use super::{Exchange, LIMIT, MODIFIED, Recorded, Script, Server, Step};
+use super::script::{missing, modified};
+use super::{Exchange, LIMIT, Recorded, Script, Server, Step};
 
 #[derive(Clone)]
 enum Plan {
@@ -98,7 +98,7 @@ impl State {
 fn send_file(exchange: &mut Exchange, body: &[u8]) -> io::Result<bool> {
     exchange.read_last()?;
     let length = format!("Content-Length: {}", body.len());
-    exchange.send_head("200 OK", &[length, format!("Last-Modified: {MODIFIED}")])?;
+    exchange.send_head("200 OK", &[length, modified()])?;
     if !exchange.request.is_head() {
         exchange.send(body)?;
     }

@@ -120,3 +120,17 @@ pub fn halves(content: &[u8], gate: &Gate) -> Script {
 pub fn gated(gate: &Gate, script: Script) -> Script {
     [vec![Step::Wait(gate.clone())], script].concat()
 }
+
+/// A part of the content from `start` on, of which `sent` bytes arrive.
+pub fn part(content: &[u8], start: usize, sent: usize, field: &str) -> Script {
+    let (last, length) = (content.len() - 1, content.len());
+    let range = format!("Content-Range: bytes {start}-{last}/{length}");
+    let left = format!("Content-Length: {}", length - start);
+    let head = head("206 Partial Content", &[&range, &left, field]);
+    vec![head, Step::Send(content[start..start + sent].to_vec())]
+}
+
+/// The field line of `MODIFIED`.
+pub fn modified() -> String {
+    format!("Last-Modified: {MODIFIED}")
+}

@@ -1,7 +1,7 @@
 //! A source that dies in mid-body: going on with proof, or not at all.
 
 use crate::support::{
-    Client, End, Gate, MODIFIED, Origin, Rig, Script, Setup, Step, head, noise, ok, reply,
+    Client, End, Gate, Origin, Rig, Script, Setup, Step, head, modified, noise, ok, part, reply,
 };
 
 const LENGTH: usize = 200_000;
@@ -15,19 +15,6 @@ fn broken(content: &[u8], fields: &[&str], end: &[Step]) -> Script {
     let length = format!("Content-Length: {}", content.len());
     let head = head("200 OK", &[&[length.as_str()], fields].concat());
     [&[head, Step::Send(content[..FIRST].to_vec())], end].concat()
-}
-
-/// A part of the content from `start` on, of which `sent` bytes arrive.
-fn part(content: &[u8], start: usize, sent: usize, field: &str) -> Script {
-    let (last, length) = (content.len() - 1, content.len());
-    let range = format!("Content-Range: bytes {start}-{last}/{length}");
-    let left = format!("Content-Length: {}", length - start);
-    let head = head("206 Partial Content", &[&range, &left, field]);
-    vec![head, Step::Send(content[start..start + sent].to_vec())]
-}
-
-fn modified() -> String {
-    format!("Last-Modified: {MODIFIED}")
 }
 
 /// A rig with a second source that waits for nothing.

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    End, Gate, MODIFIED, Rig, Script, Step, gated, head, held, noise, reply, wait_until,
+    End, Gate, Rig, Step, gated, head, held, modified, noise, part, reply, wait_until,
 };
 
 #[test]
@@ -88,10 +88,11 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     let first = range.strip_prefix("bytes=").unwrap();
     let first: usize = first.split('-').next().unwrap().parse().unwrap();
     let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    let modified = modified();
     for script in [
-        part(&other, first, LENGTH),
-        part(content, first, first + OVERLAP + GAIN),
-        part(content, first + GAIN, LENGTH),
+        part(&other, first, LENGTH - first, &modified),
+        part(content, first, OVERLAP + GAIN, &modified),
+        part(content, first + GAIN, LENGTH - first - GAIN, &modified),
     ] {
         rig.origin.script("/d/a.tar", script);
     }
@@ -100,17 +101,6 @@ fn left_behind(content: &[u8], attempts: &str) -> (Vec<u8>, End, usize) {
     let body = [&content[..100_000], &rest].concat();
     assert!(end == End::Complete || body.len() == first + OVERLAP + GAIN);
     (body, end, rig.origin.count("/d/a.tar"))
-}
-
-/// The content from `first` on, of which what lies before `until` arrives.
-fn part(content: &[u8], first: usize, until: usize) -> Script {
-    let range = format!("Content-Range: bytes {first}-{}/{LENGTH}", LENGTH - 1);
-    let length = format!("Content-Length: {}", LENGTH - first);
-    let modified = format!("Last-Modified: {MODIFIED}");
-    vec![
-        head("206 Partial Content", &[&range, &length, &modified]),
-        Step::Send(content[first..until].to_vec()),
-    ]
 }
 
 #[test]
@@ -139,7 +129,7 @@ fn nobody_waits_for_a_reader_that_goes_around_the_transfer() {
     let (begun, asked, content) = (Gate::new(), Gate::new(), noise(LENGTH));
     rig.origin
         .script("/d/a.tar", held(&content, 100_000, &begun));
-    let mut script = part(&content, AHEAD, AHEAD + GAIN);
+    let mut script = part(&content, AHEAD, GAIN, &modified());
     script.push(Step::Wait(asked.clone()));
     script.push(Step::Send(content[AHEAD + GAIN..].to_vec()));
     rig.origin.script("/d/a.tar", script);
