@@ -1,21 +1,9 @@
-//! A raw HTTP client: it sends what it is told, reads by framing, and says how each body ended.
+//! A raw HTTP client: it sends what it is told, and fails the test at an answer that no promise allows.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
-use super::LIMIT;
-
-/// How the content of an answer ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// By its framing.
-    Complete,
-    /// The connection was closed before the framing was satisfied.
-    Cut,
-    /// The connection was reset.
-    Reset,
-}
+use super::{End, LIMIT, Reader};
 
 /// An answer as received.
 #[derive(Debug, Clone)]
@@ -31,40 +19,37 @@ pub struct Response {
 }
 
 impl Response {
+    /// A head; its content is still to be read.
+    pub fn new(status: u16, fields: Vec<(String, String)>) -> Self {
+        Self {
+            status,
+            fields,
+            body: Vec::new(),
+            end: End::Complete,
+        }
+    }
+
     /// The first field of that name (lower case).
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        let mut same = self.fields.iter().filter(|(key, _)| key == name);
+        same.next().map(|(_, value)| value.as_str())
     }
 
     /// Asserts a complete 200 with this content.
     #[track_caller]
-    pub fn is_whole(&self, content: &[u8]) -> &Self {
-        assert_eq!(
-            (self.status, self.end),
-            (200, End::Complete),
-            "{:?}",
-            self.text()
-        );
-        assert!(
-            self.body == content,
-            "other content: {} bytes",
-            self.body.len()
-        );
+    pub fn assert_whole(&self, content: &[u8]) -> &Self {
+        let outcome = (self.status, self.end);
+        assert_eq!(outcome, (200, End::Complete), "{:?}", self.text());
+        let length = self.body.len();
+        assert!(self.body == content, "other content: {length} bytes");
         self
     }
 
     /// Asserts a complete error answer: short plain text, never HTML.
     #[track_caller]
-    pub fn is_error(&self, status: u16) -> &Self {
-        assert_eq!(
-            (self.status, self.end),
-            (status, End::Complete),
-            "{:?}",
-            self.text()
-        );
+    pub fn assert_error(&self, status: u16) -> &Self {
+        let outcome = (self.status, self.end);
+        assert_eq!(outcome, (status, End::Complete), "{:?}", self.text());
         let kind = self.field("content-type").unwrap_or_default();
         assert!(
             kind.starts_with("text/plain"),
@@ -78,10 +63,8 @@ impl Response {
     /// Whether Cache-Status says `word`.
     pub fn cache_status(&self, word: &str) -> bool {
         let value = self.field("cache-status").unwrap_or_default();
-        value
-            .split(';')
-            .skip(1)
-            .any(|parameter| parameter.trim() == word)
+        let mut parameters = value.split(';').skip(1);
+        parameters.any(|parameter| parameter.trim() == word)
     }
 
     /// The content as text, for messages.
@@ -90,43 +73,26 @@ impl Response {
     }
 }
 
-/// What is left to read of the content.
-#[derive(Clone, Copy, Debug)]
-enum Framing {
-    Length(u64),
-    /// Content left of the chunk; `None` before a chunk's size.
-    Chunked(Option<u64>),
-    UntilClose,
-    Done(End),
-}
-
 /// One connection to the daemon.
 pub struct Client {
-    stream: TcpStream,
-    buffer: Vec<u8>,
+    reader: Reader,
+    /// The methods of the requests that are not answered yet.
     asked: VecDeque<String>,
-    framing: Framing,
 }
 
 impl Client {
     /// Connects.
+    #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let framing = Framing::Done(End::Complete);
         Self {
-            stream,
-            buffer: Vec::new(),
+            reader: allowed(Reader::connect(address, LIMIT)),
             asked: VecDeque::new(),
-            framing,
         }
     }
 
     /// Sends bytes as they are; a peer that has closed already is no failure yet.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.reader.send(bytes.as_ref());
         self
     }
 
@@ -140,11 +106,13 @@ impl Client {
     }
 
     /// Asks for a file and reads the whole answer.
+    #[track_caller]
     pub fn get(&mut self, target: &str) -> Response {
         self.ask("GET", target, &[]).answer()
     }
 
     /// Reads a whole answer.
+    #[track_caller]
     pub fn answer(&mut self) -> Response {
         let mut response = self.head();
         (response.body, response.end) = self.rest();
@@ -152,181 +120,84 @@ impl Client {
     }
 
     /// Reads the head of an answer; its content is then read by `take` and `rest`.
+    #[track_caller]
     pub fn head(&mut self) -> Response {
-        let mut lines = Vec::new();
-        loop {
-            let line = self.line();
-            match line {
-                Some(line) if line.is_empty() => break,
-                Some(line) => lines.push(line),
-                None => panic!("the connection ended in a head: {lines:?}"),
-            }
-        }
-        let status = lines[0]
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("a bad status line: {lines:?}"));
-        let fields: Vec<_> = lines[1..]
-            .iter()
-            .map(|line| {
-                line.split_once(": ")
-                    .unwrap_or_else(|| panic!("a bad field: {line:?}"))
-            })
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let response = Response {
-            status,
-            fields,
-            body: Vec::new(),
-            end: End::Complete,
-        };
+        let bare = self.asked.front().is_some_and(|method| method == "HEAD");
+        let response = allowed(self.reader.head(bare));
         // An interim answer leaves its request to be answered.
-        let method = if status < 200 {
-            None
-        } else {
-            self.asked.pop_front()
-        };
-        self.framing = framing(&response, method.as_deref().unwrap_or("GET"));
+        if response.status >= 200 {
+            self.asked.pop_front();
+        }
         response
     }
 
     /// Reads exactly `length` bytes of content.
     #[track_caller]
     pub fn take(&mut self, length: usize) -> Vec<u8> {
-        let mut content = Vec::new();
-        while content.len() < length {
-            match self.some(length - content.len()) {
-                Ok(more) => content.extend(more),
-                Err(end) => panic!("{end:?} after {} of {length} bytes", content.len()),
-            }
-        }
+        let (content, end) = self.some(length);
+        assert!(
+            end.is_none(),
+            "{end:?} after {} of {length} bytes",
+            content.len()
+        );
         content
     }
 
     /// Reads up to `length` bytes of content; fewer when it ends before.
+    #[track_caller]
     pub fn up_to(&mut self, length: usize) -> Vec<u8> {
-        let mut content = Vec::new();
-        while content.len() < length {
-            match self.some(length - content.len()) {
-                Ok(more) => content.extend(more),
-                Err(_) => break,
-            }
-        }
-        content
+        self.some(length).0
     }
 
-    /// Reads the rest of the content.
+    /// Reads the rest of the content, and how it ended.
+    #[track_caller]
     pub fn rest(&mut self) -> (Vec<u8>, End) {
-        let mut content = Vec::new();
-        loop {
-            match self.some(1 << 16) {
-                Ok(more) => content.extend(more),
-                Err(end) => return (content, end),
-            }
-        }
+        allowed(self.reader.rest())
+    }
+
+    /// Reads the head of a 200 and as much of its content as is given.
+    #[track_caller]
+    pub fn assert_begins(&mut self, content: &[u8]) {
+        assert_eq!(self.head().status, 200);
+        self.assert_goes_on(content);
+    }
+
+    /// Reads as much of the content as is given.
+    #[track_caller]
+    pub fn assert_goes_on(&mut self, content: &[u8]) {
+        assert!(self.take(content.len()) == content, "other bytes");
+    }
+
+    /// Reads the rest of the content, which must be this, with a clean end.
+    #[track_caller]
+    pub fn assert_ends(&mut self, content: &[u8]) {
+        let (rest, end) = self.rest();
+        assert_eq!(end, End::Complete, "after {} bytes", rest.len());
+        assert!(rest == content, "other bytes");
     }
 
     /// Waits for the daemon to close; `None` when it sends anything before.
-    pub fn closed(&mut self) -> Option<End> {
-        self.fill().err()
+    #[track_caller]
+    pub fn wait_closed(&mut self) -> Option<End> {
+        allowed(self.reader.wait_closed())
     }
 
-    /// Up to `most` bytes of content, or how it ended.
-    fn some(&mut self, most: usize) -> Result<Vec<u8>, End> {
-        let left = match self.framing {
-            Framing::Done(end) => return Err(end),
-            Framing::Length(0) => return self.done(End::Complete),
-            Framing::Length(left) | Framing::Chunked(Some(left)) => left,
-            Framing::UntilClose => u64::MAX,
-            Framing::Chunked(None) => return self.next_chunk().map(|()| Vec::new()),
-        };
-        if self.buffer.is_empty() {
-            match (self.fill(), self.framing) {
-                (Ok(()), _) => {}
-                (Err(End::Cut), Framing::UntilClose) => return self.done(End::Complete),
-                (Err(end), _) => return self.done(end),
+    /// Up to `length` bytes of content, and how it ended if it did.
+    #[track_caller]
+    fn some(&mut self, length: usize) -> (Vec<u8>, Option<End>) {
+        let mut content = Vec::new();
+        while content.len() < length {
+            match allowed(self.reader.some(length - content.len())) {
+                Ok(more) => content.extend(more),
+                Err(end) => return (content, Some(end)),
             }
         }
-        let length = most
-            .min(self.buffer.len())
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        let content: Vec<u8> = self.buffer.drain(..length).collect();
-        let left = left - length as u64;
-        match self.framing {
-            Framing::Length(_) => self.framing = Framing::Length(left),
-            Framing::Chunked(_) if left == 0 => {
-                assert_eq!(self.line().as_deref(), Some(""), "a chunk without its end");
-                self.framing = Framing::Chunked(None);
-            }
-            Framing::Chunked(_) => self.framing = Framing::Chunked(Some(left)),
-            Framing::UntilClose | Framing::Done(_) => {}
-        }
-        Ok(content)
-    }
-
-    /// Reads a chunk's size; the last one ends the content.
-    fn next_chunk(&mut self) -> Result<(), End> {
-        let Some(line) = self.line() else {
-            return self.done(End::Cut);
-        };
-        let size = u64::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("chunk {line:?}"));
-        if size > 0 {
-            self.framing = Framing::Chunked(Some(size));
-            return Ok(());
-        }
-        let end = if self.line().as_deref() == Some("") {
-            End::Complete
-        } else {
-            End::Cut
-        };
-        self.done(end)
-    }
-
-    fn done<T>(&mut self, end: End) -> Result<T, End> {
-        self.framing = Framing::Done(end);
-        Err(end)
-    }
-
-    /// A line without its CRLF; none when the connection ends first.
-    fn line(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
-                let line: Vec<u8> = self.buffer.drain(..end + 2).take(end).collect();
-                return Some(String::from_utf8_lossy(&line).into_owned());
-            }
-            self.fill().ok()?;
-        }
-    }
-
-    /// Reads once more.
-    fn fill(&mut self) -> Result<(), End> {
-        let mut block = [0; 1 << 16];
-        match self.stream.read(&mut block) {
-            Ok(0) => Err(End::Cut),
-            Ok(length) => {
-                self.buffer.extend_from_slice(&block[..length]);
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(End::Reset),
-            // A child of another test has ended: a read with a time limit is not resumed by itself.
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
-            Err(error) => panic!("the daemon sent nothing for {LIMIT:?}: {error}"),
-        }
+        (content, None)
     }
 }
 
-/// How the content of an answer to `method` is delimited.
-fn framing(response: &Response, method: &str) -> Framing {
-    let bare = method == "HEAD" || response.status < 200 || [204, 304].contains(&response.status);
-    match (
-        response.field("transfer-encoding"),
-        response.field("content-length"),
-    ) {
-        _ if bare => Framing::Done(End::Complete),
-        (Some("chunked"), None) => Framing::Chunked(None),
-        (None, Some(length)) => Framing::Length(length.parse().unwrap()),
-        (None, None) => Framing::UntilClose,
-        conflict => panic!("framing {conflict:?}"),
-    }
+/// What no promise allows fails the test.
+#[track_caller]
+fn allowed<T>(outcome: Result<T, String>) -> T {
+    outcome.unwrap_or_else(|why| panic!("{why}"))
 }

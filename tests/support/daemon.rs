@@ -8,10 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use super::program::{PROGRAM, UNSET};
 use super::{CacheDir, Client, LIMIT, Response};
-
-/// The built program.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_package-cache");
 
 /// A daemon to be started: `Daemon::on(&cache).source(url).start()`.
 #[must_use]
@@ -98,13 +96,7 @@ impl Daemon {
     /// A daemon on a cache directory, a free port and no source.
     pub fn on(cache: &CacheDir) -> Setup {
         let mut command = Command::new(PROGRAM);
-        for name in [
-            "http_proxy",
-            "HTTP_PROXY",
-            "no_proxy",
-            "NO_PROXY",
-            "PACKAGE_CACHE_LIMITS",
-        ] {
+        for name in UNSET {
             command.env_remove(name);
         }
         let path: PathBuf = cache.path();
@@ -132,11 +124,13 @@ impl Daemon {
     }
 
     /// The whole answer to a GET on a connection of its own.
+    #[track_caller]
     pub fn get(&self, target: &str) -> Response {
         self.ask("GET", target, &[])
     }
 
     /// The whole answer to a request on a connection of its own.
+    #[track_caller]
     pub fn ask(&self, method: &str, target: &str, fields: &[&str]) -> Response {
         let fields = [fields, &["Connection: close"]].concat();
         self.client().ask(method, target, &fields).answer()
@@ -164,16 +158,17 @@ impl Daemon {
     }
 
     /// Waits until every thread of it sleeps: what they did for the last answers is done.
-    pub fn rests(&self) {
-        self.becomes("the daemon rests", " S");
+    pub fn wait_idle(&self) {
+        self.wait_for_state("the daemon is idle", " S");
     }
 
     /// Waits until a SIGSTOP has halted it.
-    pub fn halts(&self) {
-        self.becomes("the daemon halts", " T");
+    pub fn wait_halted(&self) {
+        self.wait_for_state("the daemon is halted", " T");
     }
 
-    fn becomes(&self, what: &str, state: &str) {
+    #[track_caller]
+    fn wait_for_state(&self, what: &str, state: &str) {
         let tasks = format!("/proc/{}/task", self.child.id());
         let there = |task: std::io::Result<std::fs::DirEntry>| {
             let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
@@ -182,7 +177,7 @@ impl Daemon {
                 stat.rsplit(')').next().unwrap().starts_with(state)
             })
         };
-        super::until(what, || std::fs::read_dir(&tasks).unwrap().all(there));
+        super::wait_until(what, || std::fs::read_dir(&tasks).unwrap().all(there));
     }
 
     /// How many threads it has.
@@ -202,7 +197,7 @@ impl Daemon {
 
     /// Waits for the daemon to end by itself.
     #[track_caller]
-    pub fn exited(&mut self) -> ExitStatus {
+    pub fn wait_exit(&mut self) -> ExitStatus {
         // Its end closes the log.
         self.log.wait_end();
         self.child.wait().unwrap()

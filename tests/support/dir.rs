@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::until;
+use super::wait_until;
+
+/// The name of a partial file that nobody writes any more.
+pub const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
 
 /// A temporary directory with the cache in it, so that there is also a place outside the cache.
 pub struct CacheDir {
@@ -52,10 +55,35 @@ impl CacheDir {
     }
 
     /// Waits for a name to appear (readers end before it does) and returns the content.
-    pub fn stored(&self, name: impl AsRef<Path>) -> Vec<u8> {
+    #[track_caller]
+    pub fn wait_stored(&self, name: impl AsRef<Path>) -> Vec<u8> {
         let path = self.file(name);
-        until(&format!("{} is stored", path.display()), || path.exists());
+        let what = format!("{} is stored", path.display());
+        wait_until(&what, || path.exists());
         fs::read(path).unwrap()
+    }
+
+    /// Waits for a name to appear, which must have this content.
+    #[track_caller]
+    pub fn assert_stored(&self, name: impl AsRef<Path>, content: &[u8]) {
+        let name = name.as_ref();
+        let stored = self.wait_stored(name);
+        let length = stored.len();
+        assert!(
+            stored == content,
+            "{}: {length} other bytes",
+            name.display()
+        );
+    }
+
+    /// Waits until a name has this content, which may have had another before.
+    #[track_caller]
+    pub fn wait_replaced(&self, name: impl AsRef<Path>, content: &[u8]) {
+        let path = self.file(name);
+        let what = format!("{} is replaced", path.display());
+        wait_until(&what, || {
+            fs::read(&path).is_ok_and(|bytes| bytes == content)
+        });
     }
 
     /// The time of last modification, in seconds since the epoch.
@@ -89,8 +117,9 @@ impl CacheDir {
     }
 
     /// Waits until nothing is left in the cache, directories included.
-    pub fn emptied(&self) {
-        until("the cache is empty", || self.walk().is_empty());
+    #[track_caller]
+    pub fn wait_empty(&self) {
+        wait_until("the cache is empty", || self.walk().is_empty());
     }
 
     /// The partial files in the cache.

@@ -1,14 +1,44 @@
 //! What the tests stand on. Every wait ends after [`LIMIT`] with a panic that says what was missing.
 
+/// A raw client, and an answer.
 mod client;
+/// What the tests of `cull` share.
+pub mod cull;
+/// The program as a daemon, with its log.
 mod daemon;
+/// Numbers from a seed.
+mod dice;
+/// The cache directory, looked at from outside.
 mod dir;
+/// Counts.
+mod figures;
+/// A source that does what a test tells it.
 mod origin;
+/// The program, run to its end.
+pub mod program;
+/// Reads answers by their framing.
+mod reader;
+/// Origin, cache and daemon in one.
+mod rig;
+/// What an origin does in answer to a request.
+mod script;
+/// Listens, accepts, reads requests: for the origin and for the sources of the storms.
+mod server;
 
-pub use client::{Client, End, Response};
-pub use daemon::{Daemon, PROGRAM, Setup};
-pub use dir::CacheDir;
-pub use origin::{Gate, Origin, Recorded, Script, Step, close_delimited, head, ok, reply};
+pub use client::{Client, Response};
+pub use daemon::{Daemon, Setup};
+pub use dice::{Dice, mix};
+pub use dir::{CacheDir, LEFTOVER};
+pub use figures::Figures;
+pub use origin::Origin;
+pub use program::PROGRAM;
+pub use reader::{End, Framing, Reader};
+pub use rig::{INDEX, Rig, TWENTY, assert_goes_on_after};
+pub use script::{
+    Gate, Script, Step, at, close_delimited, gated, halves, head, held, held_at, missing, modified,
+    ok, part, reply, unchanged,
+};
+pub use server::{Exchange, Recorded, Server};
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,36 +52,14 @@ pub const MODIFIED: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 /// `MODIFIED` in seconds since the epoch.
 pub const MODIFIED_UNIX: u64 = 1_445_412_480;
 
+/// A day before `MODIFIED`.
+pub const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
+
+/// A day after it.
+pub const LATER: &str = "Thu, 22 Oct 2015 07:28:00 GMT";
+
 /// A source at which nobody listens.
 pub const REFUSED: &str = "http://127.0.0.1:1";
-
-/// One origin, one empty cache, one daemon between them and the client.
-pub struct Rig {
-    /// The daemon, stopped before its origin and its cache go.
-    pub daemon: Daemon,
-    /// Its only source.
-    pub origin: Origin,
-    /// Its cache directory.
-    pub cache: CacheDir,
-}
-
-impl Rig {
-    /// A rig with the defaults.
-    pub fn start() -> Self {
-        Self::with(|setup| setup)
-    }
-
-    /// A rig whose daemon is started with more than the defaults.
-    pub fn with(more: impl FnOnce(Setup) -> Setup) -> Self {
-        let (origin, cache) = (Origin::start(), CacheDir::new());
-        let daemon = more(Daemon::on(&cache).source(origin.url())).start();
-        Self {
-            daemon,
-            origin,
-            cache,
-        }
-    }
-}
 
 /// `length` bytes without any pattern, the same in every run.
 pub fn noise(length: usize) -> Vec<u8> {
@@ -68,13 +76,22 @@ pub fn noise(length: usize) -> Vec<u8> {
 
 /// Waits for a condition that nothing announces, such as a name that appears after the last reader
 /// has gone.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+#[track_caller]
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(
+        wait_within(LIMIT, holds),
+        "waited {LIMIT:?} in vain until {what}"
+    );
+}
+
+/// Waits for a condition; false if it does not hold in time.
+pub fn wait_within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while !holds() {
-        assert!(
-            begun.elapsed() < LIMIT,
-            "waited {LIMIT:?} in vain until {what}"
-        );
+        if begun.elapsed() > limit {
+            return false;
+        }
         thread::park_timeout(Duration::from_millis(1));
     }
+    true
 }

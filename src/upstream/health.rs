@@ -1,0 +1,167 @@
+//! Health: whether a source is asked in its place, last, or not at all for now.
+//!
+//! Rules: a source that could not be reached or was silent goes to the end of the order for `demote_ms`; so
+//! does one that is just being silent to somebody for over `suspect_ms`. At the end it is asked for what no
+//! other source gave. If the others say that there is no such file, a source that costs time is not asked
+//! by everybody: one request at a time tries it, and none after two failures in a row. When its time
+//! is over, one request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
+//!
+//! Not here: what a failure means to a client (`error`).
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::sys::limits::{limits, ms};
+use crate::sys::lock::lock;
+
+/// A failure that took this long costs more than a glance.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// What is known of one source.
+#[derive(Debug, Default)]
+pub struct Health {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Until when it is asked last.
+    demoted: Option<Instant>,
+    /// Whether its last failure took long.
+    slow: bool,
+    /// How often it has failed since it last answered.
+    failures: u32,
+    /// Requests that wait for it.
+    waiting: u32,
+    /// Since when it has been silent to them.
+    silent: Option<Instant>,
+}
+
+impl State {
+    fn is_suspect(&self, now: Instant) -> bool {
+        let silence = self
+            .silent
+            .map(|since| now.saturating_duration_since(since));
+        self.waiting > 0 && silence.is_some_and(|silence| silence > ms(limits().suspect_ms))
+    }
+}
+
+impl Health {
+    /// Whether it is asked in its place at `now`; if not, last. The first who asks when its time at the end is
+    /// over tries it for all: to others it stays at the end meanwhile.
+    pub fn is_in_place(&self, now: Instant) -> bool {
+        let mut state = lock(&self.state);
+        match state.demoted {
+            Some(until) if until > now => false,
+            Some(_) if state.slow => {
+                state.demoted = Some(now + ms(limits().patience_ms));
+                true
+            }
+            _ => !state.is_suspect(now),
+        }
+    }
+
+    /// Whether it is at the end of the order.
+    pub fn is_demoted(&self, now: Instant) -> bool {
+        let state = lock(&self.state);
+        state.demoted.is_some_and(|until| until > now) || state.is_suspect(now)
+    }
+
+    /// Whether it is asked, at the end of the order, for a file that another source lacks.
+    pub fn is_worth_asking(&self, now: Instant) -> bool {
+        let state = lock(&self.state);
+        match state.demoted {
+            Some(until) if until > now && state.slow => state.waiting == 0 && state.failures < 2,
+            _ => !state.is_suspect(now),
+        }
+    }
+
+    /// A request begins to wait for it.
+    pub fn asked(&self, now: Instant) {
+        let mut state = lock(&self.state);
+        if state.waiting == 0 {
+            state.silent = Some(now);
+        }
+        state.waiting += 1;
+    }
+
+    /// It has answered; whatever that was, it is there.
+    pub fn answered(&self) {
+        let mut state = lock(&self.state);
+        state.waiting = state.waiting.saturating_sub(1);
+        state.silent = Some(Instant::now());
+        state.failures = 0;
+        state.demoted = None;
+    }
+
+    /// A request no longer waits for it, without an answer that says anything of the source.
+    pub fn left(&self) {
+        let mut state = lock(&self.state);
+        state.waiting = state.waiting.saturating_sub(1);
+    }
+
+    /// It could not be reached or was silent; finding out took so long.
+    pub fn failed(&self, took: Duration) {
+        self.left();
+        self.demote(took);
+    }
+
+    /// Puts it at the end of the order for a while.
+    pub fn demote(&self, took: Duration) {
+        let mut state = lock(&self.state);
+        state.failures = state.failures.saturating_add(1);
+        state.slow = took >= SLOW.min(ms(limits().patience_ms));
+        state.demoted = Some(Instant::now() + ms(limits().demote_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_silent_source_is_tried_by_one_request_at_a_time_and_then_by_none() {
+        let health = Health::default();
+        let now = Instant::now();
+        assert!(health.is_in_place(now) && health.is_worth_asking(now));
+        health.asked(now);
+        health.failed(LONG);
+        assert!(!health.is_in_place(now) && health.is_demoted(now));
+        assert!(health.is_worth_asking(now));
+        health.asked(now);
+        assert!(!health.is_worth_asking(now));
+        health.failed(LONG);
+        assert!(!health.is_worth_asking(now));
+        let later = Instant::now() + ms(limits().demote_ms);
+        assert!(health.is_in_place(later), "one tries it again");
+        assert!(!health.is_in_place(later), "the others do not");
+        health.asked(later);
+        health.answered();
+        assert!(health.is_in_place(later) && !health.is_demoted(later));
+    }
+
+    #[test]
+    fn a_source_that_refuses_at_once_is_always_worth_asking() {
+        let health = Health::default();
+        let now = Instant::now();
+        for _ in 0..3 {
+            health.asked(now);
+            health.failed(Duration::ZERO);
+            assert!(!health.is_in_place(now) && health.is_worth_asking(now));
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_silent_to_one_is_asked_last_by_others() {
+        let health = Health::default();
+        let now = Instant::now();
+        health.asked(now);
+        assert!(health.is_in_place(now));
+        let later = now + ms(limits().suspect_ms) + Duration::from_millis(1);
+        assert!(!health.is_in_place(later) && !health.is_worth_asking(later));
+        health.left();
+        assert!(health.is_in_place(later));
+    }
+}

@@ -1,0 +1,10 @@
+//! What a request is answered with from cache, transfer or source.
+
+/// Files that change at their source: asked about before they are served.
+mod revalidate;
+/// The same with sources that lie, hands that meddle, and crowds that wait.
+mod revalidate_lies;
+/// Miss then hit, a cache that was there before.
+mod stored;
+/// How many transfers run at a time, and which gives way.
+mod turns;

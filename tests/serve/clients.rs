@@ -1,0 +1,89 @@
+//! More clients than there is room for: who is evicted, and that nobody is locked out.
+
+use super::filled;
+use crate::support::{Client, End, Rig, wait_until};
+
+#[test]
+fn a_full_table_makes_room_by_the_longest_idle() {
+    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
+    let mut clients: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
+    // A connection is idle once the thread that served it has noted so, which may be after a later
+    // one's.
+    for client in &mut clients {
+        client.get("/a.tar").assert_whole(b"content of a");
+        rig.daemon.wait_idle();
+    }
+    // The second becomes the longest idle.
+    clients[0].get("/a.tar").assert_whole(b"content of a");
+    rig.daemon.wait_idle();
+    rig.daemon
+        .client()
+        .get("/b.tar")
+        .assert_whole(b"content of b");
+    assert!(clients[1].wait_closed().is_some());
+    clients[0].get("/b.tar").assert_whole(b"content of b");
+}
+
+/// Asks until it is answered: as long as others come in a rush, a new connection may be evicted
+/// before its request was taken up.
+fn wait_served(rig: &Rig, target: &str, content: &[u8]) {
+    wait_until("a new client is served", || {
+        let mut client = rig.daemon.begin(target);
+        let answered = client.wait_closed().is_none();
+        if answered {
+            client.answer().assert_whole(content);
+        }
+        answered
+    });
+}
+
+#[test]
+fn connections_that_never_ask_lock_nobody_out() {
+    let rig = filled(|setup| setup.arg("--max-connections").arg("16"));
+    let silent: Vec<_> = (0..60).map(|_| rig.daemon.client()).collect();
+    let slow: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = rig.daemon.client();
+            client.send("GET /a.tar HT");
+            client
+        })
+        .collect();
+    wait_served(&rig, "/a.tar", b"content of a");
+    drop((silent, slow));
+}
+
+#[test]
+fn few_descriptors_are_made_to_do() {
+    let rig = filled(|setup| setup.after("ulimit -n 100"));
+    rig.daemon.wait_for_log("warning: ");
+    let clients: Vec<_> = (0..150).map(|_| rig.daemon.client()).collect();
+    wait_served(&rig, "/a.tar", b"content of a");
+    wait_served(&rig, "/miss.tar", b"content of the miss");
+    drop(clients);
+    wait_served(&rig, "/b.tar", b"content of b");
+}
+
+#[test]
+fn up_to_the_limit_nobody_is_evicted() {
+    let rig = filled(|setup| setup.arg("--max-connections=16"));
+    for _ in 0..400 {
+        let mut clients: Vec<Client> = (0..16).map(|_| rig.daemon.client()).collect();
+        for client in &mut clients {
+            let answer = client.ask("GET", "/a.tar", &["Connection: close"]).answer();
+            answer.assert_whole(b"content of a");
+        }
+        // It no longer counts when it is closed.
+        for client in &mut clients {
+            assert_eq!(client.wait_closed(), Some(End::Cut));
+        }
+    }
+}
+
+#[test]
+fn a_burst_of_connections_is_served() {
+    let rig = filled(|setup| setup);
+    let clients: Vec<_> = (0..250).map(|_| rig.daemon.begin("/a.tar")).collect();
+    for mut client in clients {
+        client.answer().assert_whole(b"content of a");
+    }
+}

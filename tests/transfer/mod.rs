@@ -1,0 +1,12 @@
+//! One transfer and its readers.
+
+/// How a body ends: known and unknown lengths, chunks, cut bodies.
+mod framing;
+/// One transfer, many readers: first bytes, joiners, leavers.
+mod reader;
+/// A source that dies in mid-body: going on with proof, or not at all.
+mod resume;
+/// Readers that do not keep up with a body that cannot be stored.
+mod ring;
+/// Bodies that are relayed and not stored: listings, refused or impossible places, no room.
+mod unstored;

@@ -1,0 +1,30 @@
+//! Sources.
+
+/// Connections to a source that serve again, and those that must not.
+mod connect;
+/// Sources that fail: the next one is asked, and the log says why.
+mod failover;
+/// In which order sources are asked, and which status remains when all fail.
+mod order;
+/// Proxies of the environment, and what is asked without them.
+mod proxy;
+/// Sources that send us elsewhere.
+mod redirect;
+/// What a source is asked: path, fields, Via.
+mod request;
+
+use crate::support::Recorded;
+
+/// The fields that every request to a source carries; `Connection` says only how long it lasts.
+const FIELDS: [&str; 4] = ["accept-encoding", "host", "user-agent", "via"];
+
+fn field_names(request: &Recorded) -> Vec<&str> {
+    let mut names: Vec<_> = request
+        .fields
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    names.retain(|name| *name != "connection");
+    names.sort_unstable();
+    names
+}
