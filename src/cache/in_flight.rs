@@ -34,11 +34,14 @@ impl InFlight {
     /// whoever holds another file than was asked about, or none.
     pub(super) fn join(&self, request: &Request) -> Option<Reader> {
         let shared = self.shared.get(&request.path)?;
-        let fits = shared.serves_all() || request.held_etag() == shared.request().held_etag();
-        if fits && request.purpose == Purpose::Store {
-            shared.join()
-        } else {
-            None
+        let theirs = shared.request();
+        let fits = shared.serves_all() || request.held_etag() == theirs.held_etag();
+        let trusted = request.joins_foreign || !theirs.foreign;
+        match request.purpose {
+            Purpose::Store if fits && trusted => shared.join(),
+            // A HEAD of what is being received needs no source.
+            Purpose::Head if fits && trusted => shared.join(),
+            _ => None,
         }
     }
 }
@@ -90,7 +93,7 @@ impl Cache {
     /// Whether a transfer of it has ended since the cache was looked at.
     fn has_ended(&self, request: &Request) -> bool {
         let path = &request.path;
-        match (request.purpose, &request.held) {
+        match (&request.purpose, &request.held) {
             (Purpose::Store, None) => matches!(self.store.find(path), Lookup::Hit(_)),
             (Purpose::Store, Some(held)) => {
                 let said = self.store.freshness().validation(path, &held.etag);
@@ -116,10 +119,12 @@ impl Cache {
         deadline: Instant,
     ) -> Option<MutexGuard<'a, InFlight>> {
         let left = deadline.checked_duration_since(Instant::now())?;
-        let _ = in_flight
-            .running
-            .iter()
-            .find(|transfer| transfer.give_way());
+        let mut running = in_flight.running.iter();
+        if !running.any(|transfer| transfer.give_way()) {
+            for transfer in &in_flight.running {
+                transfer.leave_crawler_behind();
+            }
+        }
         // A reader that leaves does not tell: look again soon.
         let patience = left.min(ms(limits().turn_look_ms));
         Some(self.ended.wait(in_flight, patience))
@@ -148,7 +153,7 @@ impl Cache {
         mut in_flight: MutexGuard<'_, InFlight>,
     ) -> Joined {
         let path = request.path.clone();
-        let shared = request.purpose == Purpose::Store;
+        let shared = request.is_shared();
         let (transfer, writer) = Transfer::new(request);
         let Some(reader) = transfer.join() else {
             return Joined::Failed(Failure::Broken);

@@ -1,8 +1,8 @@
 //! Cache: where the content for a request is.
 //!
 //! Rules: `stored` never waits and takes no lock, so that whoever serves many connections may call it;
-//! `fetch` may wait for a turn, a transfer or a source; sources are asked only for what is not stored, or
-//! may have changed.
+//! `fetch` may wait for a turn or a transfer, never for a source: only transfers speak to those. They are
+//! asked only for what is not stored, or may have changed.
 //!
 //! Not here: which requests share a transfer (`in_flight`), files that may have changed at their source
 //! (`revalidate`), the response (`serve::response`).
@@ -17,16 +17,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::range::ContentRange;
-use crate::http::{CacheStatus, Forward, Method, RequestHead, ResponseHead, StatusCode, via};
+use crate::http::{CacheStatus, Forward, Method, RequestHead, via};
 use crate::log;
 use crate::net::Threads;
 use crate::net::clients::Client;
 use crate::store::{CachePath, Lookup, Place, Store, Stored};
 use crate::sys::limits::{limits, ms};
-use crate::sys::lock::{Bell, lock};
-use crate::transfer::{Purpose, Reader, Request, compare};
-use crate::upstream::{self, Error, Failure, Upstream};
+use crate::sys::lock::Bell;
+use crate::transfer::{Part, Purpose, Reader, Representation, Request, Via};
+use crate::upstream::{Failure, Kind, Upstream};
 use in_flight::{InFlight, Joined};
 
 pub use patterns::Glob;
@@ -69,15 +68,10 @@ pub enum Found {
     InTransfer {
         /// Reads it.
         reader: Reader,
+        /// What it is.
+        representation: Arc<Representation>,
         /// Whether another request began the transfer.
         collapsed: bool,
-    },
-    /// A source's response to HEAD.
-    Head {
-        /// Its head.
-        head: Box<ResponseHead>,
-        /// Whether it turned out to be a directory.
-        directory: bool,
     },
     /// Nowhere.
     Failed(Failure),
@@ -168,13 +162,16 @@ impl Cache {
     /// is begun for a `client` that has gone or was evicted.
     pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
         let mut looks = 0;
+        let mut joins_foreign = true;
         loop {
             let found = match sought {
                 Sought::Found(found) => Some(found),
                 Sought::MayHaveChanged(path, stored, why) => {
-                    self.validate(path, stored, why, query.via, client)
+                    self.validate(path, stored, why, query, client)
                 }
-                Sought::NotHere(path, purpose) => self.ask_sources(query, path, purpose, client),
+                Sought::NotHere(path, purpose) => {
+                    self.ask_sources(query, path, purpose, &mut joins_foreign, client)
+                }
                 Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
             };
             if let Some(found) = found {
@@ -184,89 +181,76 @@ impl Cache {
         }
     }
 
-    /// Joins or starts the transfer of what is not here; none when one has just ended: look again.
+    /// Joins or starts the transfer of what is not here, and waits for its head; none when one has just ended:
+    /// look again.
     fn ask_sources(
         self: &Arc<Self>,
         query: Query<'_>,
         path: CachePath,
         purpose: Purpose,
+        joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
-        let method = query.request.method;
-        let via = via::with_own(query.via, &self.pseudonym);
-        let request = Request::new(method, path, purpose, via);
-        if method == Method::Head {
-            return Some(self.head(&request));
-        }
-        let deadline = Instant::now() + ms(limits().turn_ms);
-        match self.join_or_start(request, client, deadline) {
-            Joined::Reading(reader, collapsed) => Some(Found::InTransfer { reader, collapsed }),
-            Joined::Ended => None,
-            Joined::Failed(failure) => Some(Found::Failed(failure)),
-        }
-    }
-
-    /// HEAD is answered by a running transfer, else by a source; it stores nothing.
-    fn head(&self, request: &Request) -> Found {
-        let joined = lock(&self.in_flight).join(request);
-        if let Some(reader) = joined {
-            return Found::InTransfer {
-                reader,
-                collapsed: true,
-            };
-        }
-        match self.upstream.fetch(&request.upstream) {
-            Ok(response) => {
-                let (head, directory) = (Box::new(response.head.clone()), response.directory);
-                self.upstream.finish(response);
-                Found::Head { head, directory }
-            }
-            Err(failure) => Found::Failed(failure),
-        }
-    }
-
-    /// A part of a transfer's content for one reader alone, from the first source that shows to have
-    /// the same file: same length, same Last-Modified (from the transfer's own source also the same strong
-    /// entity tag), and once more the bytes of `overlap`, which the reader got just before. Without a
-    /// Last-Modified there is no proof. Each `attempt` begins with another source.
-    pub fn part(
-        &self,
-        reader: &Reader,
-        part: Range<u64>,
-        overlap: &[u8],
-        attempt: u64,
-    ) -> Option<upstream::Response> {
-        let same = reader.representation(Duration::ZERO).ok().flatten()?;
-        same.validators.last_modified?;
-        let first = part.start.checked_sub(overlap.len() as u64)?;
-        let last = part.end.checked_sub(1)?;
-        let request = reader.request().upstream.part(first, Some(last));
-        let expected = ContentRange {
-            first,
-            last,
-            complete: same.length,
+        let kind = match purpose {
+            Purpose::RelayListing => Kind::Listing,
+            _ => Kind::File,
         };
-        let mut order = self.upstream.order();
-        let turn = usize::try_from(attempt)
-            .unwrap_or(0)
-            .checked_rem(order.len());
-        order.rotate_left(turn.unwrap_or(0));
-        let answer = self.upstream.first(&order, &request, &mut |response| {
-            let range = response
-                .head
-                .fields
-                .get("Content-Range")
-                .and_then(ContentRange::parse);
-            if response.head.status != StatusCode::PARTIAL_CONTENT {
-                return Err(Error::Status(response.head.status));
+        let purpose = match query.request.method {
+            Method::Head => Purpose::Head,
+            _ => purpose,
+        };
+        let mut request = Request::new(path, purpose, kind, self.via_for(query));
+        request.joins_foreign = *joins_foreign;
+        let foreign = request.foreign;
+        let deadline = Instant::now() + ms(limits().turn_ms);
+        let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
+            Joined::Reading(reader, collapsed) => (reader, collapsed),
+            Joined::Ended => return None,
+            Joined::Failed(failure) => return Some(Found::Failed(failure)),
+        };
+        match reader.await_head(client, None) {
+            Ok(Some(representation)) => Some(Found::InTransfer {
+                reader,
+                representation,
+                collapsed,
+            }),
+            Ok(None) => Some(Found::Failed(Failure::Timeout)),
+            // A source may have refused the other client's Via: that says nothing to this one.
+            Err(_) if collapsed && reader.request().foreign && !foreign && !client.is_evicted() => {
+                *joins_foreign = false;
+                None
             }
-            if range != Some(expected) {
-                return Err(Error::NotTheFile("a part of another one".to_owned()));
-            }
-            same.validators.check(&response)?;
-            compare(response, 0, overlap)
-        });
-        answer.ok()
+            Err(failure) => Some(Found::Failed(failure)),
+        }
+    }
+
+    /// The value of Via to send for a query.
+    fn via_for(&self, query: Query<'_>) -> Via {
+        Via {
+            value: via::with_own(query.via, &self.pseudonym),
+            foreign: !query.via.is_empty(),
+        }
+    }
+
+    /// Starts the transfer of a part of another transfer's content, for one reader of that; `overlap` are the
+    /// bytes that it got just before, and each `attempt` begins with another source. None if nothing could
+    /// prove it, or no turn comes before `deadline`.
+    pub fn part(
+        self: &Arc<Self>,
+        reader: &Reader,
+        wanted: Range<u64>,
+        overlap: Vec<u8>,
+        attempt: u64,
+        deadline: Instant,
+        client: &Client,
+    ) -> Option<Reader> {
+        let same = reader.representation(Duration::ZERO).ok().flatten()?;
+        let part = Part::new(same, wanted, overlap, attempt)?;
+        let request = Request::part(reader.request(), part);
+        match self.join_or_start(request, client, deadline) {
+            Joined::Reading(reader, _) => Some(reader),
+            Joined::Ended | Joined::Failed(_) => None,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::in_flight::Joined;
-use super::{Cache, Found, Sought};
-use crate::http::{CacheStatus, Fields, Forward, StatusCode, cache_control, via};
+use super::{Cache, Found, Query, Sought};
+use crate::http::{CacheStatus, Fields, Forward, StatusCode, cache_control};
 use crate::net::clients::Client;
 use crate::store::{CachePath, Stored, Validation};
 use crate::sys::limits::{limits, ms};
@@ -63,7 +63,7 @@ impl Cache {
         path: CachePath,
         stored: Stored,
         why: Forward,
-        via: &[String],
+        query: Query<'_>,
         client: &Client,
     ) -> Option<Found> {
         let etag = stored.etag();
@@ -74,8 +74,7 @@ impl Cache {
             date: stored.modified.source_date(),
             why,
         };
-        let via = via::with_own(via, &self.pseudonym);
-        let request = Request::revalidate(path.clone(), held, via);
+        let request = Request::revalidate(path.clone(), held, self.via_for(query));
         let freshness = self.store.freshness();
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
@@ -91,7 +90,13 @@ impl Cache {
         // Neither a turn nor another client's question makes anyone wait longer.
         let until = deadline.min(reader.begun() + patience);
         let said = match reader.await_head(client, Some(until)) {
-            Ok(Some(_)) => return Some(Found::InTransfer { reader, collapsed }),
+            Ok(Some(representation)) => {
+                return Some(Found::InTransfer {
+                    reader,
+                    representation,
+                    collapsed,
+                });
+            }
             Ok(None) => {
                 freshness.note_validation(&path, &etag, Validation::Unanswered);
                 Validation::Unanswered

@@ -38,6 +38,14 @@ impl Body {
         Self { length, rest }
     }
 
+    /// What a response to HEAD announces and does not send (RFC 9112 §6.3).
+    pub fn announced(framing: Framing) -> Self {
+        Self {
+            rest: Rest::Done,
+            ..Self::new(framing)
+        }
+    }
+
     /// Its length in bytes, if the framing tells it beforehand.
     pub fn length(&self) -> Option<u64> {
         self.length

@@ -153,36 +153,31 @@ impl Wire {
         }
     }
 
-    /// Reads one message head: `idle` for its first byte, then `whole` for all of it.
+    /// Reads one message head, which must be whole by `deadline`.
     pub fn head<T>(
         &mut self,
-        idle: Duration,
-        whole: Duration,
+        deadline: Instant,
         parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
     ) -> Result<T, HeadError> {
-        let mut deadline = (!self.ahead().is_empty()).then(|| Instant::now() + whole);
         loop {
             if !self.ahead().is_empty()
                 && let Some(head) = self.head_ahead(&parse)
             {
                 return head.map_err(HeadError::Malformed);
             }
-            let wait = match deadline {
-                None => idle,
-                Some(at) => match at.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => left,
-                    _ => return Err(HeadError::Timeout { begun: true }),
-                },
-            };
-            self.set_patience(wait).map_err(HeadError::Io)?;
+            let begun = !self.ahead().is_empty();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(HeadError::Timeout { begun });
+            }
+            self.set_patience(left).map_err(HeadError::Io)?;
             match self.fill() {
-                Ok(0) if self.ahead().is_empty() => return Err(HeadError::Closed),
-                Ok(0) => return Err(HeadError::Cut),
-                Ok(_) => deadline = deadline.or_else(|| Some(Instant::now() + whole)),
-                Err(cause) if timed_out(&cause) => {
-                    return Err(HeadError::Timeout {
-                        begun: deadline.is_some(),
-                    });
+                Ok(0) if begun => return Err(HeadError::Cut),
+                Ok(0) => return Err(HeadError::Closed),
+                Ok(_) => {}
+                Err(cause) if timed_out(&cause) => return Err(HeadError::Timeout { begun }),
+                Err(cause) if begun && cause.kind() == ErrorKind::ConnectionReset => {
+                    return Err(HeadError::Cut);
                 }
                 Err(cause) => return Err(HeadError::Io(cause)),
             }

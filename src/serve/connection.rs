@@ -140,8 +140,8 @@ impl Connection {
                     return None;
                 }
                 lead.give_up(self.client.stream()).ok()?;
-                let whole = ms(limits().head_ms);
-                let head = self.wire.head(whole, whole, parse);
+                let deadline = now + ms(limits().head_ms);
+                let head = self.wire.head(deadline, parse);
                 now = Instant::now();
                 head
             }
@@ -208,7 +208,7 @@ impl Connection {
                 Err(_) => return Response::failure(Failure::Busy),
             },
         };
-        response::of_found(&self.cache, request, path, found, &self.client)
+        response::of_found(&self.cache, request, path, found)
     }
 
     /// What the request asks for, and the Via entries to pass on; or why it is refused.

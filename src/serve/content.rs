@@ -92,7 +92,7 @@ impl Content {
         self,
         out: &mut Vec<u8>,
         sender: &mut Sender<'_>,
-        cache: &Cache,
+        cache: &Arc<Cache>,
     ) -> Result<(), SendError> {
         let small = self.is_small();
         match self {

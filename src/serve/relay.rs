@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::content::SendError;
@@ -18,14 +19,11 @@ use crate::sys::limits::{limits, ms};
 use crate::transfer::{Reader, Ready};
 use crate::upstream::Failure;
 
-/// How much is read at a time on the way around, in bytes.
-const DETOUR_BLOCK: usize = 32 * 1024;
-
 /// A reader of a transfer, and its way around it.
 pub struct Relay<'a, 's> {
     sender: &'a mut Sender<'s>,
     reader: &'a Reader,
-    cache: &'a Cache,
+    cache: &'a Arc<Cache>,
     /// How often it went around the transfer, or could not.
     detours: u64,
     /// Where the part begins that the client gets.
@@ -41,7 +39,7 @@ impl<'a, 's> Relay<'a, 's> {
     pub fn new(
         sender: &'a mut Sender<'s>,
         reader: &'a Reader,
-        cache: &'a Cache,
+        cache: &'a Arc<Cache>,
         start: u64,
     ) -> Self {
         Self {
@@ -76,7 +74,7 @@ impl<'a, 's> Relay<'a, 's> {
                         continue;
                     }
                     since = Instant::now();
-                    self.around(at..part.end)?
+                    self.around(at..part.end, Instant::now() + ms(limits().look_ms))?
                 }
                 Ready::Gone => self.must_go_around(at..part.end)?,
                 // What the transfer has must join what came around it.
@@ -114,11 +112,11 @@ impl<'a, 's> Relay<'a, 's> {
             if in_chunks {
                 let mut frame = Vec::new();
                 chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
-                self.give(&frame)?;
+                self.give(&frame, self.reader)?;
             }
             self.send(&ready, at, count)?;
             if in_chunks {
-                self.give(b"\r\n")?;
+                self.give(b"\r\n", self.reader)?;
             }
             at = at.saturating_add(count);
         }
@@ -145,7 +143,7 @@ impl<'a, 's> Relay<'a, 's> {
             (Ready::Bytes(bytes), _) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
                 let bytes = bytes.get(..count).unwrap_or(bytes);
-                self.give(bytes)?;
+                self.give(bytes, self.reader)?;
                 self.remember(bytes);
             }
             _ => return Err(SendError::Content(Failure::Broken)),
@@ -153,11 +151,11 @@ impl<'a, 's> Relay<'a, 's> {
         Ok(count)
     }
 
-    /// Sends bytes, and tells the transfer whenever the client takes some of them.
-    fn give(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Sends bytes, and tells `reader` whenever the client takes some of them.
+    fn give(&mut self, mut bytes: &[u8], reader: &Reader) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = self.sender.send_some(bytes)?;
-            self.reader.took(self.sender.moved());
+            reader.took(self.sender.moved());
             bytes = bytes.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -177,14 +175,15 @@ impl<'a, 's> Relay<'a, 's> {
 
     /// Goes around the transfer where it cannot serve this reader any more.
     fn must_go_around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
-        match self.around(part)? {
+        match self.around(part, Instant::now() + ms(limits().turn_ms))? {
             0 if self.detours >= limits().attempts => Err(SendError::Content(Failure::Broken)),
             count => Ok(count),
         }
     }
 
-    /// Asks a source for the rest of the part on this client's behalf alone; how many bytes that gave.
-    fn around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
+    /// Has the rest of the part fetched for this client alone; how many bytes that gave. A turn for that is
+    /// awaited until `deadline`.
+    fn around(&mut self, part: Range<u64>, deadline: Instant) -> Result<u64, SendError> {
         if self.detours >= limits().attempts {
             return Ok(0);
         }
@@ -194,27 +193,33 @@ impl<'a, 's> Relay<'a, 's> {
             return Ok(0);
         };
         self.reader.go_around();
-        let answer = self
-            .cache
-            .part(self.reader, part.clone(), &overlap, attempt);
-        let Some(mut response) = answer else {
+        let (cache, client) = (self.cache, self.sender.client());
+        let wanted = part.clone();
+        let started = cache.part(self.reader, wanted, overlap, attempt, deadline, client);
+        let Some(reader) = started else {
             return Ok(0);
         };
-        let mut block = vec![0; DETOUR_BLOCK];
+        if reader.await_head(client, None).is_err() {
+            self.look()?;
+            return Ok(0);
+        }
         let mut at = part.start;
         while at < part.end {
-            // A source may send more than its range: that would pass for the next answer.
-            let most = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let most = most.min(block.len());
-            let count = match response.read(block.get_mut(..most).unwrap_or_default()) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => count,
-            };
-            let bytes = block.get(..count).unwrap_or_default();
-            self.sender.send(bytes)?;
-            self.remember(bytes);
-            self.strayed = true;
-            at = at.saturating_add(count as u64);
+            match reader.ready(at.saturating_sub(part.start), ms(limits().look_ms)) {
+                Ok(Ready::Bytes(bytes)) => {
+                    self.give(&bytes, &reader)?;
+                    self.remember(&bytes);
+                    self.strayed = true;
+                    at = at.saturating_add(bytes.len() as u64);
+                }
+                Ok(Ready::Later { .. }) => {
+                    self.look()?;
+                    if self.sender.client().has_closed() {
+                        reader.forsake();
+                    }
+                }
+                _ => break,
+            }
         }
         Ok(at.saturating_sub(part.start))
     }

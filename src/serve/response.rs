@@ -14,13 +14,12 @@ use crate::cache::{Cache, Found};
 use crate::http::precondition::{self, Outcome};
 use crate::http::range::{self, ContentRange, Selection, UnsatisfiedRange};
 use crate::http::{
-    CacheStatus, Forward, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode,
-    Version, media_type,
+    CacheStatus, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode, Version,
+    media_type,
 };
-use crate::net::clients::Client;
 use crate::store::{CachePath, Stored};
 use crate::transfer::{Reader, Representation};
-use crate::upstream::{Failure, last_modified};
+use crate::upstream::Failure;
 
 /// A response, and how the cache took part in it.
 #[derive(Debug)]
@@ -113,19 +112,14 @@ impl Response {
 }
 
 /// The response to `request` for `path`, of which `found` was found.
-pub fn of_found(
-    cache: &Cache,
-    request: &RequestHead,
-    path: &CachePath,
-    found: Found,
-    client: &Client,
-) -> Response {
+pub fn of_found(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Response {
     match found {
         Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
-        Found::InTransfer { reader, collapsed } => {
-            from_transfer(request, reader, collapsed, client)
-        }
-        Found::Head { head, directory } => from_head(path, &head, directory),
+        Found::InTransfer {
+            reader,
+            representation,
+            collapsed,
+        } => from_transfer(request, reader, &representation, collapsed),
         Found::Failed(failure) => Response::failure(failure),
     }
 }
@@ -158,14 +152,9 @@ fn from_stored(
 fn from_transfer(
     request: &RequestHead,
     reader: Reader,
+    representation: &Representation,
     collapsed: bool,
-    client: &Client,
 ) -> Response {
-    let representation = match reader.await_head(client, None) {
-        Ok(Some(representation)) => representation,
-        Ok(None) => return Response::failure(Failure::Timeout),
-        Err(failure) => return Response::failure(failure),
-    };
     let status = Some(CacheStatus::Forwarded {
         why: representation.forward,
         status: Some(StatusCode::OK),
@@ -173,7 +162,7 @@ fn from_transfer(
         collapsed,
     });
     let Some(length) = representation.length else {
-        return of_unknown_length(request, &representation, reader, status);
+        return of_unknown_length(request, representation, reader, status);
     };
     let view = View {
         length,
@@ -209,36 +198,6 @@ fn of_unknown_length(
         head,
         content,
         status,
-    }
-}
-
-/// A source's response to HEAD, in our words.
-fn from_head(path: &CachePath, source: &ResponseHead, directory: bool) -> Response {
-    let mut head = ResponseHead::new(StatusCode::OK);
-    let fields = &source.fields;
-    let own = media_type::of(path.name()).as_bytes();
-    let media_type = if directory {
-        fields.get("Content-Type").unwrap_or(own)
-    } else {
-        own
-    };
-    head.fields.push("Content-Type", media_type);
-    let length = fields.single("Content-Length").ok().flatten();
-    if let Some(length) = length.filter(|length| length.iter().all(u8::is_ascii_digit)) {
-        head.fields.push("Content-Length", length);
-        head.fields.push("Accept-Ranges", "bytes");
-    }
-    push_last_modified(&mut head, last_modified(source));
-    let status = CacheStatus::Forwarded {
-        why: Forward::Bypass,
-        status: Some(source.status),
-        stored: false,
-        collapsed: false,
-    };
-    Response {
-        head,
-        content: Content::Empty,
-        status: Some(status),
     }
 }
 

@@ -23,6 +23,14 @@ impl Modified {
         }
     }
 
+    /// The time of a file that a source dates so; none if it has no date.
+    pub fn of_source(date: Option<HttpDate>) -> Option<Self> {
+        date.map(|date| Self {
+            seconds: date.unix(),
+            nanoseconds: 0,
+        })
+    }
+
     /// The time as a field value, in whole seconds.
     pub fn date(self) -> HttpDate {
         HttpDate::from_unix(self.seconds)

@@ -41,6 +41,12 @@ limits! {
     send_ms = 60_000;
     /// An answer without progress for this long may make room for a new connection.
     stuck_ms = 10_000;
+    /// An answer slower than `crawl_bytes` a second over this long may make room, if nothing else can.
+    crawl_ms = 10_000;
+    /// See `crawl_ms`.
+    crawl_bytes = 64 * 1024;
+    /// A thread that sends looks this often whether its client was evicted.
+    send_look_ms = 500;
     /// How long the end of an answered connection is awaited, so that the answer is read before a reset.
     linger_ms = 2_000;
     /// A request body up to this size is read and dropped to keep the connection.
@@ -49,6 +55,10 @@ limits! {
     connect_ms = 5_000;
     /// While another source is left, this much silence before the head is enough to go on.
     patience_ms = 5_000;
+    /// A source that is silent to somebody for this long is asked last by others.
+    suspect_ms = 500;
+    /// A kept connection to a source that is silent for this long is taken for dead.
+    kept_answer_ms = 2_000;
     /// A source that could not be reached or timed out goes to the end of the order for this long.
     demote_ms = 30_000;
     /// A connection to a source is kept this long for the next request.
@@ -75,8 +85,8 @@ limits! {
     pause_ms = 50;
     /// This much of what was received is fetched again as proof that it is the same file.
     overlap_bytes = 64 * 1024;
-    /// A reader that waits looks whether its client is still there this often.
-    look_ms = 1_000;
+    /// A client's thread that waits looks this often whether its client is still there, or was evicted.
+    look_ms = 500;
     /// A file is tried to be opened for this long while no descriptor is left.
     busy_ms = 1_000;
     /// What a check of a stored file found serves everyone for this long.
@@ -85,6 +95,8 @@ limits! {
     stale_ms = 5_000;
     /// What a body that cannot be stored may be ahead of its slowest reader.
     ring_bytes = 1 << 20;
+    /// A proof takes this long at most, however much of a response has to be skipped for it.
+    proof_ms = 30_000;
     /// A reader of a body that cannot be stored is detached after taking nothing for this long.
     ring_ms = 10_000;
     /// A range that a transfer does not reach within this time is asked for on its own.

@@ -20,8 +20,9 @@
 //! * **The ring takes over for good** when the file cannot be written: then the writer waits for the slowest
 //!   reader, and one that takes nothing for `ring_ms` loses its cursor. Whoever has no cursor goes on by a
 //!   request of its own (`serve::relay`). Nobody joins any more, since the beginning is gone.
-//! * **A transfer that nobody reads gives way** to one that waits for its turn: its source is shut down, and the
-//!   writer finds it abandoned. Once received it is not given up: only the sync and the name are left.
+//! * **A transfer that nobody reads gives way** to one that waits for its turn, in every phase: its exchange with
+//!   the source is given up, and the writer finds it abandoned. Once received it is not: only the sync and the
+//!   name are left. A reader that crawls behind a full ring loses its cursor when others wait for a turn.
 //! * **Received, then the connection given back, then sync and rename, then out of the table.** A client that asks
 //!   in between joins a transfer that has everything; one that asks later finds the file.
 //!
@@ -39,19 +40,19 @@ mod ring;
 mod writer;
 
 use std::fs::File;
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::http::{Forward, HttpDate};
+use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
-use crate::upstream::Failure;
+use crate::upstream::{Exchange, Failure};
 use ring::Ring;
 
 pub use fetch::fetch;
 pub use reader::{Reader, Ready};
-pub use request::{Held, Purpose, Request};
-pub use resume::{Validators, compare};
+pub use request::{Held, Purpose, Request, Via};
+pub use resume::{Part, Validators};
 pub use writer::Writer;
 
 /// What a transfer's content is, known once the source's head is there.
@@ -97,6 +98,8 @@ struct Cursor {
     forsaken: bool,
     /// Whether it goes around the transfer for now, and takes nothing of it.
     around: bool,
+    /// Where it was when somebody last looked how fast it is, and when that was.
+    seen: Option<(Instant, u64)>,
 }
 
 #[derive(Debug)]
@@ -108,22 +111,13 @@ struct State {
     ring: Option<Ring>,
     cursors: Vec<Cursor>,
     next_id: u64,
-    /// The source's connection, to end a transfer that gives way.
-    source: Option<Arc<TcpStream>>,
+    /// Whether it gave way to another transfer.
     abandoned: bool,
 }
 
 impl State {
     fn received(&self) -> u64 {
         self.ring.as_ref().map_or(self.stored, Ring::end)
-    }
-
-    /// The content comes by this connection, unless nobody wants it any more.
-    fn take_source(&mut self, source: Arc<TcpStream>) {
-        if self.abandoned {
-            let _ = source.shutdown(Shutdown::Both);
-        }
-        self.source = Some(source);
     }
 
     /// Whether the reader has lost its cursor.
@@ -142,6 +136,8 @@ impl State {
 pub struct Transfer {
     request: Request,
     begun: Instant,
+    /// What the writer has going with a source.
+    exchange: Exchange,
     state: Mutex<State>,
     /// Told of every change of `state`.
     changed: Bell,
@@ -158,12 +154,12 @@ impl Transfer {
             ring: None,
             cursors: Vec::new(),
             next_id: 0,
-            source: None,
             abandoned: false,
         };
         let transfer = Arc::new(Self {
             request,
             begun: Instant::now(),
+            exchange: Exchange::default(),
             state: Mutex::new(state),
             changed: Bell::default(),
             representation: OnceLock::new(),
@@ -197,6 +193,7 @@ impl Transfer {
             since: Instant::now(),
             forsaken: false,
             around: false,
+            seen: None,
         });
         Some(Reader::new(Arc::clone(self), id))
     }
@@ -214,9 +211,44 @@ impl Transfer {
             return false;
         }
         state.abandoned = true;
-        if let Some(source) = &state.source {
-            let _ = source.shutdown(Shutdown::Both);
-        }
+        drop(state);
+        self.exchange.give_up();
+        self.changed.ring();
         true
+    }
+
+    /// Takes the cursor of a reader that crawls while the ring is full behind it, so that others wait for it;
+    /// whether one did. Two looks that are `crawl_ms` apart tell how fast it is.
+    pub fn leave_crawler_behind(&self) -> bool {
+        let mut state = lock(&self.state);
+        let full = state.ring.as_ref().map_or(0, Ring::len) as u64 >= limits().ring_bytes / 2;
+        let (received, now) = (state.received(), Instant::now());
+        let crawls = |cursor: &mut Cursor| {
+            let behind = received.saturating_sub(cursor.at) >= limits().ring_bytes / 2;
+            match cursor.seen {
+                Some((then, at))
+                    if now.saturating_duration_since(then) >= ms(limits().crawl_ms) =>
+                {
+                    cursor.seen = Some((now, cursor.at));
+                    let least = limits().crawl_bytes * limits().crawl_ms / 1_000;
+                    behind && cursor.at.saturating_sub(at) < least
+                }
+                Some(_) => false,
+                None => {
+                    cursor.seen = Some((now, cursor.at));
+                    false
+                }
+            }
+        };
+        let before = state.cursors.len();
+        if full {
+            state.cursors.retain_mut(|cursor| !crawls(cursor));
+        }
+        let left = state.cursors.len() < before;
+        drop(state);
+        if left {
+            self.changed.ring();
+        }
+        left
     }
 }

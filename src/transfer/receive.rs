@@ -9,10 +9,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
-use super::request::Request;
+use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
 use crate::log;
@@ -36,6 +35,8 @@ pub struct Receive<'a> {
     partial: Option<Partial>,
     /// What a source must show to go on with a broken body; none if nothing could show it.
     resume: Option<Resume>,
+    /// The content's length in bytes, if it is known.
+    length: Option<u64>,
     /// What had been received when the present response began.
     begun_at: u64,
     /// Bytes stored since the free space was looked at.
@@ -59,15 +60,19 @@ impl<'a> Receive<'a> {
         request: &'a Request,
         writer: Writer,
         partial: Option<Partial>,
+        length: Option<u64>,
         response: &Response,
     ) -> Self {
+        // Whoever asked for a part asks for the rest of it.
+        let whole = !matches!(request.purpose, Purpose::Part(_));
         Self {
             store,
             upstream,
             request,
             writer,
             partial,
-            resume: Resume::of(response),
+            resume: whole.then(|| Resume::of(response)).flatten(),
+            length,
             begun_at: 0,
             unlooked: 0,
             breaks: Breaks::default(),
@@ -76,7 +81,7 @@ impl<'a> Receive<'a> {
 
     /// Moves the content until its end, then publishes it.
     pub fn run(mut self, mut response: Response) {
-        let length = response.length();
+        let length = self.length;
         // A small file needs no large block, which would be mapped and unmapped for it.
         let most = length.and_then(|length| usize::try_from(length).ok());
         let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
@@ -100,7 +105,7 @@ impl<'a> Receive<'a> {
         if self.writer.finish().is_err() {
             return self.fail();
         }
-        self.upstream.finish(response);
+        self.upstream.finish(response, self.writer.exchange());
         self.publish(end);
     }
 
@@ -147,8 +152,9 @@ impl<'a> Receive<'a> {
                 response.url
             );
         }
-        if timed_out(cause) {
-            self.upstream.demote(response.source);
+        if timed_out(cause) && !self.writer.is_abandoned() {
+            self.upstream
+                .demote(response.source, self.upstream.timeout());
         }
         if let Some(resume) = &mut self.resume {
             let gained = if timed_out(cause) {
@@ -180,14 +186,20 @@ impl<'a> Receive<'a> {
             && !self.writer.is_abandoned()
         {
             self.breaks.attempts = self.breaks.attempts.saturating_add(1);
-            match resume.ask(self.upstream, &self.request.upstream, received, &overlap) {
+            let (upstream, exchange) = (self.upstream, self.writer.exchange());
+            match resume.ask(
+                upstream,
+                &self.request.upstream,
+                exchange,
+                received,
+                &overlap,
+            ) {
                 Some(response) => {
                     log::info!("source {}: goes on at byte {received}", response.url);
-                    self.writer.set_source(Arc::clone(response.stream()));
                     return Some(response);
                 }
-                None if resume.is_hopeless(self.upstream) => return None,
-                None => thread::sleep(pause),
+                None if resume.is_hopeless(upstream) || !self.writer.pause(pause) => return None,
+                None => {}
             }
             pause = pause.saturating_mul(2);
         }

@@ -1,5 +1,6 @@
 //! Request: what one transfer is to fetch, and what becomes of it.
 
+use super::resume::Part;
 use crate::http::{Forward, HttpDate, Method, StatusCode};
 use crate::store::CachePath;
 use crate::upstream::{self, Kind, Response};
@@ -15,32 +16,66 @@ pub struct Request {
     pub purpose: Purpose,
     /// What is stored already: then the question is whether it has changed.
     pub held: Option<Held>,
+    /// Whether the client's Via entries are passed on: a source may refuse them, which says nothing to others.
+    pub foreign: bool,
+    /// Whether a transfer that passes on somebody else's entries will do.
+    pub joins_foreign: bool,
+}
+
+/// The value of Via to send.
+#[derive(Debug)]
+pub struct Via {
+    /// The value, our own entry last.
+    pub value: String,
+    /// Whether it has entries of the client's.
+    pub foreign: bool,
 }
 
 impl Request {
-    /// To fetch what is not stored; `via` is the value of Via to send.
-    pub fn new(method: Method, path: CachePath, purpose: Purpose, via: String) -> Self {
-        let kind = match purpose {
-            Purpose::Store | Purpose::RelayFile => Kind::File,
-            Purpose::RelayListing => Kind::Listing,
+    /// To fetch what is not stored.
+    pub fn new(path: CachePath, purpose: Purpose, kind: Kind, via: Via) -> Self {
+        let method = match purpose {
+            Purpose::Head => Method::Head,
+            _ => Method::Get,
         };
         Self {
-            upstream: upstream::Request::new(method, kind, &path, via),
+            upstream: upstream::Request::new(method, kind, &path, via.value),
             path,
             purpose,
             held: None,
+            foreign: via.foreign,
+            joins_foreign: true,
+        }
+    }
+
+    /// To fetch a part of what `whole` fetches.
+    pub fn part(whole: &Self, part: Part) -> Self {
+        Self {
+            path: whole.path.clone(),
+            upstream: whole.upstream.part(part.first(), Some(part.last())),
+            purpose: Purpose::Part(part),
+            held: None,
+            foreign: whole.foreign,
+            joins_foreign: false,
         }
     }
 
     /// To ask whether what is held has changed, and to fetch it if so.
-    pub fn revalidate(path: CachePath, held: Held, via: String) -> Self {
-        let request = upstream::Request::new(Method::Get, Kind::StoredFile, &path, via);
+    pub fn revalidate(path: CachePath, held: Held, via: Via) -> Self {
+        let request = upstream::Request::new(Method::Get, Kind::StoredFile, &path, via.value);
         Self {
             upstream: request.if_modified_since(held.date),
             path,
             purpose: Purpose::Store,
             held: Some(held),
+            foreign: via.foreign,
+            joins_foreign: true,
         }
+    }
+
+    /// Whether others may join its transfer.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.purpose, Purpose::Store)
     }
 
     /// The entity tag of the stored file that is asked about.
@@ -50,14 +85,18 @@ impl Request {
 }
 
 /// What becomes of a transfer's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Purpose {
-    /// A file to store.
+    /// A file to store, for everyone who asks for it.
     Store,
     /// A file to pass on only.
     RelayFile,
     /// A listing to pass on.
     RelayListing,
+    /// Nothing: its head is asked for.
+    Head,
+    /// A part of another transfer's content, for one reader of that.
+    Part(Part),
 }
 
 /// A stored file that may have changed at its source.

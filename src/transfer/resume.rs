@@ -6,11 +6,16 @@
 //! splice the bytes of two mirrors.
 
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::Representation;
 use crate::http::range::ContentRange;
 use crate::http::{HttpDate, StatusCode};
-use crate::sys::limits::limits;
-use crate::upstream::{Error, Request, Response, Upstream};
+use crate::net::timed_out;
+use crate::sys::limits::{limits, ms};
+use crate::upstream::{Error, Exchange, Failure, Request, Response, Upstream};
 
 /// What an answer said of its content beside the length, and which source said it (RFC 9110 §8.8).
 #[derive(Debug, Clone)]
@@ -96,16 +101,17 @@ impl Resume {
         &mut self,
         upstream: &Upstream,
         request: &Request,
+        exchange: &Exchange,
         at: u64,
         overlap: &[u8],
     ) -> Option<Response> {
         let start = at.saturating_sub(overlap.len() as u64);
         let request = request.part(start, None);
         let mut others = Vec::new();
-        let answer = upstream.first(&self.order(upstream), &request, &mut |response| {
+        let answer = upstream.first(&self.order(upstream), &request, exchange, &mut |response| {
             let source = response.source;
             let shown = self
-                .check(&response, start)
+                .check(response, start)
                 .and_then(|skip| compare(response, skip, overlap));
             if matches!(shown, Err(Error::NotTheFile(_))) {
                 others.push(source);
@@ -118,7 +124,7 @@ impl Resume {
 
     /// Whether every source has shown that it has another file.
     pub fn is_hopeless(&self, upstream: &Upstream) -> bool {
-        self.order(upstream).is_empty()
+        (0..upstream.count()).all(|source| self.others.contains(&source))
     }
 
     fn order(&self, upstream: &Upstream) -> Vec<usize> {
@@ -170,33 +176,132 @@ fn other(why: &str) -> Error {
     Error::NotTheFile(format!("cannot go on with it: {why}"))
 }
 
-/// Reads over `skip` bytes and then `overlap`, which must come again.
+/// A part of a transfer's content that one of its readers wants for itself, and what a source must show to
+/// give it: same length, same Last-Modified (from the transfer's own source also the same strong entity tag),
+/// and once more the bytes that the reader got just before. Without a Last-Modified there is no proof.
+#[derive(Debug)]
+pub struct Part {
+    same: Arc<Representation>,
+    wanted: Range<u64>,
+    overlap: Vec<u8>,
+    /// How often the reader has asked for a part: each time it begins with another source.
+    attempt: u64,
+}
+
+impl Part {
+    /// The bytes `wanted` of a transfer's content, `overlap` being those just before; none if nothing could
+    /// prove them.
+    pub fn new(
+        same: Arc<Representation>,
+        wanted: Range<u64>,
+        overlap: Vec<u8>,
+        attempt: u64,
+    ) -> Option<Self> {
+        same.validators.last_modified?;
+        let fits = wanted.start >= overlap.len() as u64 && wanted.start < wanted.end;
+        fits.then_some(Self {
+            same,
+            wanted,
+            overlap,
+            attempt,
+        })
+    }
+
+    /// The first byte to ask for.
+    pub fn first(&self) -> u64 {
+        self.wanted.start.saturating_sub(self.overlap.len() as u64)
+    }
+
+    /// The last byte to ask for.
+    pub fn last(&self) -> u64 {
+        self.wanted.end.saturating_sub(1)
+    }
+
+    /// How many bytes are wanted.
+    pub fn length(&self) -> u64 {
+        self.wanted.end.saturating_sub(self.wanted.start)
+    }
+
+    /// Asks the sources. The response's content begins with the first byte wanted.
+    ///
+    /// # Errors
+    /// What all the failures together mean.
+    pub fn ask(
+        &self,
+        upstream: &Upstream,
+        request: &Request,
+        exchange: &Exchange,
+    ) -> Result<Response, Failure> {
+        let mut order = upstream.order();
+        let turn = usize::try_from(self.attempt).unwrap_or(0);
+        let first = turn.checked_rem(order.len()).unwrap_or(0);
+        order.rotate_left(first);
+        upstream.first(&order, request, exchange, &mut |response| {
+            self.check(response)
+        })
+    }
+
+    fn check(&self, response: &mut Response) -> Result<(), Error> {
+        let field = response.head.fields.get("Content-Range");
+        if response.head.status != StatusCode::PARTIAL_CONTENT {
+            return Err(Error::Status(response.head.status));
+        }
+        let expected = ContentRange {
+            first: self.first(),
+            last: self.last(),
+            complete: self.same.length,
+        };
+        if field.and_then(ContentRange::parse) != Some(expected) {
+            return Err(Error::NotTheFile("a part of another one".to_owned()));
+        }
+        self.same.validators.check(response)?;
+        compare(response, 0, &self.overlap)
+    }
+}
+
+/// Reads over `skip` bytes and then `overlap`, which must come again; `patience_ms` and a second for each MiB
+/// that is skipped are the time for all of it, but never more than `proof_ms`.
 ///
 /// # Errors
-/// When other bytes come, or none.
-pub fn compare(mut response: Response, mut skip: u64, overlap: &[u8]) -> Result<Response, Error> {
+/// When other bytes come, or none, or not in time.
+fn compare(response: &mut Response, mut skip: u64, overlap: &[u8]) -> Result<(), Error> {
+    let time = limits().patience_ms.saturating_add(skip / 1024);
+    let patience = ms(time.min(limits().proof_ms.max(limits().patience_ms)));
+    let deadline = Instant::now() + patience;
     let mut block = vec![0; 64 * 1024];
     while skip > 0 {
         let most = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
-        skip = skip.saturating_sub(read(&mut response, block.get_mut(..most))?.len() as u64);
+        let came = read(response, block.get_mut(..most), deadline, patience)?;
+        skip = skip.saturating_sub(came.len() as u64);
     }
     let mut expected = overlap;
     while !expected.is_empty() {
         let most = expected.len().min(block.len());
-        let came = read(&mut response, block.get_mut(..most))?;
+        let came = read(response, block.get_mut(..most), deadline, patience)?;
         expected = expected
             .strip_prefix(came)
             .ok_or_else(|| other("its bytes are others"))?;
     }
-    Ok(response)
+    Ok(())
 }
 
-/// Reads some bytes; an end is a break here.
-fn read<'a>(response: &mut Response, space: Option<&'a mut [u8]>) -> Result<&'a [u8], Error> {
+/// Reads some bytes before the deadline; an end is a break here.
+fn read<'a>(
+    response: &mut Response,
+    space: Option<&'a mut [u8]>,
+    deadline: Instant,
+    patience: Duration,
+) -> Result<&'a [u8], Error> {
     let space = space.unwrap_or_default();
-    let broken = |cause: io::Error| Error::Broken(cause);
-    match response.read(space).map_err(broken)? {
-        0 => Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
-        count => Ok(space.get(..count).unwrap_or_default()),
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::Timeout(patience));
+    }
+    response.set_patience(left).map_err(Error::Broken)?;
+    match response.read(space) {
+        Ok(0) => Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
+        Ok(count) => Ok(space.get(..count).unwrap_or_default()),
+        Err(cause) if timed_out(&cause) => Err(Error::Timeout(patience)),
+        Err(cause) => Err(Error::Broken(cause)),
     }
 }

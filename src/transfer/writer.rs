@@ -5,16 +5,15 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ring::Ring;
 use super::{Phase, Representation, State, Transfer};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
-use crate::upstream::Failure;
+use crate::upstream::{Exchange, Failure};
 
 /// The transfer was given up because nobody reads it.
 #[derive(Debug)]
@@ -42,19 +41,13 @@ impl Writer {
     }
 
     /// The source has answered: what comes, and the file it goes to. The readers are not told yet.
-    pub fn announce(
-        &self,
-        representation: Representation,
-        file: Option<Arc<File>>,
-        source: Arc<TcpStream>,
-    ) {
+    pub fn announce(&self, representation: Representation, file: Option<Arc<File>>) {
         let stored = file.is_some();
         if let Some(file) = file {
             let _ = self.transfer.file.set(file);
         }
         let _ = self.transfer.representation.set(Arc::new(representation));
         let mut state = lock(&self.transfer.state);
-        state.take_source(source);
         state.phase = Phase::Receiving;
         if !stored {
             state.ring = Some(Ring::new(0));
@@ -127,9 +120,23 @@ impl Writer {
         Some(tail)
     }
 
-    /// The content goes on by another connection.
-    pub fn set_source(&self, source: Arc<TcpStream>) {
-        self.change(|state| state.take_source(source));
+    /// What the transfer has going with a source; giving it up ends the transfer's wait in every phase.
+    pub fn exchange(&self) -> &Exchange {
+        &self.transfer.exchange
+    }
+
+    /// Waits for `time`, but no longer once the transfer gives way; whether it goes on.
+    pub fn pause(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut state = lock(&self.transfer.state);
+        while !state.abandoned {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            state = self.transfer.changed.wait(state, left);
+        }
+        false
     }
 
     /// Whether the transfer was given up.
@@ -208,7 +215,6 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.change(|state| {
-            state.source = None;
             if matches!(state.phase, Phase::Asking | Phase::Receiving) {
                 state.phase = Phase::Failed(Failure::Broken);
             }

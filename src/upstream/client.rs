@@ -1,27 +1,52 @@
 //! Client: one request to one source, and its response.
 //!
-//! Rules: redirects are followed a few hops; 1xx responses are skipped; a kept connection that fails
-//! before a byte came is replaced unseen.
+//! Rules: all of it is bounded as a whole: connecting, and waiting for heads, through all addresses of a host
+//! and all redirects. Every address is tried: one that cannot be reached, is silent, breaks off or says 5xx
+//! is followed by the next. Redirects are followed a few hops, and of what is not wanted only that is read
+//! which has come already. 1xx responses are skipped. A kept connection that turns out dead is replaced
+//! unseen, one that dies without a word after `kept_answer_ms`.
 //!
 //! Not here: whether the response is usable and who is asked next (`upstream`).
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::connect::Connector;
+use super::connect::{Connector, Peer};
 use super::error::Error;
+use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
 use crate::http::{Caps, Method, ResponseHead, Url, UrlError, framing, parse_response};
 use crate::net::{Body, HeadError, Wire, timed_out};
-use crate::sys::limits::limits;
+use crate::sys::limits::{limits, ms};
 
 /// Asks sources, straight or through a proxy.
 #[derive(Debug)]
 pub struct Client {
     connector: Connector,
     proxy: Proxy,
+}
+
+/// What is left of the time for one source.
+struct Budget {
+    /// For connects, all together.
+    connect: Duration,
+    /// For heads, all together.
+    head: Duration,
+    /// Whether a connection that broke before any byte of an answer may be tried once more.
+    again: bool,
+}
+
+/// One request to one URL, on whatever connection.
+struct Call<'a> {
+    url: &'a Url,
+    peer: Peer,
+    /// The head as sent.
+    head: Vec<u8>,
+    method: Method,
+    exchange: &'a Exchange,
 }
 
 impl Client {
@@ -33,15 +58,27 @@ impl Client {
         }
     }
 
-    /// Asks `url` and follows its redirects; `patience` for the head of each response.
+    /// Asks `url` and follows its redirects. Connecting takes `connect_ms` in all, and `patience` is for all
+    /// heads together; whoever gives up `exchange` ends it.
     ///
     /// # Errors
     /// All but a well-formed final head, of any status.
-    pub fn ask(&self, url: &Url, request: &Request, patience: Duration) -> Result<Response, Error> {
+    pub fn ask(
+        &self,
+        url: &Url,
+        request: &Request,
+        patience: Duration,
+        exchange: &Exchange,
+    ) -> Result<Response, Error> {
+        let mut budget = Budget {
+            connect: ms(limits().connect_ms),
+            head: patience,
+            again: true,
+        };
         let mut url = url.clone();
         let mut directory = false;
         for _ in 0..=limits().redirects {
-            let mut response = self.exchange(&url, request, patience)?;
+            let mut response = self.exchange(&url, request, exchange, &mut budget)?;
             response.directory = directory;
             if !response.head.status.is_redirect() {
                 return Ok(response);
@@ -54,7 +91,7 @@ impl Client {
                 .map_err(|why| redirect_error(location, &why))?;
             directory = next.path().strip_suffix('/') == Some(url.path());
             url = next;
-            self.discard(response);
+            self.discard(response, exchange);
         }
         Err(Error::Redirect(format!(
             "{url}: more than {} hops",
@@ -62,55 +99,148 @@ impl Client {
         )))
     }
 
-    /// Reads a short content that nobody wants, so that the connection can serve again.
-    fn discard(&self, mut response: Response) {
-        let mut scrap = [0; 4096];
-        while response
-            .length()
-            .is_some_and(|length| length <= scrap.len() as u64)
-        {
-            match response.read(&mut scrap) {
-                Ok(0) => return self.finish(response),
-                Ok(_) => {}
-                Err(_) => return,
-            }
-        }
+    /// Keeps the connection of a response that nobody reads, if all of its content has come already.
+    pub fn discard(&self, mut response: Response, exchange: &Exchange) {
+        response.skip_ahead();
+        self.finish(response, exchange);
     }
 
     /// Keeps the connection for the next request, if it can serve one.
-    pub fn finish(&self, response: Response) {
+    pub fn finish(&self, response: Response, exchange: &Exchange) {
+        exchange.let_go();
         if let Some((peer, wire)) = response.into_connection() {
             self.connector.keep(peer, wire);
         }
     }
 
-    /// One request and its final response, on a kept connection if there is one that still works.
+    /// Notes that the address which gave this response gives usable ones.
+    pub fn remember(&self, response: &Response) {
+        if let Ok(address) = response.stream().peer_addr() {
+            self.connector.remember(response.peer(), address);
+        }
+    }
+
+    /// One request and its final response, from the first address that gives one.
     fn exchange(
         &self,
         url: &Url,
         request: &Request,
-        patience: Duration,
+        exchange: &Exchange,
+        budget: &mut Budget,
     ) -> Result<Response, Error> {
         let proxy = self.proxy.for_url(url);
-        let peer = proxy.map_or_else(
-            || (url.host().to_owned(), url.port()),
-            |(peer, _)| peer.clone(),
-        );
-        let head = request.serialise(url, proxy);
-        let method = request.method;
-        if let Some(wire) = self.connector.reuse(&peer) {
-            match converse(wire, &head, method, patience) {
-                // It had been closed, or spoilt by what came unasked: that says nothing of the source.
-                Err(Error::Broken(_) | Error::Malformed(_)) => {}
-                answer => {
-                    let (head, wire, body) = answer?;
-                    return Ok(Response::new(head, wire, body, url, peer));
-                }
+        let call = Call {
+            url,
+            peer: proxy.map_or_else(
+                || (url.host().to_owned(), url.port()),
+                |(peer, _)| peer.clone(),
+            ),
+            head: request.serialise(url, proxy),
+            method: request.method,
+            exchange,
+        };
+        let mut last = self.reuse(&call, budget);
+        if let Some(Ok(response)) = last.take_if(|answer| is_good(answer)) {
+            return Ok(response);
+        }
+        let asked = match &last {
+            Some(Ok(response)) => response.stream().peer_addr().ok(),
+            _ => None,
+        };
+        let mut addresses = match self.connector.addresses(&call.peer) {
+            Err(cause) if last.is_none() => return Err(cause),
+            found => found.unwrap_or_default(),
+        };
+        addresses.retain(|address| Some(*address) != asked);
+        for (at, address) in addresses.iter().enumerate() {
+            if let Some(Ok(response)) = last.take() {
+                self.discard(response, exchange);
+            }
+            let answer = self.ask_address(&call, *address, addresses.len() - at, budget);
+            if is_good(&answer) || exchange.is_given_up() {
+                return answer;
+            }
+            last = Some(answer);
+        }
+        last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
+    }
+
+    /// The answer on a kept connection, if there is one that works. One that had been closed, or was spoilt by
+    /// what came unasked, says nothing of the source; nor does one that is silent for a moment.
+    fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
+        let wire = self.connector.reuse(&call.peer)?;
+        let patience = budget.head.min(ms(limits().kept_answer_ms));
+        let whole = budget.head;
+        match call.converse(wire, patience, budget) {
+            Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
+                self.connector.distrust(&call.peer);
+                budget.head = whole;
+                None
+            }
+            answer => Some(answer),
+        }
+    }
+
+    /// The answer of one address, of so many that are `left`, itself included: it gets its share of the time.
+    fn ask_address(
+        &self,
+        call: &Call<'_>,
+        address: SocketAddr,
+        left: usize,
+        budget: &mut Budget,
+    ) -> Result<Response, Error> {
+        let share = |time: Duration| time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
+        loop {
+            let begun = Instant::now();
+            let wire = self.connector.connect(address, share(budget.connect));
+            budget.connect = budget.connect.saturating_sub(begun.elapsed());
+            let patience = match left {
+                0 | 1 => budget.head,
+                _ => share(budget.head).min(ms(limits().patience_ms)),
+            };
+            match call.converse(wire?, patience, budget) {
+                // Broken before any byte of an answer, as when a server restarts.
+                Err(Error::Broken(cause))
+                    if cause.kind() == io::ErrorKind::ConnectionReset
+                        && std::mem::take(&mut budget.again) => {}
+                answer => return answer,
             }
         }
-        let wire = self.connector.connect(&peer)?;
-        let (head, wire, body) = converse(wire, &head, method, patience)?;
-        Ok(Response::new(head, wire, body, url, peer))
+    }
+}
+
+impl Budget {
+    /// Takes what has gone since `begun` from the time for heads.
+    fn spend(&mut self, begun: Instant) {
+        self.head = self.head.saturating_sub(begun.elapsed());
+    }
+}
+
+impl Call<'_> {
+    /// Sends the request and reads heads until a final one, for `patience` in all.
+    fn converse(
+        &self,
+        wire: Wire,
+        patience: Duration,
+        budget: &mut Budget,
+    ) -> Result<Response, Error> {
+        self.exchange.goes_by(wire.stream());
+        let begun = Instant::now();
+        let answer = final_head(wire, &self.head, self.method, patience);
+        budget.spend(begun);
+        let (head, wire, body) = answer.inspect_err(|_| self.exchange.let_go())?;
+        Ok(Response::new(head, wire, body, self.url, self.peer.clone()))
+    }
+}
+
+/// Whether there is no need to ask another address.
+fn is_good(answer: &Result<Response, Error>) -> bool {
+    match answer {
+        Ok(response) => !response.head.status.is_server_error(),
+        Err(Error::Malformed(_) | Error::Connect(_) | Error::Broken(_) | Error::Timeout(_)) => {
+            false
+        }
+        Err(_) => true,
     }
 }
 
@@ -118,31 +248,32 @@ fn redirect_error(location: &[u8], why: &UrlError) -> Error {
     Error::Redirect(format!("to {}: {why}", String::from_utf8_lossy(location)))
 }
 
-/// Sends the request and reads heads until a final one; `patience` to its first byte and as long again for
-/// the rest.
-fn converse(
+/// Sends the request and reads heads until a final one; all of it takes `patience` at most.
+fn final_head(
     mut wire: Wire,
     request: &[u8],
     asked: Method,
     patience: Duration,
 ) -> Result<(ResponseHead, Wire, Body), Error> {
+    let patience = patience.max(Duration::from_millis(1));
     let deadline = Instant::now() + patience;
     wire.set_send_patience(patience).map_err(Error::Broken)?;
     wire.send(request)
         .map_err(|cause| read_error(cause, patience))?;
-    let mut left = patience;
     loop {
         let head = wire
-            .head(left, patience, |bytes| {
-                parse_response(bytes, &Caps::RESPONSE)
-            })
+            .head(deadline, |bytes| parse_response(bytes, &Caps::RESPONSE))
             .map_err(|cause| head_error(cause, patience))?;
         if !head.status.is_informational() {
-            let framing = framing::of_response(&head, asked).map_err(Error::Malformed)?;
-            return Ok((head, wire, Body::new(framing)));
+            // A response to HEAD says the same of the content as one to GET, and must pass the same checks.
+            let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
+            let body = match asked {
+                Method::Head => Body::announced(framing),
+                _ => Body::new(framing),
+            };
+            return Ok((head, wire, body));
         }
-        left = deadline.saturating_duration_since(Instant::now());
-        if head.status.code() == 101 || left.is_zero() {
+        if head.status.code() == 101 || deadline <= Instant::now() {
             return Err(Error::Status(head.status));
         }
     }
@@ -150,7 +281,11 @@ fn converse(
 
 fn head_error(cause: HeadError, patience: Duration) -> Error {
     match cause {
-        HeadError::Closed | HeadError::Cut => Error::Broken(io::Error::new(
+        HeadError::Closed => Error::Broken(io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "closed before its head",
+        )),
+        HeadError::Cut => Error::Broken(io::Error::new(
             io::ErrorKind::UnexpectedEof,
             "closed before its head ended",
         )),

@@ -1,10 +1,10 @@
 //! Connector: connections to sources, straight or through a proxy, new or kept.
 //!
-//! Rules: connecting takes `connect_ms` in all, divided among a host's addresses, the one that
-//! answered last first; a kept connection is used at most `kept_ms` after its last use and closed
-//! then even if nobody asks.
+//! Rules: the address of a host that gave the last usable answer comes first; a kept connection is used at
+//! most `kept_ms` after its last use and closed then even if nobody asks.
 //!
-//! Not here: requests and responses (`client`), whether through a proxy (`proxy`), which source to ask (`upstream`).
+//! Not here: how long to try, requests and responses (`client`), whether through a proxy (`proxy`), which
+//! source to ask (`upstream`).
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -62,45 +62,52 @@ impl Connector {
         }
     }
 
-    /// A new connection to `peer`.
+    /// Closes the kept connections to `peer`: one of them turned out to be dead.
+    pub fn distrust(&self, peer: &Peer) {
+        lock(&self.kept).wires.retain(|kept| kept.peer != *peer);
+    }
+
+    /// The addresses of `peer` in the order to try them. The resolver bounds how long that takes.
     ///
     /// # Errors
-    /// After `connect_ms` at the latest, the look-up of the name apart.
-    pub fn connect(&self, peer: &Peer) -> Result<Wire, Error> {
+    /// When the name has none.
+    pub fn addresses(&self, peer: &Peer) -> Result<Vec<SocketAddr>, Error> {
         let (host, port) = peer;
-        let mut addresses: Vec<SocketAddr> = (host.as_str(), *port)
-            .to_socket_addrs()
-            .map_err(Error::Resolve)?
-            .collect();
+        let found = (host.as_str(), *port).to_socket_addrs();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found.map_err(Error::Resolve)? {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         if let Some(last) = lock(&self.answered).get(peer)
             && let Some(at) = addresses.iter().position(|address| address == last)
         {
             // The others stay in the order of the resolver.
             addresses.get_mut(..=at).unwrap_or_default().rotate_right(1);
         }
-        let deadline = Instant::now() + ms(limits().connect_ms);
-        let mut error = None;
-        for (at, address) in addresses.iter().enumerate() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let still = u32::try_from(addresses.len().saturating_sub(at)).unwrap_or(u32::MAX);
-            let share = left
-                .checked_div(still)
-                .unwrap_or(left)
-                .max(Duration::from_millis(1));
-            match TcpStream::connect_timeout(address, share) {
-                Ok(stream) => {
-                    self.remember(peer, *address);
-                    let _ = stream.set_nodelay(true);
-                    return Ok(Wire::of_source(Arc::new(stream)));
-                }
-                Err(cause) if cause.kind() == ErrorKind::TimedOut => {
-                    error = error.or_else(|| Some(timeout()));
-                }
-                Err(cause) => error = Some(Error::Connect(cause)),
-            }
+        match addresses.is_empty() {
+            true => Err(Error::Resolve(io::Error::other("the name has no address"))),
+            false => Ok(addresses),
         }
-        let nothing = || Error::Resolve(io::Error::other("the name has no address"));
-        Err(error.unwrap_or_else(nothing))
+    }
+
+    /// A new connection to one address; it takes `patience` at most.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn connect(&self, address: SocketAddr, patience: Duration) -> Result<Wire, Error> {
+        let patience = patience.max(Duration::from_millis(1));
+        let stream = TcpStream::connect_timeout(&address, patience).map_err(|cause| {
+            Error::Connect(match cause.kind() {
+                ErrorKind::TimedOut => {
+                    io::Error::new(ErrorKind::TimedOut, "no answer to the connect")
+                }
+                _ => cause,
+            })
+        })?;
+        let _ = stream.set_nodelay(true);
+        Ok(Wire::of_source(Arc::new(stream)))
     }
 
     /// Keeps a connection whose last answer was read to its end.
@@ -121,20 +128,17 @@ impl Connector {
         }
     }
 
-    fn remember(&self, peer: &Peer, address: SocketAddr) {
+    /// Notes that this address of `peer` gave a usable answer.
+    pub fn remember(&self, peer: &Peer, address: SocketAddr) {
         let mut answered = lock(&self.answered);
+        if answered.get(peer) == Some(&address) {
+            return;
+        }
         if answered.len() >= REMEMBERED && !answered.contains_key(peer) {
             answered.clear();
         }
         answered.insert(peer.clone(), address);
     }
-}
-
-fn timeout() -> Error {
-    Error::Connect(io::Error::new(
-        ErrorKind::TimedOut,
-        "no answer to the connect",
-    ))
 }
 
 /// Closes kept connections as they grow old; ends when none is left.

@@ -26,6 +26,8 @@ pub enum Error {
     Redirect(String),
     /// What it sent is not the file that was asked for.
     NotTheFile(String),
+    /// Nobody wants the answer any more.
+    GivenUp,
 }
 
 impl Error {
@@ -56,6 +58,7 @@ impl fmt::Display for Error {
             Self::Status(status) => write!(f, "answered {status}"),
             Self::Redirect(why) => write!(f, "cannot follow its redirect {why}"),
             Self::NotTheFile(why) => write!(f, "not the file: {why}"),
+            Self::GivenUp => f.write_str("given up, since nobody wants it any more"),
         }
     }
 }
@@ -65,7 +68,11 @@ impl error::Error for Error {
         match self {
             Self::Resolve(cause) | Self::Connect(cause) | Self::Broken(cause) => Some(cause),
             Self::Malformed(cause) => Some(cause),
-            Self::Timeout(_) | Self::Status(_) | Self::Redirect(_) | Self::NotTheFile(_) => None,
+            Self::Timeout(_)
+            | Self::Status(_)
+            | Self::Redirect(_)
+            | Self::NotTheFile(_)
+            | Self::GivenUp => None,
         }
     }
 }

@@ -1,38 +1,42 @@
 //! Upstream: the sources in their order, and which of their responses is usable.
 //!
 //! Rules: sources are asked in the order given, and anything but a usable 200 goes on to the next; one
-//! that cannot be reached or was silent goes to the end of the order for a while; each failure is one
-//! warning that names URL and cause; a source that was merely slower than our patience gets its full
-//! time once all others have failed, before a client is refused.
+//! that cannot be reached or was silent goes to the end of the order for a while (`health`); while another
+//! source is left, or it is at the end, a source gets `patience_ms` for its head, else the time that the
+//! administrator allows. A source that was merely slower gets its full time once all others have failed, unless
+//! one of them says that there is no such file. Each failure is one warning that names URL and cause.
+//!
+//! Only transfers ask here, each by its own [`Exchange`], which others can give up.
 //!
 //! Not here: what becomes of the content (`transfer`).
 
 mod client;
 mod connect;
 mod error;
+mod exchange;
+mod health;
 mod proxy;
 mod request;
 mod response;
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
 use crate::sys::limits::{limits, ms};
-use crate::sys::lock::lock;
 use client::Client;
+use health::Health;
 
 pub use error::{Error, Failure};
+pub use exchange::Exchange;
 pub use proxy::Proxy;
 pub use request::{Kind, Request};
-pub use response::{Response, last_modified};
+pub use response::Response;
 
 #[derive(Debug)]
 struct Source {
     url: Url,
-    /// Until when it is asked last.
-    demoted: Mutex<Option<Instant>>,
+    health: Health,
 }
 
 /// The sources.
@@ -48,7 +52,7 @@ impl Upstream {
     pub fn new(urls: Vec<Url>, proxy: Proxy, timeout: Duration) -> Self {
         let sources = urls.into_iter().map(|url| Source {
             url,
-            demoted: Mutex::new(None),
+            health: Health::default(),
         });
         Self {
             sources: sources.collect(),
@@ -67,18 +71,23 @@ impl Upstream {
         !self.sources.is_empty()
     }
 
+    /// How many sources there are.
+    pub fn count(&self) -> usize {
+        self.sources.len()
+    }
+
     /// Gives a connection back whose content was read to its end.
-    pub fn finish(&self, response: Response) {
-        self.client.finish(response);
+    pub fn finish(&self, response: Response, exchange: &Exchange) {
+        self.client.finish(response, exchange);
     }
 
     /// The first usable response to `request`.
     ///
     /// # Errors
     /// What all the failures together mean.
-    pub fn fetch(&self, request: &Request) -> Result<Response, Failure> {
-        self.first(&self.order(), request, &mut |response| {
-            response.usable(request)
+    pub fn fetch(&self, request: &Request, exchange: &Exchange) -> Result<Response, Failure> {
+        self.first(&self.order(), request, exchange, &mut |response| {
+            response.check(request)
         })
     }
 
@@ -90,27 +99,51 @@ impl Upstream {
         &self,
         order: &[usize],
         request: &Request,
-        accept: &mut dyn FnMut(Response) -> Result<Response, Error>,
+        exchange: &Exchange,
+        accept: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Result<Response, Failure> {
         let mut failure = Failure::NotFound;
+        let mut lacking = false;
         let mut hurried = Vec::new();
         for (at, number) in order.iter().enumerate() {
-            let is_last = at.saturating_add(1) == order.len();
-            let hurry = self.timeout.min(ms(limits().patience_ms));
-            let patience = if is_last { self.timeout } else { hurry };
-            match self.ask_one(*number, request, patience, accept) {
+            let Some(source) = self.sources.get(*number) else {
+                continue;
+            };
+            let now = Instant::now();
+            let demoted = source.health.is_demoted(now);
+            if lacking && !source.health.is_worth_asking(now) {
+                continue;
+            }
+            let is_last = at + 1 == order.len();
+            let patience = match is_last && !demoted {
+                true => self.timeout,
+                false => self.timeout.min(ms(limits().patience_ms)),
+            };
+            match self.ask_one(*number, request, patience, exchange, accept) {
                 Ok(response) => return Ok(response),
-                Err(cause) if cause.is_timeout() && patience < self.timeout => {
-                    hurried.push(*number)
+                Err(Error::GivenUp) => return Err(Failure::Broken),
+                Err(cause) if cause.is_timeout() && (patience < self.timeout || demoted) => {
+                    hurried.push((*number, demoted, cause));
                 }
-                Err(cause) => failure = failure.and(&cause),
+                Err(cause) => {
+                    lacking |= cause.is_not_found();
+                    failure = failure.and(&cause);
+                }
             }
         }
-        for number in hurried {
-            match self.ask_one(number, request, self.timeout, accept) {
-                Ok(response) => return Ok(response),
-                Err(cause) => failure = failure.and(&cause),
-            }
+        if lacking && failure == Failure::NotFound {
+            // A source that was silent for a moment has no say against one that answered.
+            return Err(failure);
+        }
+        for (number, demoted, cause) in hurried {
+            let cause = match demoted {
+                true => cause,
+                false => match self.ask_one(number, request, self.timeout, exchange, accept) {
+                    Ok(response) => return Ok(response),
+                    Err(cause) => cause,
+                },
+            };
+            failure = failure.and(&cause);
         }
         Err(failure)
     }
@@ -118,54 +151,103 @@ impl Upstream {
     /// The numbers of the sources in the order to ask them, those that failed lately last.
     pub fn order(&self) -> Vec<usize> {
         let now = Instant::now();
-        let demoted = |source: &Source| lock(&source.demoted).is_some_and(|until| until > now);
-        let (last, first): (Vec<_>, Vec<_>) = self
-            .sources
-            .iter()
-            .enumerate()
-            .partition(|(_, source)| demoted(source));
+        let (mut first, last): (Vec<_>, Vec<_>) =
+            (0..self.sources.len()).partition(|number| self.is_in_place(*number, now));
+        first.extend(last);
         first
-            .into_iter()
-            .chain(last)
-            .map(|(number, _)| number)
-            .collect()
     }
 
-    /// Puts a source at the end of the order for a while.
-    pub fn demote(&self, number: usize) {
+    fn is_in_place(&self, number: usize, now: Instant) -> bool {
+        let source = self.sources.get(number);
+        source.is_some_and(|source| source.health.is_in_place(now))
+    }
+
+    /// Puts a source, which was silent in mid-content for `took`, at the end of the order for a while.
+    pub fn demote(&self, number: usize, took: Duration) {
         if let Some(source) = self.sources.get(number) {
-            *lock(&source.demoted) = Some(Instant::now() + ms(limits().demote_ms));
+            source.health.demote(took);
         }
     }
 
+    /// Asks one source; the response has passed `accept`, and its content waits for bytes as long as the
+    /// administrator allows.
     fn ask_one(
         &self,
         number: usize,
         request: &Request,
         patience: Duration,
-        accept: &mut dyn FnMut(Response) -> Result<Response, Error>,
+        exchange: &Exchange,
+        accept: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Result<Response, Error> {
         let Some(source) = self.sources.get(number) else {
-            return Err(Error::NotTheFile("there is no such source".to_owned()));
+            let why = "there is no such source".to_owned();
+            return Err(Error::NotTheFile(why));
         };
+        if exchange.is_given_up() {
+            return Err(Error::GivenUp);
+        }
         let url = source.url.below(request.path());
-        let answer = self
-            .client
-            .ask(&url, request, patience)
-            .and_then(|mut response| {
-                response.source = number;
-                response.set_patience(self.timeout).map_err(Error::Broken)?;
-                accept(response)
-            });
+        let begun = Instant::now();
+        source.health.asked(begun);
+        let mut answer = self.client.ask(&url, request, patience, exchange);
+        if let Ok(response) = &answer
+            && let Some(request) = request.by_get(response.head.status)
+        {
+            answer = self.client.ask(&url, &request, patience, exchange);
+        }
+        let given_up = exchange.is_given_up();
         match &answer {
-            Ok(_) => *lock(&source.demoted) = None,
-            Err(cause) => {
-                log::warning!("source {url}: {cause}");
-                if cause.is_unreachable() {
-                    self.demote(number);
+            Ok(_) => source.health.answered(),
+            Err(cause) if cause.is_unreachable() && !given_up => {
+                source.health.failed(begun.elapsed());
+            }
+            Err(_) => source.health.left(),
+        }
+        let answer = answer.and_then(|mut response| {
+            response.source = number;
+            // Until it is accepted, what is read of it is a proof, and bounded as that.
+            match accept(&mut response) {
+                Ok(()) => {
+                    self.client.remember(&response);
+                    response.set_patience(self.timeout).map_err(Error::Broken)?;
+                    Ok(response)
+                }
+                Err(cause) => {
+                    if cause.is_timeout() {
+                        source.health.demote(begun.elapsed());
+                    }
+                    self.client.discard(response, exchange);
+                    Err(cause)
                 }
             }
+        });
+        answer.map_err(|cause| match exchange.is_given_up() {
+            true => Error::GivenUp,
+            false => {
+                log::warning!("source {url}: {cause}");
+                cause
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_that_failed_are_asked_last_in_the_order_given() {
+        let urls = ["http://a.example", "http://b.example", "http://c.example"];
+        let urls = urls.map(|url| Url::parse_source(url).unwrap()).to_vec();
+        let upstream = Upstream::new(urls, Proxy::default(), Duration::from_secs(30));
+        assert_eq!(upstream.order(), [0, 1, 2]);
+        upstream.demote(0, Duration::ZERO);
+        assert_eq!(upstream.order(), [1, 2, 0]);
+        upstream.demote(1, Duration::ZERO);
+        assert_eq!(upstream.order(), [2, 0, 1]);
+        for number in 0..3 {
+            upstream.demote(number, Duration::ZERO);
         }
-        answer
+        assert_eq!(upstream.order(), [0, 1, 2]);
     }
 }

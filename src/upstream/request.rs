@@ -4,7 +4,7 @@
 //! itself needs, and nothing else of a client.
 
 use super::connect::Peer;
-use crate::http::{Fields, HttpDate, Method, Url};
+use crate::http::{Fields, HttpDate, Method, StatusCode, Url};
 use crate::store::CachePath;
 
 /// What kind of thing is asked for.
@@ -71,6 +71,16 @@ impl Request {
             modified_since: None,
             ..self.clone()
         }
+    }
+
+    /// The same question by GET, for a source that answers HEAD with `refusal` (RFC 9110 §15.5.6, §15.6.2;
+    /// object stores refuse it with 403); none if that is no refusal of HEAD.
+    pub fn by_get(&self, refusal: StatusCode) -> Option<Self> {
+        let refused = matches!(refusal.code(), 403 | 405 | 501);
+        (self.method == Method::Head && refused).then(|| Self {
+            method: Method::Get,
+            ..self.clone()
+        })
     }
 
     /// The encoded path below a source's prefix.

@@ -82,6 +82,21 @@ impl Response {
         self.body.read(&mut self.wire, out)
     }
 
+    /// Where its connection leads.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Drops the content that has come already; it waits for none.
+    pub fn skip_ahead(&mut self) {
+        let mut scrap = [0; 4096];
+        while !self.wire.ahead().is_empty() && !self.body.is_done() {
+            if self.body.read(&mut self.wire, &mut scrap).is_err() {
+                return;
+            }
+        }
+    }
+
     /// The connection and where it leads, if it can serve another request: its content was read to the end
     /// and nothing came behind it.
     pub fn into_connection(self) -> Option<(Peer, Wire)> {
@@ -90,19 +105,19 @@ impl Response {
             .then_some((self.peer, self.wire))
     }
 
-    /// This response, if it is the content that was asked for: a 200, not a captive portal's page, not in a
-    /// coding that the name does not carry; or the news that nothing has changed.
+    /// Whether it is the content that was asked for: a 200, not a captive portal's page, not in a coding that
+    /// the name does not carry; or the news that nothing has changed.
     ///
     /// # Errors
     /// What it is instead.
-    pub fn usable(self, request: &Request) -> Result<Self, Error> {
+    pub fn check(&self, request: &Request) -> Result<(), Error> {
         match self.head.status {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(self),
+            StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(()),
             other => return Err(Error::Status(other)),
         }
         if request.kind == Kind::Listing {
-            return Ok(self);
+            return Ok(());
         }
         let stored = request.kind == Kind::StoredFile;
         if stored && self.directory {
@@ -123,8 +138,7 @@ impl Response {
             let coding = String::from_utf8_lossy(coding);
             return Err(Error::NotTheFile(format!("it is coded as {coding}")));
         }
-        drop(codings);
-        Ok(self)
+        Ok(())
     }
 }
 

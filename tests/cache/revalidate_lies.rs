@@ -196,7 +196,8 @@ fn a_check_speaks_for_the_file_that_was_asked_about() {
 
 #[test]
 fn a_crowd_is_served_stale_in_time_with_one_warning() {
-    for begun in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
+    // A connection that is closed before any byte of an answer is tried once more.
+    for (begun, requests) in [("", 2), ("HTTP/1.1 200 OK\r\nContent-Le", 1)] {
         let rig = Rig::revalidating(|setup| setup.limits("stale_ms=300"));
         let gate = Gate::new();
         let script = vec![
@@ -212,11 +213,11 @@ fn a_crowd_is_served_stale_in_time_with_one_warning() {
         }
         rig.daemon.wait_for_log("no source could be asked about");
         gate.open();
-        rig.daemon.wait_for_log("closed before its head ended");
+        rig.daemon.wait_for_log("closed before its head");
         rig.daemon.wait_idle();
         let warned = rig.daemon.logged("no source could be asked about");
         assert_eq!(warned.len(), 1, "{warned:?}");
-        assert_eq!(rig.origin.count(INDEX), 1);
+        assert_eq!(rig.origin.count(INDEX), requests);
     }
 }
 

@@ -35,8 +35,10 @@ fn it_is_404_only_if_every_source_says_so() {
         (unchanged(), missing(), 502),
         (status("403 Forbidden"), vec![Step::Reset], 502),
         (missing(), vec![Step::Stall], 504),
-        // A source that was only slower than our patience is heard out at the end.
-        (vec![Step::Stall], missing(), 504),
+        // A source that was silent for a moment has no say against one that answered.
+        (vec![Step::Stall], missing(), 404),
+        // One that was only slower than our patience is heard out if nobody else can say anything.
+        (vec![Step::Stall], status("500 Oops"), 504),
     ] {
         assert_eq!(status_of_failures(first, second), remains);
     }
