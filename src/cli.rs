@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::glob::Glob;
@@ -76,7 +76,17 @@ impl Options {
 
 /// Whether `cache` is the default cache directory, however spelt.
 pub fn is_default_cache(cache: &Path) -> bool {
-    cache == Path::new(DEFAULT_CACHE)
+    let mut plain = PathBuf::new();
+    for component in cache.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            _ => plain.push(component),
+        }
+    }
+    plain == Path::new(DEFAULT_CACHE)
 }
 
 impl Default for Options {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
+use std::process::Command as Process;
 
 use assert_cmd::Command;
 
@@ -106,4 +107,60 @@ fn as_root_only_what_is_roots_alone() {
     let (code, _, stderr) = cull(&cache.path(), &["--max-size=0"]);
     assert!(code == 1 && stderr.contains("belongs to"), "{stderr}");
     assert_eq!(files(&cache).len(), 1);
+}
+
+/// Where a user may make a file system of his own, `/tmp` is an empty one.
+#[test]
+fn the_default_cache_is_no_link_however_it_is_spelt() {
+    let script = r#"
+        exec 3<"$0"
+        mount -t tmpfs tmpfs /tmp || exit 77
+        mkdir /tmp/theirs
+        echo x >/tmp/theirs/a
+        ln -s theirs /tmp/package-cache
+        for path in /tmp/package-cache /tmp/package-cache/ /tmp/package-cache/. \
+            /tmp/./package-cache// //tmp//package-cache/./ /tmp/../tmp/package-cache/; do
+            /proc/self/fd/3 cull --cache "$path" --max-size 0
+            echo "cull $? $path"
+            /proc/self/fd/3 --check --port 0 --cache "$path"
+            echo "check $? $path"
+            timeout 5 /proc/self/fd/3 --port 0 --cache "$path"
+            echo "serve $? $path"
+        done
+        ls /tmp/theirs
+        # A link that leads nowhere is no directory that could be made.
+        rm -r /tmp/theirs
+        for path in /tmp/package-cache/ /tmp/other/; do
+            ln -sf theirs "${path%/}"
+            /proc/self/fd/3 --check --port 0 --cache "$path"
+            echo "check $? $path"
+        done
+        # A directory of one's own is a cache.
+        rm /tmp/package-cache
+        mkdir -m 700 /tmp/package-cache
+        /proc/self/fd/3 cull --cache /tmp/./package-cache/ --max-size 0
+        echo "cull $?"
+    "#;
+    let output = Process::new("unshare")
+        .args(["-Urm", "sh", "-c", script, PROGRAM])
+        .output();
+    let Some(output) = output.ok().filter(|output| !output.stdout.is_empty()) else {
+        return;
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    let (refused, rest) = lines.split_at(18);
+    for line in refused {
+        assert!(line.split(' ').nth(1) == Some("1"), "{line} of {said}");
+    }
+    let expected = [
+        "a",
+        "check 1 /tmp/package-cache/",
+        "check 1 /tmp/other/",
+        "removed 0 files, 0; 0 files, 0, are left",
+        "cull 0",
+    ];
+    assert_eq!(rest, expected, "{said}");
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(why.lines().count(), 20, "{why}");
 }

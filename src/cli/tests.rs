@@ -148,6 +148,9 @@ fn the_default_cache_however_spelt() {
         "/tmp/package-cache",
         "/tmp/package-cache/",
         "/tmp//./package-cache",
+        "//tmp/package-cache",
+        "/tmp/package-cache/.",
+        "/../tmp/x/../package-cache//",
     ] {
         assert!(served(&["--cache", path]).cache_is_default(), "{path}");
     }
@@ -155,6 +158,8 @@ fn the_default_cache_however_spelt() {
         "/tmp/package-cache2",
         "tmp/package-cache",
         "/tmp/package-cache/x",
+        "/tmp/package-cache/..",
+        "/srv/tmp/package-cache",
     ] {
         assert!(!served(&["--cache", path]).cache_is_default(), "{path}");
     }
