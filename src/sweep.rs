@@ -1,7 +1,8 @@
 //! Walking the cache directory, and sweeping what killed processes left in it.
 //!
 //! Rules: a linked directory is entered once (by device and inode); a partial is unlinked only under
-//! its lock, so that a living process keeps its own; a link or what it points to is never removed.
+//! its lock, so that a living process keeps its own; a link or what it points to is never removed;
+//! what root alone may enter is passed over in silence, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -12,11 +13,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache_path::RESERVED;
-use crate::log;
+use crate::{log, sys};
 
 /// What a walk comes upon.
 #[derive(Debug)]
-pub enum Found<'a> {
+pub enum Visited<'a> {
     /// An entry that is not a directory, nor a link to one.
     Entry(&'a DirEntry),
     /// A path that cannot be read, or may not be entered, and why.
@@ -27,46 +28,64 @@ pub enum Found<'a> {
 pub fn walk(
     root: &Path,
     admit: &dyn Fn(&Path, &Metadata) -> io::Result<()>,
-    visit: &mut dyn FnMut(Found<'_>),
+    visit: &mut dyn FnMut(Visited<'_>),
 ) {
     let mut entered = HashSet::new();
     let mut left = vec![root.to_path_buf()];
     while let Some(dir) = left.pop() {
         let entries = fs::metadata(&dir).and_then(|of| {
-            if !entered.insert((of.dev(), of.ino())) {
+            let identity = (of.dev(), of.ino());
+            if entered.contains(&identity) {
                 return Ok(None);
             }
+            // Not before: what is refused under one name may be admitted under another.
             admit(&dir, &of)?;
-            fs::read_dir(&dir).map(Some)
+            entered.insert(identity);
+            match open(&dir) {
+                Err(cause) if dir != root && is_roots_alone(&of, &cause) => Ok(None),
+                opened => opened.map(Some),
+            }
         });
         match entries {
             Ok(None) => {}
             Ok(Some(entries)) => visit_entries(&dir, entries, &mut left, visit),
             // A transfer that failed may have removed it.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => visit(Found::Closed(&dir, cause)),
+            Err(cause) => visit(Visited::Closed(&dir, cause)),
         }
     }
+}
+
+/// The entries of a directory that this process may both read and enter.
+fn open(dir: &Path) -> io::Result<fs::ReadDir> {
+    fs::metadata(dir.join("."))?;
+    fs::read_dir(dir)
+}
+
+/// Whether a directory could not be opened because it is root's (`lost+found`, `.snapshots`): the user
+/// whom the cache belongs to never stored anything there.
+fn is_roots_alone(of: &Metadata, cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::PermissionDenied && of.uid() == 0 && sys::geteuid() != 0
 }
 
 fn visit_entries(
     dir: &Path,
     entries: fs::ReadDir,
     left: &mut Vec<PathBuf>,
-    visit: &mut dyn FnMut(Found<'_>),
+    visit: &mut dyn FnMut(Visited<'_>),
 ) {
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(cause) => {
-                visit(Found::Closed(dir, cause));
+                visit(Visited::Closed(dir, cause));
                 continue;
             }
         };
         let linked_dir = |of: fs::FileType| of.is_symlink() && entry.path().is_dir();
         match entry.file_type() {
             Ok(of) if of.is_dir() || linked_dir(of) => left.push(entry.path()),
-            _ => visit(Found::Entry(&entry)),
+            _ => visit(Visited::Entry(&entry)),
         }
     }
 }
@@ -75,12 +94,12 @@ fn visit_entries(
 pub fn sweep(root: &Path) -> usize {
     let mut swept: usize = 0;
     walk(root, &|_, _| Ok(()), &mut |found| match found {
-        Found::Entry(entry) => {
+        Visited::Entry(entry) => {
             if is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false) {
                 swept = swept.saturating_add(1);
             }
         }
-        Found::Closed(dir, cause) => {
+        Visited::Closed(dir, cause) => {
             log::warning!("cannot read the directory {}: {cause}", dir.display());
         }
     });

@@ -1,14 +1,18 @@
 //! Directories that are never culled, whoever asks for it.
 
-use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command as Process;
 
 use assert_cmd::Command;
 
 use crate::cull::{cull, files, put};
-use crate::support::{CacheDir, PROGRAM};
+use crate::support::{CacheDir, Daemon, PROGRAM};
+
+/// A user without rights.
+const NOBODY: u32 = 65_534;
 
 /// The cull must refuse in one line that says all of `words`. A dry run, lest it does not.
 #[track_caller]
@@ -97,16 +101,86 @@ fn a_home_is_refused_and_what_holds_one() {
 fn as_root_only_what_is_roots_alone() {
     let cache = CacheDir::new();
     put(&cache, "d/a", 1, 9);
-    if chown(cache.path(), Some(65_534), None).is_err() {
+    if chown(cache.path(), Some(NOBODY), None).is_err() {
         return;
     }
     refuses(&cache.path(), &["belongs to", "run cull as"]);
     chown(cache.path(), Some(0), None).unwrap();
     // Nor a directory below in which another may lay links.
-    chown(cache.file("d"), Some(65_534), None).unwrap();
+    chown(cache.file("d"), Some(NOBODY), None).unwrap();
     let (code, _, stderr) = cull(&cache.path(), &["--max-size=0"]);
     assert!(code == 1 && stderr.contains("belongs to"), "{stderr}");
     assert_eq!(files(&cache).len(), 1);
+}
+
+/// What a user `nobody` may not enter in his own cache: the closed directories are `owner`'s.
+fn closed_to_nobody(owner: u32) -> Option<CacheDir> {
+    let cache = CacheDir::new();
+    put(&cache, "d/a", 1, 9);
+    fs::set_permissions(cache.outside(), Permissions::from_mode(0o755)).unwrap();
+    for dir in [cache.path(), cache.file("d")] {
+        chown(dir, Some(NOBODY), None).ok()?;
+    }
+    for (dir, mode) in [("lost+found", 0o700), ("d/.snapshots", 0o744)] {
+        put(&cache, &format!("{dir}/x"), 1, 9);
+        chown(cache.file(dir), Some(owner), None).ok()?;
+        fs::set_permissions(cache.file(dir), Permissions::from_mode(mode)).unwrap();
+    }
+    Some(cache)
+}
+
+/// Culls as `nobody`: exit status and standard error.
+fn cull_as_nobody(cache: &Path) -> Option<(i32, String)> {
+    let mut command = Process::new(PROGRAM);
+    command.args(["cull", "--max-size=0", "--cache"]).arg(cache);
+    let output = command.uid(NOBODY).gid(NOBODY).output().ok()?;
+    let said = String::from_utf8(output.stderr).unwrap();
+    Some((output.status.code().unwrap(), said))
+}
+
+#[test]
+fn what_root_alone_may_enter_is_passed_over() {
+    let Some(cache) = closed_to_nobody(0) else {
+        return;
+    };
+    let Some(done) = cull_as_nobody(&cache.path()) else {
+        return;
+    };
+    assert_eq!(done, (0, String::new()));
+    let left = files(&cache).into_iter().collect::<Vec<_>>();
+    assert_eq!(left, ["d/.snapshots/x", "lost+found/x"]);
+
+    // Others' closed directories may hold files of the cache.
+    let cache = closed_to_nobody(65_533).unwrap();
+    let (code, said) = cull_as_nobody(&cache.path()).unwrap();
+    assert_eq!((code, said.lines().count()), (1, 2), "{said}");
+    // And a cache is not passed over.
+    let cache = closed_to_nobody(0).unwrap();
+    let (code, said) = cull_as_nobody(&cache.file("lost+found")).unwrap();
+    assert_eq!((code, said.lines().count()), (1, 1), "{said}");
+}
+
+#[test]
+fn a_sweep_passes_over_what_root_alone_may_enter() {
+    let Some(cache) = closed_to_nobody(0) else {
+        return;
+    };
+    let known = Process::new("setpriv").arg("--version").output();
+    if known.is_err() {
+        return;
+    }
+    cache.put("d/.package-cache-0123456789abcdef.part", b"half", 1);
+    let nobody = "exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"";
+    chown(
+        cache.file("d/.package-cache-0123456789abcdef.part"),
+        Some(NOBODY),
+        None,
+    )
+    .unwrap();
+    let daemon = Daemon::on(&cache).arg("-v").after(nobody).start();
+    daemon.wait_for_log("swept 1 leftovers");
+    let complaints = daemon.logged("cannot read");
+    assert!(complaints.is_empty(), "{complaints:?}");
 }
 
 /// Where a user may make a file system of his own, `/tmp` is an empty one.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use crate::cull::guard;
 use crate::cull::report::Report;
-use crate::sweep::{self, Found};
+use crate::sweep::{self, Visited};
 
 /// A file as it was seen; they sort by last use, the least recent first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +197,7 @@ pub fn survey(root: &Path, oldest: &mut Oldest, report: &mut Report) -> Census {
     let mut census = Census::default();
     let mut entries: u64 = 0;
     sweep::walk(root, &guard::admit, &mut |found| match found {
-        Found::Entry(entry) => {
+        Visited::Entry(entry) => {
             entries = entries.saturating_add(1);
             report.progress("looking", entries);
             match look(entry, &mut census, oldest) {
@@ -207,7 +207,7 @@ pub fn survey(root: &Path, oldest: &mut Oldest, report: &mut Report) -> Census {
                 _ => {}
             }
         }
-        Found::Closed(path, cause) => census.closed.push((path.to_path_buf(), cause)),
+        Visited::Closed(path, cause) => census.closed.push((path.to_path_buf(), cause)),
     });
     census
 }
