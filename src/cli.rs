@@ -19,7 +19,6 @@ mod usage;
 mod value;
 
 use argument::{Long, read};
-pub use cull::Cull;
 pub use usage::{cull_usage, usage, version};
 
 /// The cache directory when none is given; this path alone is created 0700 and checked for its owner.
@@ -33,7 +32,7 @@ pub enum Command {
     /// Validate what serving needs, create nothing.
     Check(Options),
     /// Trim a cache.
-    Cull(Cull),
+    Cull(crate::cull::Options),
     /// Print [`usage()`].
     Help,
     /// Print [`cull_usage()`].

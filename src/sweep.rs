@@ -18,6 +18,8 @@ use crate::{log, sys};
 /// What a walk comes upon.
 #[derive(Debug)]
 pub enum Visited<'a> {
+    /// A directory that was entered; its entries follow before the next one.
+    Directory(&'a Path),
     /// An entry that is not a directory, nor a link to one.
     Entry(&'a DirEntry),
     /// A path that cannot be read, or may not be entered, and why.
@@ -48,7 +50,10 @@ pub fn walk(
         });
         match entries {
             Ok(None) => {}
-            Ok(Some(entries)) => visit_entries(&dir, entries, &mut left, visit),
+            Ok(Some(entries)) => {
+                visit(Visited::Directory(&dir));
+                visit_entries(&dir, entries, &mut left, visit);
+            }
             // A transfer that failed may have removed it.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => visit(Visited::Closed(&dir, cause)),
@@ -93,7 +98,8 @@ fn visit_entries(
 /// Unlinks the partials below `root` that no living process has locked; how many.
 pub fn sweep(root: &Path) -> usize {
     let mut swept: usize = 0;
-    walk(root, &|_, _| Ok(()), &mut |found| match found {
+    walk(root, &|_, _| Ok(()), &mut |visited| match visited {
+        Visited::Directory(_) => {}
         Visited::Entry(entry) => {
             if is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false) {
                 swept = swept.saturating_add(1);

@@ -2,32 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::argument::{Long, read};
-use super::{Command, DEFAULT_CACHE, UsageError, usage};
-
-/// What the options of `cull` say, defaults filled in; at least one bound is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cull {
-    /// The cache directory.
-    pub cache: PathBuf,
-    /// The bound on the time since the last use of a file.
-    pub unused_for: Option<Duration>,
-    /// The bound on the bytes that all files occupy.
-    pub max_size: Option<u64>,
-    /// The bound on the bytes free on the cache's file system.
-    pub min_free: Option<u64>,
-    /// Whether to remove nothing and say what would be removed.
-    pub dry_run: bool,
-    /// Whether to name each file removed.
-    pub verbose: bool,
-}
+use super::{Command, DEFAULT_CACHE, UsageError, is_default_cache, usage};
+use crate::cull::Options;
 
 /// The command that the arguments after `cull` ask for.
 pub fn parse(args: &mut dyn Iterator<Item = OsString>) -> Result<Command, UsageError> {
-    let mut options = Cull {
+    let mut options = Options {
         cache: PathBuf::from(DEFAULT_CACHE),
+        private: true,
         unused_for: None,
         max_size: None,
         min_free: None,
@@ -38,7 +22,7 @@ pub fn parse(args: &mut dyn Iterator<Item = OsString>) -> Result<Command, UsageE
         if long.name() == "help" {
             return long.flag(Some(Command::CullHelp));
         }
-        options.set(long).map(|()| None)
+        set(&mut options, long).map(|()| None)
     })?;
     if let Some(command) = other {
         return Ok(command);
@@ -48,26 +32,27 @@ pub fn parse(args: &mut dyn Iterator<Item = OsString>) -> Result<Command, UsageE
             "cull: no bound is given: give --unused-for, --max-size or --min-free",
         )));
     }
+    options.private = is_default_cache(&options.cache);
     Ok(Command::Cull(options))
 }
 
-impl Cull {
-    fn set(&mut self, long: &mut Long<'_>) -> Result<(), UsageError> {
-        match long.name() {
-            "cache" => self.cache = PathBuf::from(long.value()?),
-            "unused-for" => self.unused_for = Some(long.age()?),
-            "max-size" => self.max_size = Some(long.size()?),
-            "min-free" => self.min_free = Some(long.size()?),
-            "dry-run" => self.dry_run = long.flag(true)?,
-            "verbose" => self.verbose = long.flag(true)?,
-            _ => return Err(long.unknown()),
-        }
-        Ok(())
+fn set(options: &mut Options, long: &mut Long<'_>) -> Result<(), UsageError> {
+    match long.name() {
+        "cache" => options.cache = PathBuf::from(long.value()?),
+        "unused-for" => options.unused_for = Some(long.age()?),
+        "max-size" => options.max_size = Some(long.size()?),
+        "min-free" => options.min_free = Some(long.size()?),
+        "dry-run" => options.dry_run = long.flag(true)?,
+        "verbose" => options.verbose = long.flag(true)?,
+        _ => return Err(long.unknown()),
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::cli;
 
@@ -77,8 +62,9 @@ mod tests {
 
     #[test]
     fn cull_options() {
-        let expected = Cull {
+        let expected = Options {
             cache: PathBuf::from("/srv/c"),
+            private: false,
             unused_for: Some(Duration::from_secs(86_400)),
             max_size: Some(50 << 30),
             min_free: Some(0),
@@ -96,7 +82,7 @@ mod tests {
             panic!()
         };
         assert_eq!(least.cache, PathBuf::from(DEFAULT_CACHE));
-        assert!(!least.dry_run && !least.verbose);
+        assert!(least.private && !least.dry_run && !least.verbose);
         assert_eq!(parsed(&["cull", "-h", "--bogus"]), Ok(Command::CullHelp));
         let usage = cli::cull_usage();
         assert!(usage.lines().all(|line| line.len() <= 80) && usage.is_ascii());
