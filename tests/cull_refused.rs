@@ -98,6 +98,66 @@ fn a_home_is_refused_and_what_holds_one() {
 }
 
 #[test]
+fn what_is_no_cache_is_refused_behind_a_link_too() {
+    let cache = CacheDir::new();
+    let outside = |name: &str| cache.outside().join(name).to_str().unwrap().to_owned();
+    put(&cache, "d/a", 1, 9);
+    for (place, file) in [
+        ("system", "etc/x"),
+        ("system/deep", "usr/x"),
+        ("repository", "profiles/repo_name"),
+        ("homes", "me/x"),
+    ] {
+        put(&cache, &format!("../{place}/{file}"), 1, 9);
+    }
+    symlink(cache.outside(), outside("way")).unwrap();
+    for (to, why) in [
+        ("/", "root directory"),
+        ("/proc/self/root", "root directory"),
+        ("/etc", "system directory /etc"),
+        ("/usr/lib", "system directory /usr/lib"),
+        (&outside("system"), "holds etc"),
+        ("../../system/deep", "holds usr"),
+        (&outside("way/cache/../system"), "holds etc"),
+        (&outside("repository"), "ebuild repository"),
+        (&outside("homes"), "home directory"),
+        ("../../way/homes/me/.", "home directory"),
+    ] {
+        let link = cache.file("d/link");
+        symlink(to, &link).unwrap();
+        let output = Process::new(PROGRAM)
+            .env("HOME", outside("homes/me"))
+            .args(["cull", "--unused-for=1h", "--dry-run", "--cache"])
+            .arg(cache.path())
+            .output();
+        fs::remove_file(&link).unwrap();
+        let output = output.unwrap();
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{to}: {stdout}");
+        assert!(stdout.ends_with("; 0 files, 0, are left\n"), "{stdout}");
+        assert!(stdout.contains("would remove 1 files"), "{stdout}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        for word in [link.to_str().unwrap(), why] {
+            assert!(stderr.contains(word), "no {word:?} in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_link_within_the_cache_is_no_way_out_of_it() {
+    let cache = CacheDir::new();
+    for name in ["a/etc/x", "a/usr/y", "b/z"] {
+        put(&cache, name, 1, 9);
+    }
+    symlink("../a", cache.file("b/link")).unwrap();
+    symlink(cache.path(), cache.file("a/up")).unwrap();
+    let (code, stdout, stderr) = cull(&cache.path(), &["--max-size=0"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert_eq!(cache.walk(), ["a", "a/up", "b", "b/link"]);
+}
+
+#[test]
 fn as_root_only_what_is_roots_alone() {
     let cache = CacheDir::new();
     put(&cache, "d/a", 1, 9);

@@ -1,8 +1,9 @@
 //! Which directories are never culled, whoever asks for it.
 //!
 //! Rules: what a slip of the keyboard or an old setting may name, and nobody means: the system, a
-//! home, an ebuild repository (the original's default cache was one). As root only directories in
-//! which nobody else can lay links; others' caches are culled with their owner's rights.
+//! home, an ebuild repository (the original's default cache was one). The same holds for where a
+//! link in the cache leads. As root only directories in which nobody else can lay links; others'
+//! caches are culled with their owner's rights.
 
 use std::env;
 use std::ffi::OsStr;
@@ -21,6 +22,8 @@ const SYSTEM: &str = "/bin /boot /etc /lib /lib32 /lib64 /sbin /usr/bin /usr/inc
 /// The guard of one run.
 #[derive(Debug)]
 pub struct Guard {
+    /// The cache directory, without links.
+    root: PathBuf,
     /// The home directories of this host's users, as far as they exist, without links.
     homes: Vec<PathBuf>,
 }
@@ -31,18 +34,32 @@ impl Guard {
     /// # Errors
     /// Why it may not be culled, and the remedy.
     pub fn new(root: &Path) -> io::Result<Self> {
-        let guard = Self { homes: homes() };
+        let guard = Self {
+            root: root.to_path_buf(),
+            homes: homes(),
+        };
         if let Some(why) = guard.objection(root) {
             return refused(format!("it {why}; name the cache directory with --cache"));
         }
         guard.admit(root, &fs::metadata(root)?).map(|()| guard)
     }
 
-    /// Whether the directory `dir`, in the cache or the cache itself, may be culled.
+    /// Whether the directory `dir`, in the cache or the cache itself, may be culled. A link must lead
+    /// into the cache, or to what could be named as the cache.
     ///
     /// # Errors
     /// Why it may not, and the remedy.
     pub fn admit(&self, dir: &Path, metadata: &Metadata) -> io::Result<()> {
+        if fs::symlink_metadata(dir)?.is_symlink() {
+            let target = fs::canonicalize(dir)?;
+            let outside = !target.starts_with(&self.root);
+            if let Some(why) = self.objection(&target).filter(|_| outside) {
+                let target = target.display();
+                return refused(format!(
+                    "it leads to {target}, which {why}; remove the link"
+                ));
+            }
+        }
         if exists(&dir.join("profiles/repo_name")) || exists(&dir.join("metadata/layout.conf")) {
             return refused(format!(
                 "it holds an ebuild repository; name the directory of the files alone, --cache {}",
