@@ -140,30 +140,6 @@ fn help_and_version_win_over_what_follows() {
 }
 
 #[test]
-fn the_default_cache_however_spelt() {
-    for path in [
-        "/tmp/package-cache",
-        "/tmp/package-cache/",
-        "/tmp//./package-cache",
-    ] {
-        assert!(
-            store::is_default_root(&served(&["--cache", path]).cache),
-            "{path}"
-        );
-    }
-    for path in [
-        "/tmp/package-cache2",
-        "tmp/package-cache",
-        "/tmp/package-cache/x",
-    ] {
-        assert!(
-            !store::is_default_root(&served(&["--cache", path]).cache),
-            "{path}"
-        );
-    }
-}
-
-#[test]
 fn hosts() {
     for (given, host) in [
         ("localhost", "localhost"),

@@ -1,8 +1,9 @@
 //! Which directories are never culled, whoever asks for it.
 //!
 //! Rules: what a slip of the keyboard or an old setting may name, and nobody means: the system, a
-//! home, an ebuild repository (the original's default cache was one). As root only directories in
-//! which nobody else can lay links; others' caches are culled with their owner's rights.
+//! home, an ebuild repository (the original's default cache was one). The same holds for where a
+//! link in the cache leads. As root only directories in which nobody else can lay links; others'
+//! caches are culled with their owner's rights.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,75 +13,84 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::calls as sys;
+use crate::sys::calls;
 
 /// Where hosts keep their programs and settings, and never a cache.
-const SYSTEM: [&str; 15] = [
-    "/bin",
-    "/boot",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/sbin",
-    "/usr/bin",
-    "/usr/include",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/sbin",
-    "/usr/share",
-    "/var/db/pkg",
-];
+const SYSTEM: &str = "/bin /boot /etc /lib /lib32 /lib64 /sbin /usr/bin /usr/include /usr/lib \
+                      /usr/lib64 /usr/libexec /usr/sbin /usr/share /var/db/pkg";
 
-/// Whether the cache directory at `root`, an absolute path without links, may be culled.
-///
-/// # Errors
-/// Why it may not, and the remedy.
-pub fn check(root: &Path) -> io::Result<()> {
-    const REMEDY: &str = "name the cache directory with --cache";
-    if root == Path::new("/") {
-        return refused(format!("it is the root directory; {REMEDY}"));
-    }
-    for system in ["etc", "usr"] {
-        if exists(&root.join(system)) {
-            return refused(format!("it holds {system}, as a system does; {REMEDY}"));
+/// The guard of one run.
+#[derive(Debug)]
+pub struct Guard {
+    /// The cache directory, without links.
+    root: PathBuf,
+    /// The home directories of this host's users, as far as they exist, without links.
+    homes: Vec<PathBuf>,
+}
+
+impl Guard {
+    /// For the cache directory at `root`, an absolute path without links.
+    ///
+    /// # Errors
+    /// Why it may not be culled, and the remedy.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        let guard = Self {
+            root: root.to_path_buf(),
+            homes: homes(),
+        };
+        if let Some(why) = guard.objection(root) {
+            return refused(format!("it {why}; name the cache directory with --cache"));
         }
+        guard.admit(root, &fs::metadata(root)?).map(|()| guard)
     }
-    if let Some(system) = system_directory(root) {
-        return refused(format!(
-            "it is in, or holds, the system directory {system}; {REMEDY}"
-        ));
+
+    /// Whether the directory `dir`, in the cache or the cache itself, may be culled. A link must lead
+    /// into the cache, or to what could be named as the cache.
+    ///
+    /// # Errors
+    /// Why it may not, and the remedy.
+    pub fn admit(&self, dir: &Path, metadata: &Metadata) -> io::Result<()> {
+        if fs::symlink_metadata(dir)?.is_symlink() {
+            let target = fs::canonicalize(dir)?;
+            let outside = !target.starts_with(&self.root);
+            if let Some(why) = self.objection(&target).filter(|_| outside) {
+                let target = target.display();
+                return refused(format!(
+                    "it leads to {target}, which {why}; remove the link"
+                ));
+            }
+        }
+        if exists(&dir.join("profiles/repo_name")) || exists(&dir.join("metadata/layout.conf")) {
+            return refused(format!(
+                "it holds an ebuild repository; name the directory of the files alone, --cache {}",
+                dir.join("distfiles").display()
+            ));
+        }
+        admit_owner(calls::geteuid(), metadata.uid(), metadata.mode())
     }
-    if let Some(home) = homes().into_iter().find(|home| home.starts_with(root)) {
-        let home = home.display();
-        return refused(format!(
-            "it is or holds the home directory {home}; {REMEDY}"
-        ));
+
+    /// What is wrong with a cache at `dir`, an absolute path without links.
+    fn objection(&self, dir: &Path) -> Option<String> {
+        if dir == Path::new("/") {
+            return Some(String::from("is the root directory"));
+        }
+        let held = |name: &&str| exists(&dir.join(name));
+        if let Some(system) = ["etc", "usr"].into_iter().find(held) {
+            return Some(format!("holds {system}, as a system does"));
+        }
+        if let Some(system) = system_directory(dir) {
+            return Some(format!("is in, or holds, the system directory {system}"));
+        }
+        let home = self.homes.iter().find(|home| home.starts_with(dir))?;
+        Some(format!("is or holds the home directory {}", home.display()))
     }
-    admit(root, &fs::metadata(root)?)
 }
 
-/// The directory of the system that is at, above or below `root`.
-fn system_directory(root: &Path) -> Option<&'static str> {
+/// The directory of the system that is at, above or below `dir`.
+fn system_directory(dir: &Path) -> Option<&'static str> {
     SYSTEM
-        .into_iter()
-        .find(|system| root.starts_with(system) || Path::new(system).starts_with(root))
-}
-
-/// Whether the directory `dir`, in the cache or the cache itself, may be culled.
-///
-/// # Errors
-/// Why it may not, and the remedy.
-pub fn admit(dir: &Path, metadata: &Metadata) -> io::Result<()> {
-    if exists(&dir.join("profiles/repo_name")) || exists(&dir.join("metadata/layout.conf")) {
-        let below = dir.join("distfiles");
-        return refused(format!(
-            "it holds an ebuild repository; name the directory of the files alone, --cache {}",
-            below.display()
-        ));
-    }
-    admit_owner(sys::geteuid(), metadata.uid(), metadata.mode())
+        .split(' ')
+        .find(|system| dir.starts_with(system) || Path::new(system).starts_with(dir))
 }
 
 /// Whether user `uid` may cull a directory with this owner and mode.
@@ -93,38 +103,30 @@ fn admit_owner(uid: u32, owner: u32, mode: u32) -> io::Result<()> {
             "others than root may write to it; run cull as the user that serves it, not as root",
         ));
     }
+    let id = owner.to_string();
     let passwd = fs::read("/etc/passwd").unwrap_or_default();
-    let user = accounts(&passwd).find(|account| account.uid == owner.to_string().as_bytes());
-    let user = user.map_or(owner.to_string(), |account| {
-        String::from_utf8_lossy(account.name).into_owned()
+    let user = accounts(&passwd).find(|[_, uid, _]| *uid == id.as_bytes());
+    let user = user.map_or(id.clone(), |[name, ..]| {
+        String::from_utf8_lossy(name).into_owned()
     });
     refused(format!(
         "it belongs to {user}; run cull as that user, not as root"
     ))
 }
 
-/// A line of passwd(5).
-struct Account<'a> {
-    name: &'a [u8],
-    uid: &'a [u8],
-    home: &'a [u8],
-}
-
-fn accounts(passwd: &[u8]) -> impl Iterator<Item = Account<'_>> {
-    passwd.split(|&byte| byte == b'\n').filter_map(|line| {
+/// The name, the number and the home of each user in a passwd(5).
+fn accounts(passwd: &[u8]) -> impl Iterator<Item = [&[u8]; 3]> {
+    let lines = passwd.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
-        Some(Account {
-            name: fields.next()?,
-            uid: fields.nth(1)?,
-            home: fields.nth(2)?,
-        })
+        Some([fields.next()?, fields.nth(1)?, fields.nth(2)?])
     })
 }
 
 /// The home directories of this host's users, as far as they exist, without links.
 fn homes() -> Vec<PathBuf> {
     let passwd = fs::read("/etc/passwd").unwrap_or_default();
-    let listed = accounts(&passwd).map(|account| PathBuf::from(OsStr::from_bytes(account.home)));
+    let listed = accounts(&passwd).map(|[_, _, home]| PathBuf::from(OsStr::from_bytes(home)));
     listed
         .chain(env::var_os("HOME").map(PathBuf::from))
         .filter_map(|home| fs::canonicalize(home).ok())
@@ -135,7 +137,7 @@ fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-fn refused(why: String) -> io::Result<()> {
+fn refused<T>(why: String) -> io::Result<T> {
     Err(io::Error::other(why))
 }
 
@@ -166,9 +168,7 @@ mod tests {
     #[test]
     fn accounts_of_passwd() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\n\nbad:line\npc:x:250:250::/var/lib/pc:\n";
-        let read: Vec<_> = accounts(passwd)
-            .map(|of| [of.name, of.uid, of.home])
-            .collect();
+        let read: Vec<_> = accounts(passwd).collect();
         assert_eq!(
             read,
             [
@@ -206,7 +206,7 @@ mod tests {
     fn homes_are_refused_and_what_holds_them() {
         for home in homes() {
             for dir in home.ancestors() {
-                assert!(check(dir).is_err(), "{}", dir.display());
+                assert!(Guard::new(dir).is_err(), "{}", dir.display());
             }
         }
         assert!(homes().iter().all(|home| home.is_absolute()));

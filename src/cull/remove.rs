@@ -1,16 +1,18 @@
-//! Removing one thing: a file, a dead partial, the directories that this emptied.
+//! Removing what is to go, and the directories that this emptied.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cull::survey::{self, Candidate};
-use crate::store::walk as sweep;
+use super::bounds::Bounds;
+use super::report::Report;
+use super::scan::{File, Scan};
+use crate::store::walk;
 
 /// What became of a file that was to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Removal {
     /// It is gone, or would be.
     Removed,
     /// Another process was faster.
@@ -19,63 +21,84 @@ pub enum Outcome {
     Spared,
 }
 
-/// Removes a file if it is still as it was seen. A use between the look and the removal is not
-/// noticed: its reader has the file open and gets it whole, the next one fetches it anew.
-///
-/// # Errors
-/// What the file system says.
-pub fn file(file: &Candidate, dry_run: bool) -> io::Result<Outcome> {
-    let removed = fs::symlink_metadata(&file.path).and_then(|metadata| {
-        if !file.is_still(&metadata) {
-            return Ok(Outcome::Spared);
+/// Removes files, the least recently used first, until the bounds hold. What is spared or cannot be
+/// removed goes on to count, so that later ones go in its place.
+pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: bool) {
+    let mut dirs = BTreeSet::new();
+    for names in scan.files.chunk_by(File::is_same) {
+        if !bounds.want(names) {
+            continue;
         }
-        if !dry_run {
-            fs::remove_file(&file.path)?;
+        let removed = report.tally.removed;
+        let mut left = names.len();
+        for seen in names {
+            let path = scan.path(seen);
+            if report.removal(&path, seen, file(&path, seen, dry_run)) {
+                left -= 1;
+                dirs.insert(seen.dir);
+            }
         }
-        Ok(Outcome::Removed)
-    });
-    match removed {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Outcome::Vanished),
-        outcome => outcome,
+        if left == 0 {
+            let bytes = bounds.gone(names);
+            if report.tally.removed > removed {
+                report.tally.bytes = report.tally.bytes.saturating_add(bytes);
+            }
+        }
+    }
+    if !dry_run {
+        let dirs = dirs.into_iter().filter_map(|dir| scan.dirs.get(dir));
+        emptied(scan.dirs.first(), dirs);
     }
 }
 
-/// Removes a partial under its lock, if no process holds it; the bytes that it took on disk.
+/// Removes the file at `path` if it is still as it was `seen`. A use between the look and the removal
+/// is not noticed: its reader has the file open and gets it whole, the next one fetches it anew.
 ///
 /// # Errors
 /// What the file system says.
-pub fn partial(path: &Path, dry_run: bool) -> io::Result<Option<u64>> {
-    let removed = sweep::lock_dead(path).and_then(|dead| {
-        let Some(locked) = dead else { return Ok(None) };
-        if !dry_run {
-            fs::remove_file(path)?;
-        }
-        locked.metadata().map(|of| Some(survey::size(&of)))
-    });
-    match removed {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-        size => size,
+pub fn file(path: &Path, seen: &File, dry_run: bool) -> io::Result<Removal> {
+    match file_unless_used(path, seen, dry_run) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Removal::Vanished),
+        removal => removal,
     }
 }
 
-/// Removes the directories of these removed files, and those above them up to `root`, as far as they
-/// are empty now.
+fn file_unless_used(path: &Path, seen: &File, dry_run: bool) -> io::Result<Removal> {
+    let is_partial = seen.used.is_none();
+    // Held until the partial is gone, so that no process takes it up.
+    let lock = if is_partial {
+        walk::lock_dead(path)?
+    } else {
+        None
+    };
+    let metadata = fs::symlink_metadata(path)?;
+    let now = File::new(&metadata, is_partial);
+    if lock.is_some() != is_partial
+        || !metadata.is_file()
+        || (now.identity, now.used) != (seen.identity, seen.used)
+    {
+        return Ok(Removal::Spared);
+    }
+    if !dry_run {
+        fs::remove_file(path)?;
+    }
+    Ok(Removal::Removed)
+}
+
+/// Removes those of `dirs`, and those above them up to `root`, that are empty.
 ///
 /// A transfer that is about to use one makes it again. A link to a directory stays.
-pub fn emptied<'a>(root: &Path, removed: impl Iterator<Item = &'a Path>) {
-    let mut dirs = BTreeSet::new();
-    dirs.extend(removed.filter_map(Path::parent));
+fn emptied<'a>(root: Option<&PathBuf>, dirs: impl Iterator<Item = &'a PathBuf>) {
+    let Some(root) = root else { return };
     for dir in dirs {
-        let mut at = dir;
-        while at != root && fs::remove_dir(at).is_ok() {
-            at = at.parent().unwrap_or(root);
-        }
+        let below = dir.ancestors().take_while(|dir| dir != root);
+        let _ = below.map(fs::remove_dir).take_while(Result::is_ok).count();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{File, FileTimes};
+    use std::fs::FileTimes;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -87,28 +110,28 @@ mod tests {
         let used = SystemTime::now() - Duration::from_secs(86_400);
         let touch = |path: &Path, used| {
             let times = FileTimes::new().set_accessed(used);
-            File::create(path).unwrap().set_times(times).unwrap();
+            fs::File::create(path).unwrap().set_times(times).unwrap();
         };
         touch(&path, used);
         let metadata = fs::metadata(&path).unwrap();
-        let seen = Candidate::new(path.clone(), metadata.accessed().unwrap(), &metadata);
+        let seen = File::new(&metadata, false);
 
         touch(&path, used + Duration::from_nanos(1_000));
-        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        assert_eq!(file(&path, &seen, false).unwrap(), Removal::Spared);
         let other = dir.path().join("b");
         touch(&other, used);
         fs::rename(&path, dir.path().join("c")).unwrap();
         fs::rename(&other, &path).unwrap();
-        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        assert_eq!(file(&path, &seen, false).unwrap(), Removal::Spared);
         fs::remove_file(&path).unwrap();
-        assert_eq!(file(&seen, false).unwrap(), Outcome::Vanished);
+        assert_eq!(file(&path, &seen, false).unwrap(), Removal::Vanished);
         std::os::unix::fs::symlink("c", &path).unwrap();
-        assert_eq!(file(&seen, false).unwrap(), Outcome::Spared);
+        assert_eq!(file(&path, &seen, false).unwrap(), Removal::Spared);
         touch(&dir.path().join("c"), used);
         fs::rename(dir.path().join("c"), &path).unwrap();
-        assert_eq!(file(&seen, true).unwrap(), Outcome::Removed);
+        assert_eq!(file(&path, &seen, true).unwrap(), Removal::Removed);
         assert!(path.exists());
-        assert_eq!(file(&seen, false).unwrap(), Outcome::Removed);
+        assert_eq!(file(&path, &seen, false).unwrap(), Removal::Removed);
         assert!(!path.exists());
     }
 
@@ -120,8 +143,8 @@ mod tests {
             fs::create_dir_all(root.join(below)).unwrap();
         }
         fs::write(root.join("e/kept"), b"").unwrap();
-        let removed = ["a/x", "a/b/c/x", "a/d/x", "e/f/x", "x"].map(|name| root.join(name));
-        emptied(root, removed.iter().map(|path| path.as_path()));
+        let dirs = ["a", "a/b/c", "a/d", "e/f", ""].map(|name| root.join(name));
+        emptied(Some(&root.to_path_buf()), dirs.iter());
         assert!(!root.join("a").exists() && !root.join("e/f").exists());
         // Not one that was empty before.
         assert!(root.join("e/kept").exists() && root.join("g").exists());

@@ -9,16 +9,35 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::remove::Removal;
+use super::scan::File;
+
 /// Complaints that are printed; the others are counted.
 const COMPLAINTS: u64 = 20;
 /// Whoever waits is told after this time, and then so often.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_millis(200);
 
+/// What has been done.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tally {
+    /// Files removed.
+    pub removed: usize,
+    /// Bytes that they took on disk.
+    pub bytes: u64,
+    /// Dead partials removed.
+    pub leftovers: usize,
+    /// Files that another process removed.
+    pub vanished: usize,
+    /// Files used or replaced since they were seen.
+    pub spared: usize,
+}
+
 /// The voice of one run.
 #[derive(Debug)]
 pub struct Report {
-    dry_run: bool,
+    /// `removed`, or what that would be.
+    removed: &'static str,
     /// Whether each file is named.
     named: bool,
     complaints: u64,
@@ -26,58 +45,95 @@ pub struct Report {
     next: Option<Instant>,
     /// Whether a line of progress is on the terminal.
     shown: bool,
+    /// What has been done.
+    pub tally: Tally,
 }
 
 impl Report {
     /// For a run that names each file if it is `verbose` or a dry run.
     pub fn new(dry_run: bool, verbose: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
         Self {
-            dry_run,
+            removed: if dry_run { "would remove" } else { "removed" },
             named: dry_run || verbose,
             complaints: 0,
-            next: io::stderr()
-                .is_terminal()
-                .then(|| Instant::now() + PATIENCE),
+            next: terminal.then(|| Instant::now() + PATIENCE),
             shown: false,
+            tally: Tally::default(),
         }
     }
 
-    /// `removed`, or what that would be.
-    pub fn removed(&self) -> &'static str {
-        if self.dry_run {
-            "would remove"
-        } else {
-            "removed"
+    /// Takes note of what became of a file; whether it is gone, whoever removed it.
+    pub fn removal(&mut self, path: &Path, file: &File, removal: io::Result<Removal>) -> bool {
+        match removal {
+            Ok(Removal::Removed) => {
+                match file.used {
+                    Some(_) => self.tally.removed += 1,
+                    None => self.tally.leftovers += 1,
+                }
+                self.name(path, file);
+                self.progress(self.removed, self.tally.removed);
+                return true;
+            }
+            Ok(Removal::Vanished) => {
+                self.tally.vanished += 1;
+                return true;
+            }
+            Ok(Removal::Spared) => self.tally.spared += 1,
+            Err(cause) => self.failed("remove", path, &cause),
         }
+        false
     }
 
-    /// Names a file that is gone, with its size and, but for partials, the time of its last use.
-    pub fn file(&mut self, path: &Path, size: u64, used: Option<SystemTime>) {
+    /// Names a file that is gone, with its size and, but for partials, the time since its last use.
+    fn name(&mut self, path: &Path, file: &File) {
         if !self.named {
             return;
         }
-        self.clear();
-        // The list itself shows how far it is.
-        self.next = self.next.map(|_| Instant::now() + PATIENCE);
-        let unused = used.map(|used| SystemTime::now().duration_since(used).unwrap_or_default());
-        let why = unused.map_or(String::from("left over"), |unused| {
-            format!("unused {}", Age(unused))
+        let unused = |used| SystemTime::now().duration_since(used).unwrap_or_default();
+        let why = file.used.map_or(String::from("left over"), |used| {
+            format!("unused {}", age(unused(used)))
         });
-        let head = format!("{} {:>6} {why:>12} ", self.removed(), Bytes(size));
+        let head = format!("{} {:>6} {why:>12} ", self.removed, Bytes(file.size));
         // As it is on disk, for those who read this list with a program.
         let line = [head.as_bytes(), path.as_os_str().as_bytes(), b"\n"].concat();
+        self.clear();
         let _ = io::stdout().write_all(&line);
+        // The list itself shows how far it is.
+        self.next = self.next.map(|_| Instant::now() + PATIENCE);
     }
 
-    /// Prints the last line.
-    pub fn summary(&mut self, text: &str) {
+    /// Prints the last line: what was done to so many files, and that the rest takes `size` bytes.
+    pub fn summary(&mut self, files: usize, size: u64) {
+        let tally = self.tally;
+        let (removed, bytes) = (tally.removed, Bytes(tally.bytes));
+        let mut text = format!("{} {removed} files, {bytes}", self.removed);
+        for (count, what) in [
+            (tally.leftovers, "leftovers of killed transfers"),
+            (tally.vanished, "removed by another process"),
+            (tally.spared, "spared, used meanwhile"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!("; {count} {what}"));
+            }
+        }
+        let (left, size) = (
+            files - removed - tally.leftovers - tally.vanished,
+            Bytes(size),
+        );
         self.clear();
-        let _ = writeln!(io::stdout(), "{text}");
+        let _ = writeln!(io::stdout(), "{text}; {left} files, {size}, are left");
+    }
+
+    /// Complains that something could not be done with `path`.
+    pub fn failed(&mut self, doing: &str, path: &Path, cause: &io::Error) {
+        let path = path.display();
+        self.complain(&format!("cannot {doing} {path}: {cause}"));
     }
 
     /// Says on stderr what went wrong.
     pub fn complain(&mut self, why: &str) {
-        self.complaints = self.complaints.saturating_add(1);
+        self.complaints += 1;
         if self.complaints <= COMPLAINTS {
             self.say(why);
         }
@@ -99,7 +155,7 @@ impl Report {
     }
 
     /// Shows how far it is, now and then.
-    pub fn progress(&mut self, doing: &str, files: u64) {
+    pub fn progress(&mut self, doing: &str, files: usize) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
             self.next = Some(now + REFRESH);
@@ -134,15 +190,11 @@ impl fmt::Display for Bytes {
 }
 
 /// A time for a reader, in the largest unit that is not coarse: `200d`, `30h`.
-struct Age(Duration);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_secs() {
-            seconds @ ..7_200 => write!(f, "{}m", seconds / 60),
-            seconds @ ..172_800 => write!(f, "{}h", seconds / 3_600),
-            seconds => write!(f, "{}d", seconds / 86_400),
-        }
+fn age(unused: Duration) -> String {
+    match unused.as_secs() {
+        seconds @ ..7_200 => format!("{}m", seconds / 60),
+        seconds @ ..172_800 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -170,7 +222,7 @@ mod tests {
             (48, "2d"),
             (4_800, "200d"),
         ] {
-            assert_eq!(Age(Duration::from_secs(hours * 3_600)).to_string(), text);
+            assert_eq!(age(Duration::from_secs(hours * 3_600)), text);
         }
         assert_eq!(format!("{:>6}|", Bytes(4096)), "  4.0K|");
     }

@@ -160,7 +160,7 @@ fn examine(options: &Options) -> Result<(), String> {
 
 /// Whether nothing is there, not even a link that leads nowhere.
 fn is_missing(cache: &Path, cause: &std::io::Error) -> bool {
-    cause.kind() == std::io::ErrorKind::NotFound && cache.symlink_metadata().is_err()
+    cause.kind() == std::io::ErrorKind::NotFound && store::itself(cache).symlink_metadata().is_err()
 }
 
 /// The directory in which a missing cache directory would be made.

@@ -16,7 +16,7 @@ pub mod walk;
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -93,6 +93,7 @@ impl Store {
     /// # Errors
     /// When it cannot be made, or is no directory, or `private` and not safely ours.
     pub fn open(root: &Path, private: bool, min_free: MinFree) -> io::Result<Self> {
+        let root = &itself(root);
         if !root.is_dir() {
             let mut builder = DirBuilder::new();
             builder
@@ -243,14 +244,32 @@ fn touch(file: &File, metadata: &fs::Metadata) {
 
 /// Whether `root` is the default cache directory, however spelt.
 pub fn is_default_root(root: &Path) -> bool {
-    root == Path::new(DEFAULT_ROOT)
+    let mut plain = PathBuf::new();
+    for component in root.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            _ => plain.push(component),
+        }
+    }
+    plain == Path::new(DEFAULT_ROOT)
+}
+
+/// The same path without `.` and slashes at its end: with these, lstat(2) follows a link.
+pub fn itself(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// Whether `root` can be the cache directory. `private`: the default path, in a directory that
 /// everybody may write, is taken only when nobody else can have laid it there.
+///
+/// # Errors
+/// Why it cannot.
 pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
     let metadata = if private {
-        fs::symlink_metadata(root)?
+        fs::symlink_metadata(itself(root))?
     } else {
         fs::metadata(root)?
     };
@@ -286,5 +305,45 @@ pub fn check_writable(dir: &Path) -> io::Result<()> {
             Err(cause)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_root_however_spelt() {
+        for root in [
+            "/tmp/package-cache",
+            "/tmp/package-cache/",
+            "//tmp/./package-cache/.",
+            "/tmp/../tmp/package-cache",
+        ] {
+            assert!(is_default_root(Path::new(root)), "{root}");
+        }
+        for root in [
+            "/tmp/package-cache2",
+            "tmp/package-cache",
+            "/tmp/package-cache/x",
+        ] {
+            assert!(!is_default_root(Path::new(root)), "{root}");
+        }
+    }
+
+    #[test]
+    fn a_private_root_is_no_link_however_it_is_spelt() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        for end in ["", "/", "//", "/.", "/./"] {
+            let spelt = |name| PathBuf::from(format!("{}/{name}{end}", dir.path().display()));
+            let (real, link) = (spelt("real"), spelt("link"));
+            check_root(&real, true).unwrap();
+            check_root(&link, false).unwrap();
+            let why = check_root(&link, true).unwrap_err();
+            assert_eq!(why.kind(), ErrorKind::NotADirectory, "{end:?}");
+            assert!(Store::open(&link, true, MinFree::Default).is_err());
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Walking the cache directory, and sweeping what killed processes left in it.
 //!
 //! Rules: a linked directory is entered once (by device and inode); a partial is unlinked only under
-//! its lock, so that a living process keeps its own; a link or what it points to is never removed.
+//! its lock, so that a living process keeps its own; a link or what it points to is never removed;
+//! what root alone may enter is passed over in silence, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,10 +14,13 @@ use std::path::{Path, PathBuf};
 
 use super::path::RESERVED;
 use crate::log;
+use crate::sys::calls;
 
 /// What a walk comes upon.
 #[derive(Debug)]
 pub enum Visited<'a> {
+    /// A directory that was entered; its entries follow before the next one.
+    Directory(&'a Path),
     /// An entry that is not a directory, nor a link to one.
     Entry(&'a DirEntry),
     /// A path that cannot be read, or may not be entered, and why.
@@ -33,20 +37,41 @@ pub fn walk(
     let mut left = vec![root.to_path_buf()];
     while let Some(dir) = left.pop() {
         let entries = fs::metadata(&dir).and_then(|of| {
-            if !entered.insert((of.dev(), of.ino())) {
+            let identity = (of.dev(), of.ino());
+            if entered.contains(&identity) {
                 return Ok(None);
             }
+            // Not before: what is refused under one name may be admitted under another.
             admit(&dir, &of)?;
-            fs::read_dir(&dir).map(Some)
+            entered.insert(identity);
+            match open(&dir) {
+                Err(cause) if dir != root && is_roots_alone(&of, &cause) => Ok(None),
+                opened => opened.map(Some),
+            }
         });
         match entries {
             Ok(None) => {}
-            Ok(Some(entries)) => visit_entries(&dir, entries, &mut left, visit),
+            Ok(Some(entries)) => {
+                visit(Visited::Directory(&dir));
+                visit_entries(&dir, entries, &mut left, visit);
+            }
             // A transfer that failed may have removed it.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => visit(Visited::Closed(&dir, cause)),
         }
     }
+}
+
+/// The entries of a directory that this process may both read and enter.
+fn open(dir: &Path) -> io::Result<fs::ReadDir> {
+    fs::metadata(dir.join("."))?;
+    fs::read_dir(dir)
+}
+
+/// Whether a directory could not be opened because it is root's (`lost+found`, `.snapshots`): the user
+/// whom the cache belongs to never stored anything there.
+fn is_roots_alone(of: &Metadata, cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::PermissionDenied && of.uid() == 0 && calls::geteuid() != 0
 }
 
 fn visit_entries(
@@ -75,6 +100,7 @@ fn visit_entries(
 pub fn sweep(root: &Path) -> usize {
     let mut swept: usize = 0;
     walk(root, &|_, _| Ok(()), &mut |visited| match visited {
+        Visited::Directory(_) => {}
         Visited::Entry(entry) => {
             if is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false) {
                 swept = swept.saturating_add(1);

@@ -105,8 +105,6 @@ limits! {
     grace_ms = 10_000;
     /// Via entries of other caches that a request may carry.
     via_hops = 8;
-    /// Files that a cull remembers at a time.
-    cull_files = 65_536;
 }
 
 /// The limits in force.

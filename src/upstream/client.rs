@@ -283,7 +283,7 @@ fn head_error(cause: HeadError, patience: Duration) -> Error {
     match cause {
         HeadError::Closed => Error::Broken(io::Error::new(
             io::ErrorKind::ConnectionReset,
-            "closed before its head",
+            "closed before its head ended",
         )),
         HeadError::Cut => Error::Broken(io::Error::new(
             io::ErrorKind::UnexpectedEof,

@@ -213,7 +213,7 @@ fn a_crowd_is_served_stale_in_time_with_one_warning() {
         }
         rig.daemon.wait_for_log("no source could be asked about");
         gate.open();
-        rig.daemon.wait_for_log("closed before its head");
+        rig.daemon.wait_for_log("closed before its head ended");
         rig.daemon.wait_idle();
         let warned = rig.daemon.logged("no source could be asked about");
         assert_eq!(warned.len(), 1, "{warned:?}");

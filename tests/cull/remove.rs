@@ -294,6 +294,49 @@ fn free_space_is_made_to_the_file() {
     assert_eq!(said, [free, none, both].concat());
 }
 
+/// What a dead partial takes counts once, and only where its removal makes room.
+#[test]
+fn leftovers_make_room_once() {
+    let cache = CacheDir::new();
+    let script = r#"
+        mount -t tmpfs -o size=64m,mode=755 tmpfs "$1" || exit 77
+        mkdir -p "$1/c/mount"
+        mount -t tmpfs -o size=64m,mode=755 tmpfs "$1/c/mount" || exit 77
+        for i in 10 11 12 13 14 15 16 17 18 19; do
+            head -c 2097152 /dev/zero >"$1/c/$i"
+            touch -a -d "@16000000$i" "$1/c/$i"
+        done
+        for i in 1 2 mount/3; do
+            head -c 4194304 /dev/zero >"$1/c/$(dirname $i)/.package-cache-000000000000000${i#*/}.part"
+        done
+        ln "$1/c/.package-cache-0000000000000002.part" "$1/kept"
+        "$0" cull --cache "$1/c" --min-free 46M --dry-run | tail -n 1
+        "$0" cull --cache "$1/c" --min-free 46M
+        df -B 1M --output=avail "$1" | tail -n 1
+        head -c 4194304 /dev/zero >"$1/c/.package-cache-0000000000000001.part"
+        "$0" cull --cache "$1/c" --max-size 10M
+    "#;
+    let output = Process::new("unshare")
+        .args(["-Urm", "sh", "-c", script, PROGRAM])
+        .arg(cache.path())
+        .output();
+    let Some(output) = output.ok().filter(|output| !output.stdout.is_empty()) else {
+        return;
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    let rest = "remove 3 files, 6.0M; 3 leftovers of killed transfers; 7 files, 14.0M, are left";
+    let lines: Vec<_> = said.lines().map(str::trim).collect();
+    let expected = [
+        format!("would {rest}"),
+        rest.replace("remove", "removed"),
+        String::from("46"),
+        String::from(
+            "removed 2 files, 4.0M; 1 leftovers of killed transfers; 5 files, 10.0M, are left",
+        ),
+    ];
+    assert_eq!(lines, expected);
+}
+
 #[test]
 fn hits_are_served_while_a_cull_runs() {
     let rig = Rig::start();

@@ -16,7 +16,6 @@ pub const HOUR: u64 = 3_600;
 pub fn cull(cache: &Path, args: &[&str]) -> (i32, String, String) {
     let mut command = program(&["cull", "--cache"]);
     command.arg(cache).args(args);
-    command.env("PACKAGE_CACHE_LIMITS", "cull_files=1000");
     run(&mut command, LIMIT * 6)
 }
 

@@ -1,0 +1,128 @@
+//! One look at the whole cache: which files it holds, and when each was last used.
+//!
+//! Rules: only regular files count, under their own names; a file's size is the room that it takes
+//! on disk, as du has it. A partial counts when no process holds it, and then goes before all files.
+//! Directories are kept once and names back to back: the head of `cull` says what a file takes.
+
+use std::ffi::OsStr;
+use std::fs::{DirEntry, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::guard::Guard;
+use super::report::Report;
+use crate::store::walk::{self, Visited};
+
+/// A name of a file, and the file as it was seen.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    /// The time of last use; none of a dead partial.
+    pub used: Option<SystemTime>,
+    /// Bytes that it takes on disk.
+    pub size: u64,
+    /// Its device, and its number there.
+    pub identity: (u64, u64),
+    /// How many names it has, in the cache and elsewhere.
+    pub links: u64,
+    /// Its directory: an index of `Scan::dirs`.
+    pub dir: usize,
+    /// Where its name begins in `Scan::names`.
+    pub name: usize,
+}
+
+impl File {
+    /// A file of the cache, or a dead partial, that is like `metadata`.
+    pub fn new(metadata: &Metadata, is_partial: bool) -> Self {
+        Self {
+            used: metadata.accessed().ok().filter(|_| !is_partial),
+            size: metadata.blocks().saturating_mul(512),
+            identity: (metadata.dev(), metadata.ino()),
+            links: metadata.nlink(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether both are names of one file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+/// What is in the cache.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Dead partials, then every name of a file, the least recently used first; the names of one file
+    /// are side by side.
+    pub files: Vec<File>,
+    /// The directories that were entered, the cache itself first.
+    pub dirs: Vec<PathBuf>,
+    /// The names of `files` in their directories, each ended by a NUL.
+    names: Vec<u8>,
+}
+
+impl Scan {
+    /// Looks at everything below `root` that `guard` admits; complains of what cannot be looked at.
+    pub fn of(root: &Path, guard: &Guard, report: &mut Report) -> Self {
+        let mut scan = Self::default();
+        let mut entries = 0;
+        let admit = |dir: &Path, metadata: &Metadata| guard.admit(dir, metadata);
+        walk::walk(root, &admit, &mut |visited| match visited {
+            Visited::Directory(dir) => scan.dirs.push(dir.to_path_buf()),
+            Visited::Entry(entry) => {
+                entries += 1;
+                report.progress("looking", entries);
+                match scan.look(entry) {
+                    // Another process was faster.
+                    Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                    Err(cause) => report.failed("look into", &entry.path(), &cause),
+                    Ok(()) => {}
+                }
+            }
+            Visited::Closed(path, cause) => report.failed("look into", path, &cause),
+        });
+        scan.files
+            .sort_unstable_by_key(|file| (file.used, file.identity));
+        scan
+    }
+
+    /// Takes note of an entry of the directory that was entered last.
+    fn look(&mut self, entry: &DirEntry) -> io::Result<()> {
+        let name = entry.file_name();
+        let is_partial = walk::is_partial(&name);
+        let running = is_partial && walk::lock_dead(&entry.path())?.is_none();
+        // Of the entry itself: a link is not followed.
+        let metadata = entry.metadata()?;
+        if running || !metadata.is_file() {
+            return Ok(());
+        }
+        self.files.push(File {
+            dir: self.dirs.len().saturating_sub(1),
+            name: self.names.len(),
+            ..File::new(&metadata, is_partial)
+        });
+        self.names.extend_from_slice(name.as_bytes());
+        self.names.push(0);
+        Ok(())
+    }
+
+    /// Where a file is.
+    pub fn path(&self, file: &File) -> PathBuf {
+        let dir = self.dirs.get(file.dir).map(PathBuf::as_path);
+        let name = self.names.get(file.name..).unwrap_or_default();
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        dir.unwrap_or(Path::new("")).join(OsStr::from_bytes(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_as_small_as_the_head_of_cull_says() {
+        assert_eq!(size_of::<File>(), 64);
+    }
+}
