@@ -6,96 +6,81 @@
 //!
 //! | state | since | who sets it |
 //! |---|---|---|
-//! | idle: it waits for another request | the end of the last answer | its own thread |
+//! | idle: it waits for another request | the end of the last response | its own thread |
 //! | head: a request head arrives, or the first one is awaited | its first byte | its own thread |
 //! | response: one is made and sent | the last progress | its own thread |
+//! | unframed: a response whose end only the close tells | the last progress | its own thread |
 //! | evicted: it makes room | the eviction | whoever needs room |
 //!
-//! At the limit a new connection evicts another one: the longest idle first, then the longest at its
-//! head, then the response without progress for longest, if that is over `stuck_ms`.
+//! At the limit a new connection has another one evicted: the longest idle first, then the longest at its head,
+//! then the response without progress for longest, if that is over `stuck_ms`; if all move, the slowest response
+//! of the address that has most connections, if that is under `crawl_bytes` a second over `crawl_ms`.
 //!
+//! * **A place is given back when the connection, its thread and its descriptors are gone.** One that was evicted
+//!   still counts: meanwhile the new one waits, unserved, and nobody else is evicted for it.
 //! * **Idle and busy change hands by one compare-exchange.** A thread that takes up a request and one that
 //!   evicts both start from the state they saw; one of them fails. Without it a connection could be closed
 //!   after its request was taken up, and the client could not know whether to ask again.
-//! * **An evicted connection is shut down by whoever evicts it**, unless it is being answered: there the
-//!   shutdown could look like the end of the content, so its thread sees the state and resets.
+//! * **An evicted connection is shut down by whoever evicts it**, which ends every read and write of its thread at
+//!   once. Not so an unframed response: the shutdown would look like the end of the content. Its thread looks at
+//!   the state at least every `send_look_ms`, and resets. All waits for transfers look every `look_ms`.
 //! * **The table's lock guards the entries, never a state**, and is held for no system call but a shutdown.
-//! * An evicted connection no longer counts as open, though its thread may need a moment to go.
 //!
 //! Not here: accepting (`serve::poller`), what a connection does (`serve::connection`).
 
-use std::net::{Shutdown, TcpStream};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::entry::{ACTIVITY, Activity, EVICTED, Entry, activity_of, may_go, rank};
 use super::wire::{Pending, pending};
-use crate::sys::limits::{limits, ms};
+use crate::sys::limits::limits;
 use crate::sys::lock::{Bell, lock};
 
-/// What a connection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
-    /// It waits for another request.
-    Idle = 0,
-    /// A request head arrives, or the first one is awaited.
-    Head = 1,
-    /// A response is made and sent.
-    Response = 2,
-}
+/// How soon to ask again for a place: when one is being given back, when nobody can be evicted, when the program
+/// stops.
+const SOON: Duration = Duration::from_millis(1);
+const LATER: Duration = Duration::from_millis(5);
+const NEVER: Duration = Duration::from_secs(1);
 
-/// A connection that makes room, beside the activities above.
-const EVICTED: u64 = 3;
-
-/// One connection. Its state is the microseconds from the start to the last change, then two bits.
+/// An entry of the table, and how far its connection was when somebody looked how fast it is.
 #[derive(Debug)]
-struct Entry {
-    stream: Arc<TcpStream>,
-    state: AtomicU64,
-    start: Instant,
+struct Row {
+    entry: Arc<Entry>,
+    /// The moment in microseconds, and the bytes sent until then.
+    seen: Option<(u64, u64)>,
 }
 
-impl Entry {
-    /// Notes what the connection does from `now` on; false if it was evicted.
-    fn turn_to(&self, activity: Activity, now: Instant) -> bool {
-        let next = self.micros(now) << 2 | activity as u64;
-        let current = self.state.load(Ordering::Relaxed);
-        // Only an eviction changes the state from outside.
-        current & 3 != EVICTED
-            && self
-                .state
-                .compare_exchange(current, next, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-    }
-
-    fn micros(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX >> 2)
-    }
-
-    fn now(&self) -> u64 {
-        self.micros(Instant::now())
-    }
-
-    /// Evicts the connection if its state is still `seen`.
-    fn evict(&self, seen: u64) -> bool {
-        let evicted = self.now() << 2 | EVICTED;
-        let ours = self
-            .state
-            .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok();
-        // The thread of a response sees it soon and resets: a shutdown could look like the end of the content.
-        if ours && seen & 3 != Activity::Response as u64 {
-            let _ = self.stream.shutdown(Shutdown::Both);
+impl Row {
+    /// Bytes a second that its response has sent over the last `crawl_ms`; none while that is not known.
+    fn rate(&mut self, now: u64) -> Option<u64> {
+        let sent = self.entry.sent.load(Ordering::Relaxed);
+        let begun = self.entry.begun.load(Ordering::Relaxed);
+        let (then, before) = *self.seen.get_or_insert((now, sent));
+        if then < begun {
+            self.seen = Some((now, sent));
+            return None;
         }
-        ours
+        let elapsed = now.saturating_sub(then);
+        if elapsed < limits().crawl_ms.saturating_mul(1_000) {
+            return None;
+        }
+        self.seen = Some((now, sent));
+        let bytes = sent.saturating_sub(before);
+        Some(bytes.saturating_mul(1_000_000) / elapsed.max(1))
     }
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    entries: Vec<Option<Arc<Entry>>>,
+    rows: Vec<Option<Row>>,
     free: Vec<usize>,
+    /// Evicted connections that have not gone yet.
+    leaving: usize,
+    /// When a connection that only waits was last evicted: it takes no time to go.
+    evicted: Option<Instant>,
 }
 
 /// All connections.
@@ -104,11 +89,24 @@ pub struct Clients {
     most: usize,
     start: Instant,
     table: Mutex<Table>,
-    /// Connections, evicted ones not counted; changed under the lock.
+    /// Places taken: connections, evicted ones included.
     open: AtomicUsize,
-    /// Told when a connection has ended.
+    /// Told when a connection has gone.
     freed: Bell,
     stopping: AtomicBool,
+}
+
+/// A place for one connection; dropped, it is another's.
+#[derive(Debug)]
+pub struct Place {
+    clients: Arc<Clients>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.clients.open.fetch_sub(1, Ordering::Relaxed);
+        self.clients.freed.ring();
+    }
 }
 
 impl Clients {
@@ -124,59 +122,78 @@ impl Clients {
         })
     }
 
-    /// Whether a connection that comes now can be admitted: there is room, or one can be evicted. Never once
-    /// the program stops.
-    pub fn may_admit(&self) -> bool {
-        let full = || self.open() >= self.most;
-        !self.stopping() && (!full() || candidate(&lock(&self.table), Activity::Idle).is_some())
+    /// A place for a new connection.
+    ///
+    /// # Errors
+    /// How soon to ask again, at once if that is zero: at the limit another connection is evicted, if one can be.
+    /// Nobody is admitted once the program stops.
+    pub fn reserve(self: &Arc<Self>) -> Result<Place, Duration> {
+        if self.stopping() {
+            return Err(NEVER);
+        }
+        let taken = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                (open < self.most).then_some(open.saturating_add(1))
+            });
+        match taken {
+            Ok(_) => Ok(Place {
+                clients: Arc::clone(self),
+            }),
+            Err(_) => {
+                let mut table = lock(&self.table);
+                match table.evict_one(Activity::Idle) {
+                    true if table.evicted.is_some_and(|at| at.elapsed() < SOON) => {
+                        Err(Duration::ZERO)
+                    }
+                    true => Err(SOON),
+                    false => Err(LATER),
+                }
+            }
+        }
     }
 
-    /// Admits `stream`; at the limit another connection is evicted. Connections that are accepted at the very
-    /// same time may be a few beyond the limit.
-    pub fn admit(self: &Arc<Self>, stream: Arc<TcpStream>) -> Client {
+    /// Admits `stream`, which comes from `address`, to its place.
+    pub fn admit(place: Place, stream: Arc<TcpStream>, address: IpAddr) -> Client {
         let entry = Arc::new(Entry {
             stream,
+            address: group(address),
             state: AtomicU64::new(0),
-            start: self.start,
+            begun: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            start: place.clients.start,
         });
         // Its first request is on its way: it goes after those that have waited longer for theirs.
-        let state = entry.now() << 2 | Activity::Head as u64;
+        let state = entry.now() << ACTIVITY | Activity::Head as u64;
         entry.state.store(state, Ordering::Relaxed);
-        let mut table = lock(&self.table);
-        if self.open() >= self.most {
-            self.evict_one(&table, Activity::Idle);
-        }
-        self.open.fetch_add(1, Ordering::Relaxed);
-        let at = table.free.pop().unwrap_or(table.entries.len());
-        match table.entries.get_mut(at) {
-            Some(free) => *free = Some(Arc::clone(&entry)),
-            None => table.entries.push(Some(Arc::clone(&entry))),
+        let row = Row {
+            entry: Arc::clone(&entry),
+            seen: None,
+        };
+        let mut table = lock(&place.clients.table);
+        let at = table.free.pop().unwrap_or(table.rows.len());
+        match table.rows.get_mut(at) {
+            Some(free) => *free = Some(row),
+            None => table.rows.push(Some(row)),
         }
         drop(table);
-        Client {
-            clients: Arc::clone(self),
-            entry,
-            at,
-        }
+        Client { place, entry, at }
     }
 
-    /// Connections, evicted ones not counted.
+    /// Places taken.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn forget_one(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Evicts one connection, if one can go.
+    /// Sees to it that a connection goes; false if none can.
     pub fn make_room(&self) -> bool {
-        self.evict_one(&lock(&self.table), Activity::Idle)
+        lock(&self.table).evict_one(Activity::Idle)
     }
 
-    /// Evicts one connection that has a thread, if one can go: whoever is idle has none, or not for long.
+    /// Sees to it that a connection goes that has a thread; false if none can. An idle one has none, or not for
+    /// long.
     pub fn free_thread(&self) -> bool {
-        self.evict_one(&lock(&self.table), Activity::Head)
+        lock(&self.table).evict_one(Activity::Head)
     }
 
     /// Whether the program stops.
@@ -195,14 +212,7 @@ impl Clients {
         let mut table = lock(&self.table);
         loop {
             // A connection may have become idle since the last look.
-            let idle: Vec<Arc<Entry>> = table.entries.iter().flatten().cloned().collect();
-            for entry in idle {
-                let seen = entry.state.load(Ordering::Relaxed);
-                if seen & 3 != EVICTED && seen & 3 != Activity::Response as u64 && entry.evict(seen)
-                {
-                    self.forget_one();
-                }
-            }
+            table.evict_idle();
             let left = deadline.saturating_duration_since(Instant::now());
             if self.open() == 0 || left.is_zero() {
                 return self.open() == 0;
@@ -210,50 +220,109 @@ impl Clients {
             table = self.freed.wait(table, left.min(Duration::from_millis(100)));
         }
     }
+}
 
-    /// Evicts the connection that can best go of those that do `least` or more; false if none can.
-    fn evict_one(&self, table: &Table, least: Activity) -> bool {
+/// The address that a connection counts for: of IPv6 the network, since a host has as many addresses as it likes.
+fn group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        four => four,
+    }
+}
+
+impl Table {
+    /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out;
+    /// false if none can.
+    fn evict_one(&mut self, least: Activity) -> bool {
+        if self.leaving > 0 {
+            return true;
+        }
         // A connection may change its state as we look; then the next look finds it elsewhere.
         for _ in 0..8 {
-            let Some((state, entry)) = candidate(table, least) else {
-                return false;
-            };
-            if entry.evict(state) {
-                self.forget_one();
-                return true;
+            match self.candidate(least).or_else(|| self.crawler()) {
+                Some((state, at)) if self.evict(at, state) => return true,
+                Some(_) => {}
+                None => return false,
             }
         }
         false
     }
-}
 
-/// The connection that can best go of those that do `least` or more, and the state in which it can.
-fn candidate(table: &Table, least: Activity) -> Option<(u64, &Arc<Entry>)> {
-    let entries = table.entries.iter().flatten();
-    entries
-        .map(|entry| (entry.state.load(Ordering::Relaxed), entry))
-        .filter(|(state, entry)| state & 3 >= least as u64 && may_go(*state, entry.now()))
-        .min_by_key(|(state, _)| (state & 3, state >> 2))
-}
-
-/// Whether a connection in this state may be evicted: a response only when it has stood still.
-fn may_go(state: u64, now: u64) -> bool {
-    let since = state >> 2;
-    match state & 3 {
-        EVICTED => false,
-        response if response == Activity::Response as u64 => {
-            Duration::from_micros(now.saturating_sub(since)) > ms(limits().stuck_ms)
+    fn evict(&mut self, at: usize, state: u64) -> bool {
+        let row = self.rows.get(at).and_then(Option::as_ref);
+        let evicted = row.is_some_and(|row| row.entry.evict(state));
+        if evicted {
+            self.leaving += 1;
+            let waits = activity_of(state) < Activity::Response as u64;
+            self.evicted = waits.then(Instant::now);
         }
-        _ => true,
+        evicted
+    }
+
+    /// Evicts all connections that wait for a request.
+    fn evict_idle(&mut self) {
+        for at in 0..self.rows.len() {
+            let row = self.rows.get(at).and_then(Option::as_ref);
+            let state = row.map(|row| row.entry.state.load(Ordering::Relaxed));
+            if let Some(state) = state
+                && activity_of(state) < Activity::Response as u64
+            {
+                self.evict(at, state);
+            }
+        }
+    }
+
+    /// The states of all rows, with their places.
+    fn states(&self) -> impl Iterator<Item = (u64, usize)> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter_map(|(at, row)| {
+            let row = row.as_ref()?;
+            Some((row.entry.state.load(Ordering::Relaxed), at))
+        })
+    }
+
+    /// The connection that waits or stands still for longest, of those that do `least` or more.
+    fn candidate(&self, least: Activity) -> Option<(u64, usize)> {
+        let now = self.rows.iter().flatten().next()?.entry.now();
+        self.states()
+            .filter(|(state, _)| activity_of(*state) >= least as u64 && may_go(*state, now))
+            .min_by_key(|(state, _)| (rank(*state), state >> ACTIVITY))
+    }
+
+    /// The slowest response of the address that has most connections, if it crawls.
+    fn crawler(&mut self) -> Option<(u64, usize)> {
+        let mut connections: HashMap<IpAddr, usize> = HashMap::new();
+        for row in self.rows.iter().flatten() {
+            *connections.entry(row.entry.address).or_default() += 1;
+        }
+        let mut crawlers = Vec::new();
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            let Some(row) = row else { continue };
+            let state = row.entry.state.load(Ordering::Relaxed);
+            if rank(state) != Activity::Response as u64 {
+                continue;
+            }
+            if let Some(rate) = row.rate(row.entry.now())
+                && rate < limits().crawl_bytes
+            {
+                let of_address = connections.get(&row.entry.address).copied();
+                crawlers.push((usize::MAX - of_address.unwrap_or(0), rate, state, at));
+            }
+        }
+        let (_, _, state, at) = crawlers.into_iter().min()?;
+        Some((state, at))
     }
 }
 
 /// One connection among those that are served; dropped, it makes room.
 #[derive(Debug)]
 pub struct Client {
-    clients: Arc<Clients>,
+    place: Place,
     entry: Arc<Entry>,
-    /// Where its entry stands in the table.
+    /// Where its row stands in the table.
     at: usize,
 }
 
@@ -265,12 +334,23 @@ impl Client {
 
     /// Notes what the connection does from `now` on; false if it was evicted.
     pub fn turn_to(&self, activity: Activity, now: Instant) -> bool {
+        if activity == Activity::Response {
+            let begun = self.entry.micros(now);
+            self.entry.begun.store(begun, Ordering::Relaxed);
+        }
+        self.entry.turn_to(activity, now)
+    }
+
+    /// Notes so many bytes sent in a response of this kind; false if it was evicted.
+    pub fn sent(&self, count: usize, activity: Activity, now: Instant) -> bool {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.entry.sent.fetch_add(count, Ordering::Relaxed);
         self.entry.turn_to(activity, now)
     }
 
     /// Whether it makes room for another connection.
     pub fn is_evicted(&self) -> bool {
-        self.entry.state.load(Ordering::Relaxed) & 3 == EVICTED
+        activity_of(self.entry.state.load(Ordering::Relaxed)) == EVICTED
     }
 
     /// Whether the peer has closed its side; it may still read.
@@ -280,26 +360,23 @@ impl Client {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.clients.open()
+        self.place.clients.open()
     }
 
     /// Whether the program stops.
     pub fn stopping(&self) -> bool {
-        self.clients.stopping()
+        self.place.clients.stopping()
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let mut table = lock(&self.clients.table);
-        if let Some(entry) = table.entries.get_mut(self.at) {
-            *entry = None;
+        let clients = &self.place.clients;
+        let mut table = lock(&clients.table);
+        if let Some(row) = table.rows.get_mut(self.at) {
+            *row = None;
         }
         table.free.push(self.at);
-        if self.entry.state.load(Ordering::Relaxed) & 3 != EVICTED {
-            self.clients.forget_one();
-        }
-        drop(table);
-        self.clients.freed.ring();
+        table.leaving -= usize::from(self.is_evicted());
     }
 }

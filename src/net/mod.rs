@@ -4,9 +4,11 @@
 
 mod body;
 pub mod clients;
+mod entry;
 mod threads;
 mod wire;
 
 pub use body::Body;
+pub use entry::Activity;
 pub use threads::Threads;
 pub use wire::{HeadError, Pending, Wire, pending, timed_out};

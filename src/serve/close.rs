@@ -12,8 +12,8 @@ use super::content::SendError;
 use super::lead::Lead;
 use crate::http::{Framing, RequestHead};
 use crate::log;
-use crate::net::clients::{Activity, Client};
-use crate::net::{Body, Wire};
+use crate::net::clients::Client;
+use crate::net::{Activity, Body, Wire};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 

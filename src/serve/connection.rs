@@ -26,8 +26,8 @@ use crate::http::{
     parse_request,
 };
 use crate::log;
-use crate::net::clients::{Activity, Client};
-use crate::net::{HeadError, Wire, timed_out};
+use crate::net::clients::Client;
+use crate::net::{Activity, HeadError, Wire, timed_out};
 use crate::store::{CachePath, Place};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
@@ -284,7 +284,15 @@ impl Connection {
             // Until it is whole, whatever closes the connection must not look like its end.
             let _ = calls::set_reset(self.wire.stream().as_fd(), true);
         }
-        let mut sender = Sender::new(&self.client, lead, self.begun);
+        let activity = match unframed || version == Version::Http10 {
+            true => Activity::Unframed,
+            false => Activity::Response,
+        };
+        // Before the first byte: from here on nobody else may shut the connection down.
+        if activity == Activity::Unframed && !self.client.turn_to(activity, self.begun) {
+            return Next::Cut;
+        }
+        let mut sender = Sender::new(&self.client, lead, activity, self.begun);
         let result = response.content.send(&mut out, &mut sender, &self.cache);
         self.moved = sender.moved();
         let sent = sender.sent().saturating_sub(head);
@@ -309,7 +317,7 @@ impl Connection {
                 Next::Close
             }
             Err(cause) => {
-                let reset = unframed || version == Version::Http10;
+                let reset = activity == Activity::Unframed;
                 close::cut(self.wire.stream(), self.address, &cause, reset);
                 Next::Cut
             }

@@ -145,7 +145,8 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
     socket.set_nodelay(true)?;
-    // A send looks this often whether its client took something: some times within each patience.
+    // A send looks this often whether its client took something, or was evicted: some times within each patience.
     let look = (limits().send_ms / 30).min(limits().ring_ms / 5);
+    let look = look.min(limits().send_look_ms);
     socket.set_write_timeout(Some(ms(look)))
 }

@@ -11,9 +11,9 @@
 //!   leader cannot be told of it before it is there.
 //! * **A descriptor's number may be used again** as soon as its connection is closed. A closed socket leaves the
 //!   set by itself, and an event for a number that is not in `waiting` is none of ours.
-//! * **The listeners are in every poller's set, exclusively**: one connect wakes one leader. When nobody can be
-//!   admitted, or no descriptor is left, they leave the set for a moment: the kernel's backlog keeps the
-//!   connects meanwhile.
+//! * **The listeners are in every poller's set, exclusively**: one connect wakes one leader. While an accepted
+//!   connection waits for a place, or no descriptor is left, they leave the set for a moment: the kernel's
+//!   backlog keeps the connects meanwhile. Nobody is evicted before somebody has come.
 //! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on its way.
 //!
 //! The lock of `waiting` is held for table accesses and epoll_ctl alone.
@@ -21,7 +21,7 @@
 //! Not here: what a connection does (`connection`), who makes room at the limit (`net::clients`).
 
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -38,8 +38,9 @@ use crate::sys::calls::{OUT_OF_DESCRIPTORS, Poll};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
-/// How long nobody is accepted while nobody can be admitted.
+/// How long nobody is accepted after the first error of accept(2), and at least while there is no place.
 const PAUSE: Duration = Duration::from_millis(5);
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How long at most after errors of accept(2).
 const LONGEST: Duration = Duration::from_secs(1);
@@ -61,6 +62,8 @@ pub struct Poller {
 struct State {
     /// By descriptor.
     waiting: Vec<Option<Box<Connection>>>,
+    /// The connection that was accepted last, if it waits for a place.
+    newcomer: Option<(TcpStream, IpAddr)>,
     /// Until when nobody is accepted.
     resume: Option<Instant>,
     /// For how long after the last error of accept(2); zero since it worked.
@@ -86,6 +89,7 @@ impl Poller {
             clients: Arc::clone(clients),
             state: Mutex::new(State {
                 waiting: Vec::new(),
+                newcomer: None,
                 resume: None,
                 pause: Duration::ZERO,
                 looked: Instant::now(),
@@ -110,13 +114,13 @@ impl Poller {
     fn lead(&self, lead: &mut Lead) {
         while lead.leads() {
             self.close_silent();
+            if unwinds(|| self.admit_newcomer(lead)) || !lead.leads() {
+                continue;
+            }
             match lead.set().wait(self.tick(lead)) {
                 Ok(ready) => {
                     for socket in ready {
-                        let attend = AssertUnwindSafe(|| self.attend(socket, lead));
-                        if catch_unwind(attend).is_err() {
-                            log::error!("a thread panicked; its connection was closed");
-                        }
+                        unwinds(|| self.attend(socket, lead));
                         if !lead.leads() {
                             return;
                         }
@@ -133,13 +137,15 @@ impl Poller {
 
     /// How long to wait, in milliseconds; -1 while nobody is there.
     fn tick(&self, lead: &Lead) -> i32 {
-        let resume = lock(&self.state).resume;
-        let wait = match resume.map(|at| at.saturating_duration_since(Instant::now())) {
-            Some(Duration::ZERO) if self.listen(lead.set()).is_ok() => {
-                lock(&self.state).resume = None;
+        let mut state = lock(&self.state);
+        let wait = match state.resume {
+            Some(at) if at > Instant::now() => (at - Instant::now()).max(SHORTEST),
+            Some(_) if state.newcomer.is_some() => Duration::ZERO,
+            Some(_) if self.listen(lead.set()).is_ok() => {
+                state.resume = None;
                 Duration::ZERO
             }
-            Some(left) => left.max(PAUSE),
+            Some(_) => PAUSE,
             None if self.clients.open() == 0 => return -1,
             None => ms(limits().idle_ms) / LOOKS,
         };
@@ -161,26 +167,45 @@ impl Poller {
     }
 
     fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
-        if !self.clients.may_admit() {
-            let pause = match self.clients.stopping() {
-                true => LONGEST,
-                false => PAUSE,
-            };
-            return self.rest(pause, lead);
-        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
-            Ok((stream, client))
+            Ok((stream, client.ip()))
         });
-        let (stream, client) = match accepted {
-            Ok(accepted) => accepted,
-            Err(cause) => return self.back_off(&cause, lead),
-        };
-        lock(&self.state).pause = Duration::ZERO;
-        let address = client.ip();
-        let client = self.clients.admit(Arc::new(stream));
-        let connection = Connection::new(Arc::clone(&self.cache), client, address);
-        self.serve(Box::new(connection), false, lead);
+        match accepted {
+            Ok(newcomer) => {
+                lock(&self.state).pause = Duration::ZERO;
+                self.admit(newcomer, lead);
+            }
+            Err(cause) => self.back_off(&cause, lead),
+        }
+    }
+
+    /// Serves a new connection, or has it wait for a place that another one gives back: no further one is
+    /// accepted meanwhile.
+    fn admit(&self, newcomer: (TcpStream, IpAddr), lead: &mut Lead) {
+        match self.clients.reserve() {
+            Ok(place) => {
+                let (stream, address) = newcomer;
+                let client = Clients::admit(place, Arc::new(stream), address);
+                let connection = Connection::new(Arc::clone(&self.cache), client, address);
+                self.serve(Box::new(connection), false, lead);
+            }
+            Err(pause) => {
+                lock(&self.state).newcomer = Some(newcomer);
+                self.rest(pause, lead);
+            }
+        }
+    }
+
+    /// Admits the connection that waits for a place, when it is time to ask for one again.
+    fn admit_newcomer(&self, lead: &mut Lead) {
+        let mut state = lock(&self.state);
+        if state.resume.is_none_or(|at| at <= Instant::now())
+            && let Some(newcomer) = state.newcomer.take()
+        {
+            drop(state);
+            self.admit(newcomer, lead);
+        }
     }
 
     /// After an accept error: frees a descriptor if they are out, and waits a little longer each time.
@@ -258,4 +283,13 @@ impl Poller {
         drop(state);
         drop(over);
     }
+}
+
+/// Runs one connection's share; whether it panicked, which costs that connection alone.
+fn unwinds(share: impl FnOnce()) -> bool {
+    let panicked = catch_unwind(AssertUnwindSafe(share)).is_err();
+    if panicked {
+        log::error!("a thread panicked; its connection was closed");
+    }
+    panicked
 }

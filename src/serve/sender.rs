@@ -16,8 +16,8 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::lead::Lead;
-use crate::net::clients::{Activity, Client};
-use crate::net::timed_out;
+use crate::net::clients::Client;
+use crate::net::{Activity, timed_out};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 
@@ -32,6 +32,8 @@ const FIRST_PIECE: usize = 128 * 1024;
 pub struct Sender<'a> {
     client: &'a Client,
     lead: &'a mut Lead,
+    /// Which kind of response it is.
+    activity: Activity,
     /// Bytes that the kernel has taken for this response.
     sent: u64,
     /// How many of them were acknowledged when last asked, and since when.
@@ -41,11 +43,12 @@ pub struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    /// Sends to `client` from `now` on.
-    pub fn new(client: &'a Client, lead: &'a mut Lead, now: Instant) -> Self {
+    /// Sends a response of the kind `activity` to `client` from `now` on.
+    pub fn new(client: &'a Client, lead: &'a mut Lead, activity: Activity, now: Instant) -> Self {
         Self {
             client,
             lead,
+            activity,
             sent: 0,
             acknowledged: i64::MIN,
             moved: now,
@@ -149,12 +152,12 @@ impl<'a> Sender<'a> {
     fn progress(&mut self, count: usize) -> io::Result<()> {
         self.sent = self.sent.saturating_add(count as u64);
         self.moved = Instant::now();
-        self.hold()
+        self.hold(count)
     }
 
-    /// Notes the progress; an error if the client was evicted.
-    fn hold(&self) -> io::Result<()> {
-        if self.client.turn_to(Activity::Response, self.moved) {
+    /// Notes the progress by so many bytes; an error if the client was evicted.
+    fn hold(&self, count: usize) -> io::Result<()> {
+        if self.client.sent(count, self.activity, self.moved) {
             Ok(())
         } else {
             Err(io::Error::new(
@@ -173,7 +176,7 @@ impl<'a> Sender<'a> {
             return Err(cause);
         }
         if self.client.is_evicted() {
-            return self.hold();
+            return self.hold(0);
         }
         if self.lead.leads() {
             return self.lead.give_up(self.client.stream());
@@ -186,7 +189,7 @@ impl<'a> Sender<'a> {
             // The first look has nothing to compare with; the clock runs since the last byte sent.
             if self.acknowledged != i64::MIN {
                 self.moved = Instant::now();
-                self.hold()?;
+                self.hold(0)?;
             }
             self.acknowledged = acknowledged;
         }

@@ -318,7 +318,7 @@ mod tests {
             "/tmp/package-cache",
             "/tmp/package-cache/",
             "//tmp/./package-cache/.",
-            "/tmp/../tmp/package-cache",
+            "/../tmp/x/../package-cache//",
         ] {
             assert!(is_default_root(Path::new(root)), "{root}");
         }
@@ -326,6 +326,8 @@ mod tests {
             "/tmp/package-cache2",
             "tmp/package-cache",
             "/tmp/package-cache/x",
+            "/tmp/package-cache/..",
+            "/srv/tmp/package-cache",
         ] {
             assert!(!is_default_root(Path::new(root)), "{root}");
         }

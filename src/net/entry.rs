@@ -1,0 +1,107 @@
+//! Entry: one connection's state, which its thread and whoever needs room change (`clients` has the theory).
+
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::sys::limits::{limits, ms};
+
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for another request.
+    Idle = 0,
+    /// A request head arrives, or the first one is awaited.
+    Head = 1,
+    /// A response is made and sent.
+    Response = 2,
+    /// A response is sent whose end only the close tells.
+    Unframed = 3,
+}
+
+/// A connection that makes room, beside the activities above.
+pub const EVICTED: u64 = 4;
+
+/// The bits of a state that hold the activity; the others are microseconds since the start.
+pub const ACTIVITY: u32 = 3;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Entry {
+    /// The connection itself.
+    pub stream: Arc<TcpStream>,
+    /// The address that it counts for.
+    pub address: IpAddr,
+    /// Microseconds since the start, then the activity.
+    pub state: AtomicU64,
+    /// When its present response began, in microseconds since the start.
+    pub begun: AtomicU64,
+    /// Bytes sent in all.
+    pub sent: AtomicU64,
+    /// When the program began to serve.
+    pub start: Instant,
+}
+
+impl Entry {
+    /// Notes what the connection does from `now` on; false if it was evicted.
+    pub fn turn_to(&self, activity: Activity, now: Instant) -> bool {
+        let next = self.micros(now) << ACTIVITY | activity as u64;
+        let current = self.state.load(Ordering::Relaxed);
+        // Only an eviction changes the state from outside.
+        activity_of(current) != EVICTED
+            && self
+                .state
+                .compare_exchange(current, next, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// A moment in microseconds since the start.
+    pub fn micros(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX >> ACTIVITY)
+    }
+
+    /// This moment.
+    pub fn now(&self) -> u64 {
+        self.micros(Instant::now())
+    }
+
+    /// Evicts the connection if its state is still `seen`.
+    pub fn evict(&self, seen: u64) -> bool {
+        let evicted = self.now() << ACTIVITY | EVICTED;
+        let ours = self
+            .state
+            .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if ours && activity_of(seen) != Activity::Unframed as u64 {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+        ours
+    }
+}
+
+/// What a state tells of the activity.
+pub fn activity_of(state: u64) -> u64 {
+    state & ((1 << ACTIVITY) - 1)
+}
+
+/// The order in which activities make room; both kinds of responses are one.
+pub fn rank(state: u64) -> u64 {
+    match activity_of(state) {
+        unframed if unframed == Activity::Unframed as u64 => Activity::Response as u64,
+        activity => activity,
+    }
+}
+
+/// Whether a connection in this state may be evicted: a response only when it has stood still.
+pub fn may_go(state: u64, now: u64) -> bool {
+    let since = state >> ACTIVITY;
+    match rank(state) {
+        EVICTED => false,
+        response if response == Activity::Response as u64 => {
+            Duration::from_micros(now.saturating_sub(since)) > ms(limits().stuck_ms)
+        }
+        _ => true,
+    }
+}
