@@ -1,7 +1,7 @@
 //! More clients than there is room for: who is evicted, and that nobody is locked out.
 
 use super::filled;
-use crate::support::{Client, End, Rig, wait_until};
+use crate::support::{Client, End, Rig, noise, wait_until};
 
 #[test]
 fn a_full_table_makes_room_by_the_longest_idle() {
@@ -86,4 +86,38 @@ fn a_burst_of_connections_is_served() {
     for mut client in clients {
         client.answer().assert_whole(b"content of a");
     }
+}
+
+#[test]
+fn readers_that_crawl_make_room() {
+    let limits = "crawl_ms=500,crawl_bytes=100000,send_look_ms=100";
+    let rig = Rig::with(|setup| setup.arg("--max-connections=16").limits(limits));
+    let content = noise(64 << 20);
+    rig.cache.put("large.tar", &content, 1);
+    rig.cache.put("here.tar", b"stored", 1);
+    // Of two kinds: the end of the second one's content is told by the close alone.
+    let mut crawlers: Vec<Client> = Vec::new();
+    for number in 0..16 {
+        let mut client = rig.daemon.client();
+        match number % 2 {
+            0 => client.ask("GET", "/large.tar", &[]),
+            _ => client.send("GET /large.tar HTTP/1.0\r\n\r\n"),
+        };
+        assert_eq!(client.head().status, 200);
+        crawlers.push(client);
+    }
+    let mut late = rig.daemon.begin("/here.tar");
+    // They take something all the time: none of them stands still.
+    let reading = std::thread::spawn(move || {
+        let mut left = crawlers;
+        for _ in 0..200 {
+            for crawler in &mut left {
+                let _ = crawler.up_to(1024);
+            }
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
+        }
+    });
+    late.answer().assert_whole(b"stored");
+    drop(late);
+    reading.join().unwrap();
 }

@@ -186,6 +186,12 @@ impl Daemon {
         std::fs::read_dir(tasks).unwrap().count()
     }
 
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        let open = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(open).unwrap().count()
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

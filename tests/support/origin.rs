@@ -121,6 +121,7 @@ fn run(exchange: &mut Exchange, script: Script) -> io::Result<bool> {
             Step::Wait(_) => {}
             Step::Open(gate) => gate.open(),
             Step::Stall => exchange.stall()?,
+            Step::Drip => exchange.drip()?,
             Step::Reset => return Ok(false),
             Step::Keep => return Ok(true),
         }

@@ -45,6 +45,8 @@ pub enum Step {
     Open(Gate),
     /// Sends nothing more until the daemon closes.
     Stall,
+    /// Sends one byte every twentieth of a second, until the daemon closes.
+    Drip,
     /// Resets the connection.
     Reset,
     /// Keeps the connection for another request.

@@ -93,6 +93,14 @@ impl Exchange<'_> {
         Ok(())
     }
 
+    /// Sends a byte now and then until the daemon closes.
+    pub fn drip(&mut self) -> io::Result<()> {
+        loop {
+            self.send(b"x")?;
+            thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
     /// Something that must not be, which fails the test at its end.
     pub fn fault(&self, what: String) {
         self.shared.faults.lock().unwrap().push(what);

@@ -146,3 +146,36 @@ fn nobody_waits_for_a_reader_that_goes_around_the_transfer() {
     ahead.assert_ends(&content[AHEAD + GAIN..]);
     assert_eq!(rig.origin.requests().len(), 2);
 }
+
+#[test]
+fn crawling_readers_of_what_cannot_be_stored_keep_no_turn_that_others_wait_for() {
+    let limits = "transfers=3,ring_bytes=200000,crawl_ms=400,look_ms=50,turn_look_ms=50";
+    let rig = Rig::with(|setup| setup.arg("--min-free=1000T").limits(limits));
+    let content = noise(48 << 20);
+    let mut crawlers = Vec::new();
+    for number in 0..3 {
+        let target = format!("/{number}.tar");
+        rig.origin.script(
+            &target,
+            vec![
+                head("200 OK", &["Content-Length: 50331648"]),
+                Step::Send(content.clone()),
+            ],
+        );
+        let mut client = rig.daemon.begin(&target);
+        assert_eq!(client.head().status, 200);
+        crawlers.push(client);
+    }
+    rig.origin.file("/small.tar", b"small");
+    let mut late = rig.daemon.begin("/small.tar");
+    let reading = thread::spawn(move || {
+        for _ in 0..150 {
+            for crawler in &mut crawlers {
+                let _ = crawler.up_to(512);
+            }
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    });
+    late.answer().assert_whole(b"small");
+    reading.join().unwrap();
+}

@@ -12,6 +12,8 @@ mod proxy;
 mod redirect;
 /// What a source is asked: path, fields, Via.
 mod request;
+/// Sources that are silent, drip, or die without a word: who waits for them, and for how long.
+mod silent;
 
 use crate::support::Recorded;
 
