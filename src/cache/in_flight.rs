@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::Cache;
 use crate::log;
-use crate::net::clients::Client;
+use crate::net::clients::{Client, Look};
 use crate::store::{CachePath, Lookup};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
@@ -64,7 +64,6 @@ impl Cache {
         client: &Client,
         deadline: Instant,
     ) -> Joined {
-        let mut look = Instant::now() + ms(limits().look_ms);
         let mut in_flight = lock(&self.in_flight);
         loop {
             if let Some(reader) = in_flight.join(&request) {
@@ -78,11 +77,8 @@ impl Cache {
                     return Joined::Failed(Failure::Busy);
                 };
                 in_flight = again;
-                if look <= Instant::now() {
-                    if client.is_evicted() || client.has_closed() {
-                        return Joined::Failed(Failure::Busy);
-                    }
-                    look = Instant::now() + ms(limits().look_ms);
+                if client.look() != Look::There {
+                    return Joined::Failed(Failure::Busy);
                 }
                 continue;
             }

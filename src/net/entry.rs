@@ -14,14 +14,16 @@ pub enum Activity {
     Idle = 0,
     /// A request head arrives, or the first one is awaited.
     Head = 1,
+    /// A response is awaited whose client has closed its side; it may still read.
+    Left = 2,
     /// A response is made and sent.
-    Response = 2,
+    Response = 3,
     /// A response is sent whose end only the close tells.
-    Unframed = 3,
+    Unframed = 4,
 }
 
 /// A connection that makes room, beside the activities above.
-pub const EVICTED: u64 = 4;
+pub const EVICTED: u64 = 5;
 
 /// The bits of a state that hold the activity; the others are microseconds since the start.
 pub const ACTIVITY: u32 = 3;
@@ -37,6 +39,8 @@ pub struct Entry {
     pub state: AtomicU64,
     /// When its present response began, in microseconds since the start.
     pub begun: AtomicU64,
+    /// When it was last asked whether the peer is still there, likewise.
+    pub looked: AtomicU64,
     /// Bytes sent in all.
     pub sent: AtomicU64,
     /// When the program began to serve.

@@ -5,6 +5,7 @@
 mod body;
 pub mod clients;
 mod entry;
+mod table;
 mod threads;
 mod wire;
 

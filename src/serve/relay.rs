@@ -15,6 +15,7 @@ use super::content::SendError;
 use super::sender::Sender;
 use crate::cache::Cache;
 use crate::http::chunked;
+use crate::net::clients::Look;
 use crate::sys::limits::{limits, ms};
 use crate::transfer::{Reader, Ready};
 use crate::upstream::Failure;
@@ -69,7 +70,7 @@ impl<'a, 's> Relay<'a, 's> {
                 // The content was announced longer than it is.
                 Ready::End => return Err(SendError::Content(Failure::Broken)),
                 Ready::Later { received } => {
-                    self.look()?;
+                    self.look(self.reader)?;
                     if received >= at || since.elapsed() < ms(limits().far_ms) {
                         continue;
                     }
@@ -104,7 +105,7 @@ impl<'a, 's> Relay<'a, 's> {
                 Ready::End => break,
                 Ready::Gone => return Err(SendError::Content(Failure::Broken)),
                 Ready::Later { .. } => {
-                    self.look()?;
+                    self.look(self.reader)?;
                     continue;
                 }
                 ready => ready.count(at),
@@ -162,13 +163,13 @@ impl<'a, 's> Relay<'a, 's> {
     }
 
     /// A transfer does not keep its turn for a client that has closed its side; that may still read.
-    fn look(&mut self) -> Result<(), SendError> {
-        let client = self.sender.client();
-        if client.is_evicted() {
-            return Err(SendError::Client(ErrorKind::ConnectionAborted.into()));
-        }
-        if client.has_closed() {
-            self.reader.forsake();
+    fn look(&mut self, reader: &Reader) -> Result<(), SendError> {
+        match self.sender.client().look() {
+            Look::There => {}
+            Look::Closed => reader.forsake(),
+            Look::Evicted => {
+                return Err(SendError::Client(ErrorKind::ConnectionAborted.into()));
+            }
         }
         Ok(())
     }
@@ -200,7 +201,7 @@ impl<'a, 's> Relay<'a, 's> {
             return Ok(0);
         };
         if reader.await_head(client, None).is_err() {
-            self.look()?;
+            self.look(self.reader)?;
             return Ok(0);
         }
         let mut at = part.start;
@@ -212,12 +213,7 @@ impl<'a, 's> Relay<'a, 's> {
                     self.strayed = true;
                     at = at.saturating_add(bytes.len() as u64);
                 }
-                Ok(Ready::Later { .. }) => {
-                    self.look()?;
-                    if self.sender.client().has_closed() {
-                        reader.forsake();
-                    }
-                }
+                Ok(Ready::Later { .. }) => self.look(&reader)?,
                 _ => break,
             }
         }

@@ -85,8 +85,10 @@ limits! {
     pause_ms = 50;
     /// This much of what was received is fetched again as proof that it is the same file.
     overlap_bytes = 64 * 1024;
-    /// A client's thread that waits looks this often whether its client is still there, or was evicted.
-    look_ms = 500;
+    /// A client's thread that waits for a transfer or a turn looks this often whether it was evicted.
+    look_ms = 100;
+    /// And this often whether its client is still there.
+    peek_ms = 500;
     /// A file is tried to be opened for this long while no descriptor is left.
     busy_ms = 1_000;
     /// What a check of a stored file found serves everyone for this long.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ring::RING_PIECE;
 use super::{Phase, Representation, Request, State, Transfer};
-use crate::net::clients::Client;
+use crate::net::clients::{Client, Look};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 use crate::upstream::Failure;
@@ -103,11 +103,10 @@ impl Reader {
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(None);
             }
-            if client.is_evicted() {
-                return Err(Failure::Busy);
-            }
-            if client.has_closed() {
-                self.forsake();
+            match client.look() {
+                Look::There => {}
+                Look::Closed => self.forsake(),
+                Look::Evicted => return Err(Failure::Busy),
             }
         }
     }
