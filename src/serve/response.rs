@@ -319,9 +319,11 @@ impl View<'_> {
     }
 }
 
-/// A Last-Modified, unless it lies in the future (RFC 9110 §8.8.2.1).
+/// A Last-Modified, unless it lies in the future (RFC 9110 §8.8.2.1), or nobody knows what that is.
 fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) {
-    if let Some(date) = last_modified.filter(|date| *date <= now()) {
+    let clock = HttpDate::of(SystemTime::now());
+    let stands = |date: &HttpDate| *date <= clock || clock < HttpDate::WRITTEN;
+    if let Some(date) = last_modified.filter(stands) {
         head.fields.push_checked("Last-Modified", date.text());
     }
 }
@@ -339,6 +341,7 @@ fn unsatisfiable(length: u64) -> Response {
     response
 }
 
+/// The time, by a clock that may be late but not absurd.
 fn now() -> HttpDate {
-    HttpDate::of(SystemTime::now())
+    HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN)
 }
