@@ -67,9 +67,8 @@ fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<P
     if html && media_type::extension(request.path.name()).is_none() {
         return None;
     }
-    store
-        .begin(&request.path, response.length(), response.last_modified())
-        .ok()
+    let (length, modified, date) = (response.length(), response.last_modified(), response.date());
+    store.begin(&request.path, length, modified, date).ok()
 }
 
 fn announce(request: &Request, response: &Response, partial: Option<&Partial>, writer: &Writer) {
@@ -82,8 +81,14 @@ fn announce(request: &Request, response: &Response, partial: Option<&Partial>, w
     let representation = match partial {
         Some(partial) => Representation {
             length,
-            last_modified: Some(partial.modified().date()),
-            etag: length.map(|length| partial.modified().etag(length)),
+            // Where the file system sets its own time, nobody knows yet what that will be.
+            last_modified: partial
+                .modified()
+                .map_or_else(|| response.last_modified(), |time| Some(time.date())),
+            etag: partial
+                .modified()
+                .zip(length)
+                .map(|(time, length)| time.etag(length)),
             media_type: own_type.into(),
             stored: true,
             validators: Validators::of(response),
