@@ -36,6 +36,8 @@ mod crash;
 mod cull;
 /// Directories that are never culled, whoever asks for it.
 mod cull_refused;
+/// Room that stays free, links of the administrator, wrong clocks, places that hold no cache.
+mod disk_promises;
 /// Sources that fail: the next one is asked, and the log says why.
 mod failover;
 /// How a body ends: known and unknown lengths, chunks, cut bodies.
