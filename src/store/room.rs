@@ -4,7 +4,7 @@
 //! question is asked where the file will lie, since a directory of the cache may be a mount or a link. A file
 //! system that does not say how large it is has room.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
@@ -13,9 +13,11 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
-/// After so many bytes the free space is looked at again: other programs write there as well. A transfer of
-/// unknown length reserves twice as much at a time.
+/// After so many bytes the free space is looked at again.
 const LOOK: u64 = 1 << 20;
+
+/// What a transfer of unknown length has reserved after each look.
+const GROWTH: u64 = 2 * LOOK;
 
 /// The free space that storing leaves alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,11 +38,18 @@ impl MinFree {
     }
 }
 
-/// What all transfers have reserved, in bytes by device. A source may announce any length: their sum needs more bits.
+/// What transfers have reserved.
 #[derive(Debug)]
 pub struct Rooms {
     min_free: MinFree,
-    reserved: Mutex<HashMap<u64, u128>>,
+    reserved: Mutex<Reserved>,
+}
+
+#[derive(Debug, Default)]
+struct Reserved {
+    /// Bytes by device and, of one device, in the order in which they were first reserved.
+    bytes: BTreeMap<(u64, u64), u64>,
+    next: u64,
 }
 
 impl Rooms {
@@ -50,23 +59,6 @@ impl Rooms {
             min_free,
             reserved: Mutex::default(),
         })
-    }
-
-    /// Reserves; all that is reserved then. Who comes later counts what came before, so that no two take the
-    /// last room.
-    fn reserve(&self, device: u64, bytes: u64) -> u128 {
-        let mut reserved = lock(&self.reserved);
-        let all = reserved.entry(device).or_default();
-        *all = all.saturating_add(bytes.into());
-        *all
-    }
-
-    fn give_back(&self, device: u64, bytes: u64) {
-        let mut reserved = lock(&self.reserved);
-        if let Some(all) = reserved.get_mut(&device) {
-            *all = all.saturating_sub(bytes.into());
-        }
-        reserved.retain(|_, all| *all > 0);
     }
 
     /// Whether `needed` bytes more in `dir` leave what is to be left.
@@ -85,12 +77,9 @@ impl Rooms {
         if u128::from(free) < needed.saturating_add(least.into()) {
             return Err(io::Error::new(
                 ErrorKind::StorageFull,
-                match needed {
-                    0 => format!("less than {least} bytes are free (--min-free)"),
-                    _ => format!(
-                        "{needed} bytes still to write would leave less than {least} free (--min-free)"
-                    ),
-                },
+                format!(
+                    "{needed} bytes still to write would leave less than {least} free (--min-free)"
+                ),
             ));
         }
         Ok(())
@@ -121,9 +110,8 @@ fn known(said: io::Result<(u64, u64)>) -> io::Result<Option<(u64, u64)>> {
 pub struct Room {
     rooms: Arc<Rooms>,
     dir: PathBuf,
-    device: u64,
-    /// What is reserved.
-    left: u64,
+    /// Its device and its turn.
+    key: (u64, u64),
     length: Option<u64>,
     /// Bytes written since the free space was looked at.
     unlooked: u64,
@@ -140,48 +128,65 @@ impl Room {
         device: u64,
         length: Option<u64>,
     ) -> io::Result<Self> {
-        let wanted = length.map_or(2 * LOOK, on_disk);
-        let all = rooms.reserve(device, wanted);
+        let mut reserved = lock(&rooms.reserved);
+        let key = (device, reserved.next);
+        reserved.next = reserved.next.wrapping_add(1);
+        reserved.bytes.insert(key, length.map_or(GROWTH, on_disk));
+        drop(reserved);
         let room = Self {
             rooms: Arc::clone(rooms),
             dir: dir.to_path_buf(),
-            device,
-            left: wanted,
+            key,
             length,
             unlooked: 0,
         };
-        rooms.look(dir, all)?;
+        room.look()?;
         Ok(room)
     }
 
-    /// Notes that so many bytes were written, and looks from time to time whether there is room for more.
+    /// Notes that so many bytes were written, and looks from time to time whether there is room for more: other
+    /// programs write there as well.
     ///
     /// # Errors
     /// When there is none.
     pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
-        let given = bytes.min(self.left);
-        self.left = self.left.saturating_sub(given);
-        self.rooms.give_back(self.device, given);
         self.unlooked = self.unlooked.saturating_add(bytes);
-        if self.unlooked < LOOK {
+        let looks = self.unlooked >= LOOK;
+        if let Some(left) = lock(&self.rooms.reserved).bytes.get_mut(&self.key) {
+            *left = left.saturating_sub(bytes);
+            if looks && self.length.is_none() {
+                *left = GROWTH;
+            }
+        }
+        if !looks {
             return Ok(());
         }
         self.unlooked = 0;
-        // What was reserved at the start stands against other transfers, not against other programs.
-        let needed = if self.length.is_some() {
-            0
+        self.look()
+    }
+
+    /// Whether there is room for what this transfer is still to write beside what was promised to others: to those
+    /// before it, so that where room gets lost the youngest go and not all at once; to all, where its own end is
+    /// unknown.
+    fn look(&self) -> io::Result<()> {
+        let (device, turn) = self.key;
+        let last = if self.length.is_some() {
+            turn
         } else {
-            let more = (2 * LOOK).saturating_sub(self.left);
-            self.left = self.left.saturating_add(more);
-            self.rooms.reserve(self.device, more)
+            u64::MAX
         };
+        let reserved = lock(&self.rooms.reserved);
+        let needed = reserved.bytes.range((device, 0)..=(device, last));
+        // A source may announce any length: their sum needs more bits.
+        let needed = needed.map(|(_, bytes)| u128::from(*bytes)).sum();
+        drop(reserved);
         self.rooms.look(&self.dir, needed)
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.rooms.give_back(self.device, self.left);
+        lock(&self.rooms.reserved).bytes.remove(&self.key);
     }
 }
 
@@ -216,7 +221,7 @@ mod tests {
         drop(second);
         Room::reserve(&rooms, dir, 1, Some(much)).unwrap();
         drop(first);
-        assert!(lock(&rooms.reserved).is_empty());
+        assert!(lock(&rooms.reserved).bytes.is_empty());
     }
 
     #[test]
@@ -226,13 +231,27 @@ mod tests {
         let mut growing = Room::reserve(&rooms, dir, 1, None).unwrap();
         for _ in 0..100 {
             growing.wrote(LOOK / 4).unwrap();
-            assert!(lock(&rooms.reserved)[&1] >= LOOK.into());
+            assert!(lock(&rooms.reserved).bytes[&(1, 0)] >= LOOK);
         }
         let others = Room::reserve(&rooms, dir, 1, Some(much(dir))).unwrap();
-        rooms.reserve(1, u64::MAX);
+        growing.wrote(LOOK).unwrap();
+        // Somebody else takes what was free: it is the others' then.
+        lock(&rooms.reserved).bytes.insert(others.key, u64::MAX);
         let cause = growing.wrote(LOOK).unwrap_err();
         assert_eq!(cause.kind(), ErrorKind::StorageFull);
-        drop((growing, others));
+    }
+
+    #[test]
+    fn where_room_gets_lost_the_youngest_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
+        let some = calls::space(dir).unwrap().0 / 4;
+        let mut all = [some; 3].map(|some| Room::reserve(&rooms, dir, 1, Some(some)).unwrap());
+        assert!(all.iter_mut().all(|room| room.wrote(LOOK).is_ok()));
+        // Half of it goes to another program, which here is the same as to one before them.
+        lock(&rooms.reserved).bytes.insert(all[0].key, some / 2 * 7);
+        let stay = all.each_mut().map(|room| room.wrote(LOOK).is_ok());
+        assert_eq!(stay, [true, false, false]);
     }
 
     #[test]
