@@ -208,6 +208,9 @@ fn check_finds_places_where_no_cache_can_be() {
         assert_eq!((code, said.lines().count()), (1, 1), "{path}: {said}");
         assert!(said.contains(&path) && said.contains("--cache"), "{said}");
     }
+    // A user is told that he may not; root that nobody can.
+    let said = check(Path::new("/proc/package-cache-test")).1;
+    assert!(!said.contains("No such file"), "{said}");
     assert_eq!(check(&cache.file("not/yet/there")), (0, String::new()));
     assert_eq!(cache.walk(), ["plain"]);
 }

@@ -177,8 +177,14 @@ impl Drop for Partial {
 /// # Errors
 /// Why it cannot.
 pub fn check_creatable(dir: &Path) -> io::Result<()> {
-    let (_, path) = create_locked(&Partials::default(), dir)?;
-    fs::remove_file(path)
+    match create_locked(&Partials::default(), dir) {
+        Ok((_, path)) => fs::remove_file(path),
+        // The directory is there: it is the file that cannot be.
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            Err(io::Error::other("no file can be made there"))
+        }
+        Err(cause) => Err(cause),
+    }
 }
 
 /// Makes a new partial and locks it. A sweeper that was faster has it locked or unlinked: then another.
