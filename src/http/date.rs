@@ -31,6 +31,9 @@ const FIRST: i64 = -62_167_219_200;
 const LAST: i64 = 253_402_300_799;
 
 impl HttpDate {
+    /// 2025-01-01T00:00:00Z. This program was written later: a clock that stands before it cannot be right.
+    pub const WRITTEN: Self = Self(1_735_689_600);
+
     /// The time so many seconds after the epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)

@@ -327,7 +327,11 @@ impl Connection {
     /// Adds the fields that every response has.
     fn complete_head(&self, response: &mut Response, version: Version, reusable: bool) {
         let fields = &mut response.head.fields;
-        fields.push_checked("Date", HttpDate::of(SystemTime::now()).text());
+        let now = HttpDate::of(SystemTime::now());
+        // Nothing is better than 1970, by which every cache would take the answer for stale (RFC 9110 §6.6.1).
+        if now >= HttpDate::WRITTEN {
+            fields.push_checked("Date", now.text());
+        }
         fields.push_checked(
             "Server",
             concat!("package-cache/", env!("CARGO_PKG_VERSION")),

@@ -18,6 +18,7 @@ mod sender;
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -145,10 +146,10 @@ fn run(options: &Options) -> Result<(), String> {
 fn examine(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
     let cache = &options.cache;
-    let unusable = |cause: std::io::Error| unusable(cache, &cause);
+    let unusable = |cause: io::Error| unusable(cache, &cause);
     let dir = match store::check_root(cache, store::is_default_root(&options.cache)) {
         Ok(()) => cache.as_path(),
-        Err(cause) if is_missing(cache, &cause) => existing_parent(cache).map_err(unusable)?,
+        Err(cause) if is_missing(cache, &cause) => place_for(cache).map_err(unusable)?,
         Err(cause) => return Err(unusable(cause)),
     };
     // Without sources nothing is ever stored.
@@ -159,19 +160,25 @@ fn examine(options: &Options) -> Result<(), String> {
 }
 
 /// Whether nothing is there, not even a link that leads nowhere.
-fn is_missing(cache: &Path, cause: &std::io::Error) -> bool {
-    cause.kind() == std::io::ErrorKind::NotFound && store::itself(cache).symlink_metadata().is_err()
+fn is_missing(cache: &Path, cause: &io::Error) -> bool {
+    cause.kind() == ErrorKind::NotFound && store::itself(cache).symlink_metadata().is_err()
 }
 
-/// The directory in which a missing cache directory would be made.
-fn existing_parent(cache: &Path) -> std::io::Result<&Path> {
+/// The directory in which a missing cache directory would be made, if it can have such a name.
+fn place_for(cache: &Path) -> io::Result<&Path> {
     let parent = cache.ancestors().skip(1).find(|dir| dir.exists());
     let parent = parent.unwrap_or(Path::new("."));
-    if parent.is_dir() {
-        Ok(parent)
-    } else {
-        Err(std::io::ErrorKind::NotADirectory.into())
+    if !parent.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
     }
+    // The kernel stops at the first name that is missing, and so says nothing of longer ones behind it.
+    for name in cache.strip_prefix(parent).unwrap_or(cache) {
+        match parent.join(name).symlink_metadata() {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+    }
+    Ok(parent)
 }
 
 fn open_store(options: &Options) -> Result<Store, String> {
@@ -180,10 +187,10 @@ fn open_store(options: &Options) -> Result<Store, String> {
         .map_err(|cause| unusable(&options.cache, &cause))
 }
 
-fn unusable(cache: &Path, cause: &std::io::Error) -> String {
+fn unusable(cache: &Path, cause: &io::Error) -> String {
     // What the kernel refuses, unlike what we refuse, another owner or mode can cure.
     let remedy = match cause.raw_os_error() {
-        Some(_) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+        Some(_) if cause.kind() == ErrorKind::PermissionDenied => {
             if cache.exists() {
                 "let the user of this process write to it, or name another with --cache"
             } else {

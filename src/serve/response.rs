@@ -278,11 +278,17 @@ impl View<'_> {
     }
 }
 
-/// A Last-Modified, unless it lies in the future (RFC 9110 §8.8.2.1).
+/// A Last-Modified, unless it lies in the future.
 fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) {
-    if let Some(date) = last_modified.filter(|date| *date <= now()) {
+    let clock = HttpDate::of(SystemTime::now());
+    if let Some(date) = last_modified.filter(|date| may_be_said(*date, clock)) {
         head.fields.push_checked("Last-Modified", date.text());
     }
+}
+
+/// Whether a Last-Modified does not lie in the future (RFC 9110 §8.8.2.1), or nobody knows what that is.
+fn may_be_said(date: HttpDate, clock: HttpDate) -> bool {
+    date <= clock || clock < HttpDate::WRITTEN
 }
 
 fn unsatisfiable(length: u64) -> Response {
@@ -298,6 +304,27 @@ fn unsatisfiable(length: u64) -> Response {
     response
 }
 
+/// The time, by a clock that may be late but not absurd.
 fn now() -> HttpDate {
-    HttpDate::of(SystemTime::now())
+    HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_modified_in_the_future_is_said_by_a_clock_in_1970_alone() {
+        let written = HttpDate::WRITTEN.unix();
+        for (date, clock, said) in [
+            (written, written, true),
+            (written + 1, written, false),
+            (written + 1, written - 1, true),
+            (written + 1, 60, true),
+            (59, 60, true),
+        ] {
+            let [date, clock] = [date, clock].map(HttpDate::from_unix);
+            assert_eq!(may_be_said(date, clock), said, "{date} {clock}");
+        }
+    }
 }

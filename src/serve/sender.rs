@@ -13,9 +13,11 @@ use std::net::TcpStream;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use super::lead::Lead;
+use crate::log;
 use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
 use crate::sys::calls;
@@ -117,8 +119,12 @@ impl<'a> Sender<'a> {
                 self.pace(begun.elapsed());
                 self.progress(count).map(|()| count)
             }
-            // A file system that cannot splice.
-            Err(cause) if cause.kind() == ErrorKind::InvalidInput => self.copy(file, at, left),
+            // A file system that cannot splice, or a sandbox that forbids it.
+            Err(cause) if calls::is_unsupported(&cause) => {
+                static SAID: Once = Once::new();
+                SAID.call_once(|| log::notice!("sendfile: {cause}; files are read and written"));
+                self.copy(file, at, left)
+            }
             Err(cause) => self.endure(cause).map(|()| 0),
         }
     }

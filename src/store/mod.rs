@@ -4,19 +4,23 @@
 //! partial bears a reserved name, is locked by its process, and is unlinked when dropped; only
 //! "no such file" is a miss; one open file gives length, time and bytes, so that they agree.
 //!
-//! Not here: a file being received (`partial`), what a killed process left (`walk`), which content is stored
-//! (`transfer::fetch`).
+//! Not here: a file being received (`partial`), where it will lie (`target`) and whether there is room (`room`), what
+//! a killed process left (`walk`), which content is stored (`transfer::fetch`).
 
 mod freshness;
 mod modified;
 mod partial;
 mod path;
+mod room;
+mod root;
+mod target;
+mod times;
 pub mod walk;
 
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -25,14 +29,15 @@ use crate::http::HttpDate;
 use crate::log;
 use crate::sys::calls;
 use partial::Partials;
+use room::Rooms;
+use times::Times;
 
 pub use freshness::{Freshness, Validation};
 pub use modified::Modified;
 pub use partial::Partial;
 pub use path::{CachePath, Place};
-
-/// The cache directory when none is given; this path alone is created 0700 and checked for its owner.
-pub const DEFAULT_ROOT: &str = "/tmp/package-cache";
+pub use room::MinFree;
+pub use root::{DEFAULT_ROOT, check_root, check_writable, is_default_root, itself};
 
 /// A complete file of the cache, open.
 #[derive(Debug)]
@@ -67,20 +72,11 @@ pub enum Lookup {
     Unusable(io::Error),
 }
 
-/// The free space that storing leaves alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MinFree {
-    /// 1 % of the file system or 256 MiB, the smaller.
-    Default,
-    /// So many bytes.
-    Bytes(u64),
-}
-
 /// The cache directory.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    min_free: MinFree,
+    rooms: Arc<Rooms>,
     partials: Arc<Partials>,
     freshness: Freshness,
     /// Whether storing failed the last time: one error in the log, not one per file.
@@ -107,7 +103,7 @@ impl Store {
         check_root(root, private)?;
         Ok(Self {
             root: root.to_path_buf(),
-            min_free,
+            rooms: Rooms::new(min_free),
             partials: Arc::default(),
             freshness: Freshness::default(),
             failing: AtomicBool::new(false),
@@ -163,7 +159,8 @@ impl Store {
         }
     }
 
-    /// Begins to store `path`: makes its directories and a locked partial in the last of them.
+    /// Begins to store `path`: makes its directories and a locked partial in the last of them. `date` is when the
+    /// source sent the answer, by its own clock.
     ///
     /// # Errors
     /// When the cache cannot be written or `length` bytes would leave too little free space. The
@@ -173,19 +170,23 @@ impl Store {
         path: &CachePath,
         length: Option<u64>,
         last_modified: Option<HttpDate>,
+        date: Option<HttpDate>,
     ) -> io::Result<Partial> {
-        let begun = self
-            .check_space(length.unwrap_or(0))
-            .and_then(|()| Partial::create(&self.partials, &self.root, path, last_modified));
-        match &begun {
-            Ok(_) => {
-                if self.failing.swap(false, Ordering::Relaxed) {
-                    log::notice!("storing again in {}", self.root.display());
-                }
-            }
-            Err(cause) => self.failed(path, cause),
+        let times = Times::new(last_modified, date, SystemTime::now());
+        let (partials, rooms) = (&self.partials, &self.rooms);
+        let begun = Partial::create(partials, rooms, &self.root, path, length, times);
+        if let Err(cause) = &begun {
+            self.failed(path, cause);
         }
         begun
+    }
+
+    /// Notes that a file was stored to its end: this ends a series of failures. That one was begun does not, since a
+    /// disk may fail at the first byte or at the last.
+    pub fn succeeded(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            log::notice!("storing again in {}", self.root.display());
+        }
     }
 
     /// Logs that `path` could not be stored, once in a series of failures.
@@ -209,103 +210,21 @@ impl Store {
     pub fn abandon(&self) {
         self.partials.abandon();
     }
-
-    /// Whether `length` more bytes leave the free space that is to be left.
-    ///
-    /// # Errors
-    /// When they do not, or nobody knows.
-    pub fn check_space(&self, length: u64) -> io::Result<()> {
-        let (free, total) = calls::space(&self.root)?;
-        let least = match self.min_free {
-            MinFree::Default => (total / 100).min(256 << 20),
-            MinFree::Bytes(bytes) => bytes,
-        };
-        if free < least.saturating_add(length) {
-            return Err(io::Error::new(
-                ErrorKind::StorageFull,
-                format!("{length} bytes would leave less than {least} free (--min-free)"),
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Keeps the time of last use right on `noatime` and `relatime` mounts; a file not ours is left alone.
 fn touch(file: &File, metadata: &fs::Metadata) {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let now = SystemTime::now();
-    if metadata
-        .accessed()
-        .is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > DAY))
-    {
+    if metadata.accessed().is_ok_and(|at| is_untrue(at, now)) {
         let _ = file.set_times(FileTimes::new().set_accessed(now));
     }
 }
 
-/// Whether `root` is the default cache directory, however spelt.
-pub fn is_default_root(root: &Path) -> bool {
-    let mut plain = PathBuf::new();
-    for component in root.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            _ => plain.push(component),
-        }
-    }
-    plain == Path::new(DEFAULT_ROOT)
-}
-
-/// The same path without `.` and slashes at its end: with these, lstat(2) follows a link.
-pub fn itself(path: &Path) -> PathBuf {
-    path.components().collect()
-}
-
-/// Whether `root` can be the cache directory. `private`: the default path, in a directory that
-/// everybody may write, is taken only when nobody else can have laid it there.
-///
-/// # Errors
-/// Why it cannot.
-pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
-    let metadata = if private {
-        fs::symlink_metadata(itself(root))?
-    } else {
-        fs::metadata(root)?
-    };
-    if !metadata.is_dir() {
-        return Err(ErrorKind::NotADirectory.into());
-    }
-    if private && (metadata.uid() != calls::geteuid() || metadata.mode() & 0o022 != 0) {
-        return Err(io::Error::new(
-            ErrorKind::PermissionDenied,
-            "it belongs to another user, or others may write to it",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether files can be made in `dir`, by one that never gets a name. A file system that knows no
-/// such files is given the benefit of the doubt.
-///
-/// # Errors
-/// Why they cannot.
-pub fn check_writable(dir: &Path) -> io::Result<()> {
-    let nameless = OpenOptions::new()
-        .write(true)
-        .custom_flags(calls::O_TMPFILE)
-        .open(dir);
-    match nameless {
-        Err(cause)
-            if matches!(
-                cause.kind(),
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound
-            ) =>
-        {
-            Err(cause)
-        }
-        _ => Ok(()),
-    }
+/// Whether the time of a use that is `now` must be set: the old one is over a day ago or in the future. A clock
+/// that cannot be right knows nothing better.
+fn is_untrue(used: SystemTime, now: SystemTime) -> bool {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    times::is_possible(now) && now.duration_since(used).map_or(true, |age| age > DAY)
 }
 
 #[cfg(test)]
@@ -313,39 +232,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_root_however_spelt() {
-        for root in [
-            "/tmp/package-cache",
-            "/tmp/package-cache/",
-            "//tmp/./package-cache/.",
-            "/../tmp/x/../package-cache//",
+    fn the_time_of_use_is_set_when_it_is_old_or_to_come() {
+        const NOW: u64 = 1_760_000_000;
+        const DAY: u64 = 86_400;
+        for (used, now, untrue) in [
+            (NOW, NOW, false),
+            (NOW - DAY, NOW, false),
+            (NOW - DAY - 1, NOW, true),
+            (NOW + 1, NOW, true),
+            // A clock in 1970 knows no better time.
+            (NOW, 5, false),
+            (0, DAY + 5, false),
         ] {
-            assert!(is_default_root(Path::new(root)), "{root}");
-        }
-        for root in [
-            "/tmp/package-cache2",
-            "tmp/package-cache",
-            "/tmp/package-cache/x",
-            "/tmp/package-cache/..",
-            "/srv/tmp/package-cache",
-        ] {
-            assert!(!is_default_root(Path::new(root)), "{root}");
-        }
-    }
-
-    #[test]
-    fn a_private_root_is_no_link_however_it_is_spelt() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("real")).unwrap();
-        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
-        for end in ["", "/", "//", "/.", "/./"] {
-            let spelt = |name| PathBuf::from(format!("{}/{name}{end}", dir.path().display()));
-            let (real, link) = (spelt("real"), spelt("link"));
-            check_root(&real, true).unwrap();
-            check_root(&link, false).unwrap();
-            let why = check_root(&link, true).unwrap_err();
-            assert_eq!(why.kind(), ErrorKind::NotADirectory, "{end:?}");
-            assert!(Store::open(&link, true, MinFree::Default).is_err());
+            let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(is_untrue(at(used), at(now)), untrue, "{used} {now}");
         }
     }
 }

@@ -10,11 +10,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, Once};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::room::{Room, Rooms};
+use super::target::{Target, remove_directories};
+use super::times::Times;
 use super::{CachePath, Modified};
-use crate::http::HttpDate;
+use crate::log;
+use crate::sys::calls;
 use crate::sys::lock::lock;
 
 /// The partials of this process.
@@ -43,49 +47,65 @@ pub struct Partial {
     path: Option<PathBuf>,
     target: PathBuf,
     made: Vec<PathBuf>,
-    modified: Modified,
+    room: Room,
+    times: Times,
+    /// The time it will have, if the file system lets us set it.
+    modified: Option<Modified>,
 }
 
 impl Partial {
-    /// Makes the directories of `path` and a locked partial in the last of them, with the time that the
-    /// published file will have.
+    /// Reserves the room for `length` bytes, makes the directories of `path` and a locked partial in the last of
+    /// them, with the time that the published file will have.
     ///
     /// # Errors
-    /// What the file system says.
+    /// What the file system says, or that there is no room.
     pub fn create(
         partials: &Arc<Partials>,
+        rooms: &Arc<Rooms>,
         root: &Path,
         path: &CachePath,
-        last_modified: Option<HttpDate>,
+        length: Option<u64>,
+        times: Times,
     ) -> io::Result<Self> {
-        let target = root.join(path.as_path());
-        let parent = target.parent().unwrap_or(root).to_path_buf();
         // Another transfer's failure may remove a directory between its making and its use.
         let mut last = ErrorKind::NotFound.into();
         for _ in 0..8 {
-            let made = make_directories(root, &parent)?;
-            match create_locked(partials, &parent) {
-                Ok((file, partial)) => {
-                    let partial = Self {
-                        partials: Arc::clone(partials),
-                        file: Arc::new(file),
-                        path: Some(partial),
-                        target,
-                        made,
-                        modified: Modified::default(),
-                    };
-                    return partial.stamp(last_modified);
-                }
-                Err(cause) => {
-                    remove_directories(&made);
-                    if cause.kind() != ErrorKind::NotFound {
-                        return Err(cause);
-                    }
-                    last = cause;
-                }
+            let begun = Target::of(root, path).and_then(|target| {
+                let room = Room::reserve(rooms, &target.nearest, target.device, length)?;
+                Self::create_at(partials, target, room, times)
+            });
+            match begun {
+                Err(cause) if cause.kind() == ErrorKind::NotFound => last = cause,
+                begun => return begun,
             }
         }
         Err(last)
+    }
+
+    fn create_at(
+        partials: &Arc<Partials>,
+        target: Target,
+        room: Room,
+        times: Times,
+    ) -> io::Result<Self> {
+        let made = target.make_directories()?;
+        let (file, path) =
+            create_locked(partials, &target.dir).inspect_err(|_| remove_directories(&made))?;
+        let mut partial = Self {
+            partials: Arc::clone(partials),
+            file: Arc::new(file),
+            path: Some(path),
+            target: target.file,
+            made,
+            room,
+            times,
+            modified: None,
+        };
+        match partial.file.set_modified(times.modified) {
+            Ok(()) => partial.modified = Some(Modified::of(&partial.file.metadata()?)),
+            Err(cause) => say_timeless(&target.dir, &cause),
+        }
+        Ok(partial)
     }
 
     /// The open file, for its writer and its readers.
@@ -93,37 +113,46 @@ impl Partial {
         &self.file
     }
 
-    /// The time the published file will have, as the file system could keep it.
-    pub fn modified(&self) -> Modified {
+    /// The time the published file will have, as the file system could keep it; none where it takes none from us.
+    pub fn modified(&self) -> Option<Modified> {
         self.modified
     }
 
-    /// Sets the time (the source's, or a marked now) and reads back what was kept.
-    fn stamp(mut self, last_modified: Option<HttpDate>) -> io::Result<Self> {
-        let now = SystemTime::now();
-        let source = last_modified
-            .and_then(|date| u64::try_from(date.unix()).ok())
-            .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
-            .filter(|time| *time <= now);
-        let time = source.unwrap_or_else(|| mark(now));
-        self.file.set_modified(time)?;
-        self.modified = Modified::of(&self.file.metadata()?);
-        Ok(self)
+    /// Notes that so many bytes more were written.
+    ///
+    /// # Errors
+    /// When there is no room for others.
+    pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
+        self.room.wrote(bytes)
     }
 
-    /// Makes the content durable, then visible under its name.
+    /// Makes the content durable; the time it has.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn seal(&mut self) -> io::Result<Modified> {
+        if let Some(modified) = self.modified {
+            let times = FileTimes::new()
+                .set_modified(modified.time())
+                .set_accessed(self.times.used(SystemTime::now()));
+            self.file.set_times(times)?;
+        }
+        // With its time: a file whose time was lost would pass for one of an unknown age.
+        match self.file.sync_all() {
+            Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
+            synced => synced?,
+        }
+        match self.modified {
+            Some(modified) => Ok(modified),
+            None => Ok(Modified::of(&self.file.metadata()?)),
+        }
+    }
+
+    /// Makes what was sealed visible under its name.
     ///
     /// # Errors
     /// What the file system says; the partial is gone then.
     pub fn publish(mut self) -> io::Result<()> {
-        let time = self.modified.time();
-        self.file.set_times(
-            FileTimes::new()
-                .set_modified(time)
-                .set_accessed(SystemTime::now()),
-        )?;
-        // With its time: a file whose time was lost would pass for one of an unknown age.
-        self.file.sync_all()?;
         if let Some(path) = &self.path {
             fs::rename(path, &self.target)?;
             lock(&self.partials.live).remove(path);
@@ -140,6 +169,21 @@ impl Drop for Partial {
             let _ = fs::remove_file(path);
             remove_directories(&self.made);
         }
+    }
+}
+
+/// Whether a file can be made in `dir`: one is, under a name of ours, and goes at once.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_creatable(dir: &Path) -> io::Result<()> {
+    match create_locked(&Partials::default(), dir) {
+        Ok((_, path)) => fs::remove_file(path),
+        // The directory is there: it is the file that cannot be.
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            Err(io::Error::other("no file can be made there"))
+        }
+        Err(cause) => Err(cause),
     }
 }
 
@@ -161,56 +205,62 @@ fn create_locked(partials: &Partials, parent: &Path) -> io::Result<(File, PathBu
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => continue,
             Err(cause) => return Err(cause),
         };
-        match file.try_lock() {
-            Ok(()) if file.metadata()?.nlink() == 1 => {
-                lock(&partials.live).insert(path.clone());
-                return Ok((file, path));
-            }
-            Ok(()) | Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(cause)) => {
-                let _ = fs::remove_file(&path);
-                return Err(cause);
-            }
+        let locked = file.try_lock();
+        if let Err(TryLockError::Error(cause)) = &locked {
+            say_lockless(parent, cause);
+        }
+        if is_ours(&locked, file.metadata()?.nlink()) {
+            lock(&partials.live).insert(path.clone());
+            return Ok((file, path));
         }
     }
     Err(io::Error::other("no partial could be locked"))
 }
 
-/// `now` with a nanosecond part that is not zero.
-fn mark(now: SystemTime) -> SystemTime {
-    match now.duration_since(UNIX_EPOCH) {
-        Ok(since) if since.subsec_nanos() == 0 => {
-            now.checked_add(Duration::from_nanos(1)).unwrap_or(now)
-        }
-        _ => now,
-    }
+/// Whether a new partial is ours, after the try to lock it: so it is where there are no locks, since sweepers
+/// leave a young one alone.
+fn is_ours(locked: &Result<(), TryLockError>, links: u64) -> bool {
+    !matches!(locked, Err(TryLockError::WouldBlock)) && links > 0
 }
 
-/// Makes the missing directories from `root` down to `parent`; those made, outermost first.
-fn make_directories(root: &Path, parent: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut missing: Vec<PathBuf> = parent
-        .ancestors()
-        .take_while(|dir| *dir != root && dir.starts_with(root) && !dir.is_dir())
-        .map(Path::to_path_buf)
-        .collect();
-    missing.reverse();
-    let mut made = Vec::new();
-    for dir in missing {
-        match fs::create_dir(&dir) {
-            Ok(()) => made.push(dir),
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
-            Err(cause) => {
-                remove_directories(&made);
-                return Err(cause);
-            }
-        }
-    }
-    Ok(made)
+fn say_lockless(dir: &Path, cause: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let dir = dir.display();
+        log::notice!(
+            "no locks in {dir}: {cause}; what a killed transfer leaves there is swept after a day"
+        );
+    });
 }
 
-/// Removes directories that we made, innermost first, as far as they are empty.
-fn remove_directories(made: &[PathBuf]) {
-    for dir in made.iter().rev() {
-        let _ = fs::remove_dir(dir);
+fn say_timeless(dir: &Path, cause: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let dir = dir.display();
+        log::notice!("times cannot be set in {dir}: {cause}; files there are as old as their copy");
+    });
+}
+
+fn say_unsynced(file: &Path, cause: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let file = file.display();
+        log::notice!("{file} cannot be synced: {cause}; a power failure may spoil what is new");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_is_ours_unless_a_sweeper_was_faster() {
+        let error = |code| Err(TryLockError::Error(io::Error::from_raw_os_error(code)));
+        // ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL: there are no locks, so nobody else has it.
+        for code in [37, 38, 95, 22] {
+            assert!(is_ours(&error(code), 1) && !is_ours(&error(code), 0));
+        }
+        assert!(is_ours(&Ok(()), 1) && !is_ours(&Ok(()), 0));
+        assert!(!is_ours(&Err(TryLockError::WouldBlock), 1));
     }
 }

@@ -1,20 +1,26 @@
 //! Walking the cache directory, and sweeping what killed processes left in it.
 //!
 //! Rules: a linked directory is entered once (by device and inode); a partial is unlinked only under
-//! its lock, so that a living process keeps its own; a link or what it points to is never removed;
-//! what root alone may enter is passed over in silence, except as root.
+//! its lock, so that a living process keeps its own, and where there are no locks only when it is old; a link or
+//! what it points to is never removed; what root alone may enter is passed over in silence, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, Metadata};
+use std::fs::{self, DirEntry, File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::path::RESERVED;
+use super::target;
 use crate::log;
 use crate::sys::calls;
+
+/// Where there are no locks, a partial that changed less than this long ago is taken for a living one: no source
+/// may be silent for longer (`--timeout`).
+const YOUNG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a walk comes upon.
 #[derive(Debug)]
@@ -96,14 +102,24 @@ fn visit_entries(
     }
 }
 
-/// Unlinks the partials below `root` that no living process has locked; how many.
+/// Unlinks the partials below `root`, and beside the files to which links there lead, that no living process has
+/// locked; how many.
 pub fn sweep(root: &Path) -> usize {
     let mut swept: usize = 0;
+    let mut beside = HashSet::new();
     walk(root, &|_, _| Ok(()), &mut |visited| match visited {
         Visited::Directory(_) => {}
         Visited::Entry(entry) => {
-            if is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false) {
-                swept = swept.saturating_add(1);
+            swept = swept.saturating_add(sweep_entry(entry));
+            // What such a link leads to is received there.
+            if entry.file_type().is_ok_and(|of| of.is_symlink())
+                && let Ok(Some(file)) = target::follow(&entry.path())
+                && let Some(dir) = file.parent().and_then(|dir| dir.canonicalize().ok())
+                && beside.insert(dir.clone())
+                && let Ok(entries) = fs::read_dir(dir)
+            {
+                let dead: usize = entries.flatten().map(|entry| sweep_entry(&entry)).sum();
+                swept = swept.saturating_add(dead);
             }
         }
         Visited::Closed(dir, cause) => {
@@ -111,6 +127,12 @@ pub fn sweep(root: &Path) -> usize {
         }
     });
     swept
+}
+
+/// Unlinks an entry that is a dead partial; how many.
+fn sweep_entry(entry: &DirEntry) -> usize {
+    let dead = is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false);
+    usize::from(dead)
 }
 
 /// Whether the name is one that partials bear.
@@ -145,9 +167,54 @@ pub fn remove_dead(path: &Path) -> io::Result<bool> {
 /// # Errors
 /// What the file system says.
 pub fn lock_dead(path: &Path) -> io::Result<Option<File>> {
-    if !fs::symlink_metadata(path)?.is_file() {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() {
         return Ok(None);
     }
     let file = File::open(path)?;
-    Ok(file.try_lock().is_ok().then_some(file))
+    let dead = is_dead(&file.try_lock(), changed(&metadata), SystemTime::now());
+    Ok(dead.then_some(file))
+}
+
+/// Whether no living process holds a partial that `changed` then, after the try to lock it.
+fn is_dead(locked: &Result<(), TryLockError>, changed: SystemTime, now: SystemTime) -> bool {
+    match locked {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => {
+            let apart = now.duration_since(changed);
+            apart.unwrap_or_else(|ahead| ahead.duration()) >= YOUNG
+        }
+    }
+}
+
+/// When a file last changed. Not its time of modification: that is the source's.
+fn changed(of: &Metadata) -> SystemTime {
+    let seconds = Duration::from_secs(u64::try_from(of.ctime()).unwrap_or_default());
+    UNIX_EPOCH.checked_add(seconds).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_locks_a_young_partial_lives() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let now = at(1_760_000_000);
+        let (young, old) = (now - YOUNG / 2, now - YOUNG);
+        // ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL.
+        for code in [37, 38, 95, 22] {
+            let none = || Err(TryLockError::Error(io::Error::from_raw_os_error(code)));
+            assert!(!is_dead(&none(), young, now) && !is_dead(&none(), now, now));
+            assert!(is_dead(&none(), old, now), "{code}");
+            // A little ahead is another host's clock, much is a wrong one.
+            assert!(!is_dead(&none(), now + YOUNG / 2, now));
+            assert!(is_dead(&none(), now + YOUNG, now));
+        }
+        for changed in [young, old] {
+            assert!(is_dead(&Ok(()), changed, now));
+            assert!(!is_dead(&Err(TryLockError::WouldBlock), changed, now));
+        }
+    }
 }

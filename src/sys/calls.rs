@@ -20,6 +20,8 @@ compile_error!("sys/calls.rs knows the system calls of 64-bit Linux only");
 
 /// ENFILE and EMFILE: no descriptor is left in the system, in this process.
 pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
+/// EPERM, EINVAL, ENOSYS and EOPNOTSUPP: what is asked for is not offered here.
+const NOT_OFFERED: [i32; 4] = [1, 22, 38, 95];
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
 /// The open(2) flags that make, in a directory, a file that never gets a name.
@@ -80,6 +82,13 @@ fn checked(result: c_int) -> io::Result<c_int> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(result),
     }
+}
+
+/// Whether a call failed because the file system, the kernel or a sandbox does not offer it.
+pub fn is_unsupported(cause: &io::Error) -> bool {
+    cause
+        .raw_os_error()
+        .is_some_and(|code| NOT_OFFERED.contains(&code))
 }
 
 /// Moves at most `count` bytes of `file` from `offset` on into `socket`; how many, zero where the file ends.

@@ -87,9 +87,8 @@ fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<P
     if !matches!(request.purpose, Purpose::Store) || !is_storable(request, response) {
         return None;
     }
-    store
-        .begin(&request.path, response.length(), response.last_modified())
-        .ok()
+    let (length, modified, date) = (response.length(), response.last_modified(), response.date());
+    store.begin(&request.path, length, modified, date).ok()
 }
 
 /// What the content is, if it goes into `partial`, or is passed on as it comes.
@@ -119,8 +118,14 @@ fn representation(
     match partial {
         None => passed_on,
         Some(partial) => Representation {
-            last_modified: Some(partial.modified().date()),
-            etag: length.map(|length| partial.modified().etag(length)),
+            // Where the file system sets its own time, nobody knows yet what that will be.
+            last_modified: partial
+                .modified()
+                .map_or_else(|| response.last_modified(), |time| Some(time.date())),
+            etag: partial
+                .modified()
+                .zip(length)
+                .map(|(time, length)| time.etag(length)),
             media_type: media_type::of(request.path.name()).into(),
             stored: true,
             ..passed_on

@@ -20,9 +20,6 @@ use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
-/// After so many bytes the free space is looked at again.
-const SPACE_LOOK: u64 = 16 * 1024 * 1024;
-
 /// How much is read from a source at a time, in bytes.
 const SOURCE_BLOCK: usize = 256 * 1024;
 
@@ -39,8 +36,6 @@ pub struct Receive<'a> {
     length: Option<u64>,
     /// What had been received when the present response began.
     begun_at: u64,
-    /// Bytes stored since the free space was looked at.
-    unlooked: u64,
     breaks: Breaks,
 }
 
@@ -74,7 +69,6 @@ impl<'a> Receive<'a> {
             resume: whole.then(|| Resume::of(response)).flatten(),
             length,
             begun_at: 0,
-            unlooked: 0,
             breaks: Breaks::default(),
         }
     }
@@ -219,16 +213,15 @@ impl<'a> Receive<'a> {
                 self.stop_storing(&io::Error::other(why));
             }
         }
-        // Other transfers grow as well: the room that was there at the start may be gone.
-        self.unlooked = self.unlooked.saturating_add(bytes.len() as u64);
-        if self.partial.is_some() && self.unlooked >= SPACE_LOOK {
-            self.unlooked = 0;
-            if let Err(cause) = self.store.check_space(0) {
-                self.stop_storing(&cause);
-            }
-        }
         match self.writer.write(bytes) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                let room = self.partial.as_mut();
+                // Other programs write as well: the room that was there at the start may be gone.
+                if let Some(Err(cause)) = room.map(|partial| partial.wrote(bytes.len() as u64)) {
+                    self.stop_storing(&cause);
+                }
+                Ok(())
+            }
             Err(WriteError::Abandoned) => Err(Abandoned),
             Err(WriteError::Store(cause)) => {
                 self.stop_storing(&cause);
@@ -244,16 +237,22 @@ impl<'a> Receive<'a> {
     }
 
     fn publish(self, length: u64) {
-        let Some(partial) = self.partial else { return };
-        let etag = partial.modified().etag(length);
-        // Noted first: a hit may come as soon as the name is there.
+        let Some(mut partial) = self.partial else {
+            return;
+        };
         let (freshness, path) = (self.store.freshness(), &self.request.path);
-        freshness.note_fresh(path, &etag);
-        if self.request.held.is_some() {
-            freshness.note_validation(path, &etag, Validation::Unchanged);
-        }
-        if let Err(cause) = partial.publish() {
-            self.store.failed(&self.request.path, &cause);
+        let published = partial.seal().and_then(|modified| {
+            let etag = modified.etag(length);
+            // Noted first: a hit may come as soon as the name is there.
+            freshness.note_fresh(path, &etag);
+            if self.request.held.is_some() {
+                freshness.note_validation(path, &etag, Validation::Unchanged);
+            }
+            partial.publish()
+        });
+        match published {
+            Ok(()) => self.store.succeeded(),
+            Err(cause) => self.store.failed(path, &cause),
         }
     }
 }

@@ -53,6 +53,11 @@ impl Response {
         last_modified(&self.head)
     }
 
+    /// When the source sent the answer, by its own clock.
+    pub fn date(&self) -> Option<HttpDate> {
+        date(&self.head, "Date")
+    }
+
     /// Its entity tag, if it is a strong one (RFC 9110 §8.8.1).
     pub fn strong_etag(&self) -> Option<&[u8]> {
         let etag = self.head.fields.get("ETag");
@@ -144,6 +149,11 @@ impl Response {
 
 /// The Last-Modified of a head, if it can be read as a date.
 pub fn last_modified(head: &ResponseHead) -> Option<HttpDate> {
-    let now = HttpDate::of(SystemTime::now());
-    HttpDate::parse(head.fields.get("Last-Modified")?, now)
+    date(head, "Last-Modified")
+}
+
+fn date(head: &ResponseHead, name: &str) -> Option<HttpDate> {
+    // For years of two digits: a clock in 1970 would take 26 for 1926.
+    let now = HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN);
+    HttpDate::parse(head.fields.get(name)?, now)
 }

@@ -1,5 +1,7 @@
 //! The cache directory.
 
+/// Room that stays free, links of the administrator, wrong clocks, places that hold no cache.
+mod disk;
 /// The times of a stored file, and what is announced of them.
 mod modified;
 /// Kills, leftovers, two processes on one directory.

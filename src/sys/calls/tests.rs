@@ -131,3 +131,14 @@ fn effective_uid_owns_new_files() {
         geteuid()
     );
 }
+
+#[test]
+fn what_is_not_offered_is_no_failure() {
+    // EPERM, EINVAL, ENOSYS, EOPNOTSUPP; EIO, EPIPE, ENOSPC.
+    for (codes, unsupported) in [(&[1, 22, 38, 95][..], true), (&[5, 32, 28], false)] {
+        for code in codes {
+            let cause = io::Error::from_raw_os_error(*code);
+            assert_eq!(is_unsupported(&cause), unsupported, "{cause}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Room: the free space that stays, and what running transfers have reserved of the rest.
+//!
+//! Rules: a transfer reserves what it is to write, and gives it back as the file system counts it as used; the
+//! question is asked where the file will lie, since a directory of the cache may be a mount or a link. A file
+//! system that does not say how large it is has room.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Once};
+
+use crate::log;
+use crate::sys::calls;
+use crate::sys::lock::lock;
+
+/// After so many bytes the free space is looked at again.
+const LOOK: u64 = 1 << 20;
+
+/// What a transfer of unknown length has reserved after each look.
+const GROWTH: u64 = 2 * LOOK;
+
+/// The free space that storing leaves alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MinFree {
+    /// 1 % of the file system or 256 MiB, the smaller.
+    Default,
+    /// So many bytes.
+    Bytes(u64),
+}
+
+impl MinFree {
+    /// In bytes, on a file system of so many in all.
+    fn of(self, total: u64) -> u64 {
+        match self {
+            Self::Default => (total / 100).min(256 << 20),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// What transfers have reserved.
+#[derive(Debug)]
+pub struct Rooms {
+    min_free: MinFree,
+    reserved: Mutex<Reserved>,
+}
+
+#[derive(Debug, Default)]
+struct Reserved {
+    /// Bytes by device and, of one device, in the order in which they were first reserved.
+    bytes: BTreeMap<(u64, u64), u64>,
+    next: u64,
+}
+
+impl Rooms {
+    /// Nothing is reserved yet.
+    pub fn new(min_free: MinFree) -> Arc<Self> {
+        Arc::new(Self {
+            min_free,
+            reserved: Mutex::default(),
+        })
+    }
+
+    /// Whether `needed` bytes more in `dir` leave what is to be left.
+    fn look(&self, dir: &Path, needed: u128) -> io::Result<()> {
+        let Some((free, total)) = known(calls::space(dir))? else {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                let dir = dir.display();
+                log::notice!(
+                    "nobody knows how much is free in {dir}: stored without regard to --min-free"
+                );
+            });
+            return Ok(());
+        };
+        let least = self.min_free.of(total);
+        if u128::from(free) < needed.saturating_add(least.into()) {
+            return Err(io::Error::new(
+                ErrorKind::StorageFull,
+                format!(
+                    "{needed} bytes still to write would leave less than {least} free (--min-free)"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a file of so many bytes takes at most, with its last block and what the file system keeps to find it:
+/// otherwise the last of many transfers would meet the bound, and with it all that run.
+fn on_disk(length: u64) -> u64 {
+    length
+        .saturating_add(length / 256)
+        .saturating_add(16 * 1024)
+}
+
+/// The free space and all there is, if the file system says so.
+fn known(said: io::Result<(u64, u64)>) -> io::Result<Option<(u64, u64)>> {
+    match said {
+        Ok((_, 0)) => Ok(None),
+        Ok(space) => Ok(Some(space)),
+        // Another transfer's failure may remove a directory.
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Err(cause),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What one transfer is still to write. Dropped, it gives back the rest.
+#[derive(Debug)]
+pub struct Room {
+    rooms: Arc<Rooms>,
+    dir: PathBuf,
+    /// Its device and its turn.
+    key: (u64, u64),
+    length: Option<u64>,
+    /// Bytes written since the free space was looked at.
+    unlooked: u64,
+}
+
+impl Room {
+    /// Room for `length` bytes in `dir`, which exists and lies on `device`.
+    ///
+    /// # Errors
+    /// When there is none, or no such directory.
+    pub fn reserve(
+        rooms: &Arc<Rooms>,
+        dir: &Path,
+        device: u64,
+        length: Option<u64>,
+    ) -> io::Result<Self> {
+        let mut reserved = lock(&rooms.reserved);
+        let key = (device, reserved.next);
+        reserved.next = reserved.next.wrapping_add(1);
+        reserved.bytes.insert(key, length.map_or(GROWTH, on_disk));
+        drop(reserved);
+        let room = Self {
+            rooms: Arc::clone(rooms),
+            dir: dir.to_path_buf(),
+            key,
+            length,
+            unlooked: 0,
+        };
+        room.look()?;
+        Ok(room)
+    }
+
+    /// Notes that so many bytes were written, and looks from time to time whether there is room for more: other
+    /// programs write there as well.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
+        self.unlooked = self.unlooked.saturating_add(bytes);
+        let looks = self.unlooked >= LOOK;
+        if let Some(left) = lock(&self.rooms.reserved).bytes.get_mut(&self.key) {
+            *left = left.saturating_sub(bytes);
+            if looks && self.length.is_none() {
+                *left = GROWTH;
+            }
+        }
+        if !looks {
+            return Ok(());
+        }
+        self.unlooked = 0;
+        self.look()
+    }
+
+    /// Whether there is room for what this transfer is still to write beside what was promised to others: to those
+    /// before it, so that where room gets lost the youngest go and not all at once; to all, where its own end is
+    /// unknown.
+    fn look(&self) -> io::Result<()> {
+        let (device, turn) = self.key;
+        let last = if self.length.is_some() {
+            turn
+        } else {
+            u64::MAX
+        };
+        let reserved = lock(&self.rooms.reserved);
+        let needed = reserved.bytes.range((device, 0)..=(device, last));
+        // A source may announce any length: their sum needs more bits.
+        let needed = needed.map(|(_, bytes)| u128::from(*bytes)).sum();
+        drop(reserved);
+        self.rooms.look(&self.dir, needed)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        lock(&self.rooms.reserved).bytes.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two thirds of what is free in a directory, so that there is room for one and not for two.
+    fn much(dir: &Path) -> u64 {
+        calls::space(dir).unwrap().0 / 3 * 2
+    }
+
+    #[test]
+    fn what_transfers_are_still_to_write_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
+        let much = much(dir);
+        let mut first = Room::reserve(&rooms, dir, 1, Some(much)).unwrap();
+        let refused = Room::reserve(&rooms, dir, 1, Some(much)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::StorageFull);
+        // A refusal reserves nothing, and another device is another matter.
+        Room::reserve(&rooms, dir, 1, Some(much / 16)).unwrap();
+        drop(Room::reserve(&rooms, dir, 2, Some(much)).unwrap());
+        // Nor does a length that no file system has.
+        for _ in 0..3 {
+            Room::reserve(&rooms, dir, 1, Some(u64::MAX)).unwrap_err();
+        }
+        Room::reserve(&rooms, dir, 1, Some(much)).unwrap_err();
+        // What is written is no longer to be written; here it went nowhere.
+        first.wrote(much).unwrap();
+        let second = Room::reserve(&rooms, dir, 1, Some(much)).unwrap();
+        drop(second);
+        Room::reserve(&rooms, dir, 1, Some(much)).unwrap();
+        drop(first);
+        assert!(lock(&rooms.reserved).bytes.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_length_reserves_as_it_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
+        let mut growing = Room::reserve(&rooms, dir, 1, None).unwrap();
+        for _ in 0..100 {
+            growing.wrote(LOOK / 4).unwrap();
+            assert!(lock(&rooms.reserved).bytes[&(1, 0)] >= LOOK);
+        }
+        let others = Room::reserve(&rooms, dir, 1, Some(much(dir))).unwrap();
+        growing.wrote(LOOK).unwrap();
+        // Somebody else takes what was free: it is the others' then.
+        lock(&rooms.reserved).bytes.insert(others.key, u64::MAX);
+        let cause = growing.wrote(LOOK).unwrap_err();
+        assert_eq!(cause.kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn where_room_gets_lost_the_youngest_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
+        let some = calls::space(dir).unwrap().0 / 4;
+        let mut all = [some; 3].map(|some| Room::reserve(&rooms, dir, 1, Some(some)).unwrap());
+        assert!(all.iter_mut().all(|room| room.wrote(LOOK).is_ok()));
+        // Half of it goes to another program, which here is the same as to one before them.
+        lock(&rooms.reserved).bytes.insert(all[0].key, some / 2 * 7);
+        let stay = all.each_mut().map(|room| room.wrote(LOOK).is_ok());
+        assert_eq!(stay, [true, false, false]);
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_say_how_large_it_is_has_room() {
+        let error = |code| Err(io::Error::from_raw_os_error(code));
+        for (said, expected) in [
+            (Ok((0, 0)), None),
+            (Ok((5, 9)), Some((5, 9))),
+            (Ok((0, 9)), Some((0, 9))),
+            (error(38), None),
+            (error(95), None),
+            (error(1), None),
+        ] {
+            assert_eq!(known(said).unwrap(), expected);
+        }
+        assert!(known(error(2)).is_err());
+    }
+
+    #[test]
+    fn what_is_left_by_default() {
+        for (min_free, total, least) in [
+            (MinFree::Default, 1000, 10),
+            (MinFree::Default, u64::MAX, 256 << 20),
+            (MinFree::Bytes(7), 1000, 7),
+        ] {
+            assert_eq!(min_free.of(total), least);
+        }
+    }
+}

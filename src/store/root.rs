@@ -1,0 +1,131 @@
+//! Root: which directory can be the cache.
+//!
+//! Rules: the default one lies where everybody may write, so that it is taken only if nobody else can have laid it
+//! there.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::partial;
+use crate::sys::calls;
+
+/// The cache directory when none is given; this path alone is created 0700 and checked for its owner.
+pub const DEFAULT_ROOT: &str = "/tmp/package-cache";
+
+/// Whether `root` is the default cache directory, however spelt.
+pub fn is_default_root(root: &Path) -> bool {
+    let mut plain = PathBuf::new();
+    for component in root.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            _ => plain.push(component),
+        }
+    }
+    plain == Path::new(DEFAULT_ROOT)
+}
+
+/// The same path without `.` and slashes at its end: with these, lstat(2) follows a link.
+pub fn itself(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// Whether `root` can be the cache directory. `private`: the default path, in a directory that
+/// everybody may write, is taken only when nobody else can have laid it there.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
+    let metadata = if private {
+        fs::symlink_metadata(itself(root))?
+    } else {
+        fs::metadata(root)?
+    };
+    if !metadata.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
+    if private && (metadata.uid() != calls::geteuid() || metadata.mode() & 0o022 != 0) {
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "it belongs to another user, or others may write to it",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether files can be made in `dir`, by one that never gets a name. A file system that knows no such files is
+/// given the benefit of the doubt, but for one that has no size: it may be none for files (`/proc`), so that one with a
+/// name is made there and removed.
+///
+/// # Errors
+/// Why they cannot.
+pub fn check_writable(dir: &Path) -> io::Result<()> {
+    let nameless = OpenOptions::new()
+        .write(true)
+        .custom_flags(calls::O_TMPFILE)
+        .open(dir);
+    match nameless {
+        Ok(_) => Ok(()),
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound
+            ) =>
+        {
+            Err(cause)
+        }
+        Err(_) => match calls::space(dir) {
+            Ok((_, 0)) => partial::check_creatable(dir),
+            _ => Ok(()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{MinFree, Store};
+
+    #[test]
+    fn the_default_root_however_spelt() {
+        for path in [
+            "/tmp/package-cache",
+            "/tmp/package-cache/",
+            "/tmp//./package-cache",
+            "//tmp/package-cache",
+            "/tmp/package-cache/.",
+            "/../tmp/x/../package-cache//",
+        ] {
+            assert!(is_default_root(Path::new(path)), "{path}");
+        }
+        for path in [
+            "/tmp/package-cache2",
+            "tmp/package-cache",
+            "/tmp/package-cache/x",
+            "/tmp/package-cache/..",
+            "/srv/tmp/package-cache",
+        ] {
+            assert!(!is_default_root(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_private_root_is_no_link_however_it_is_spelt() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        for end in ["", "/", "//", "/.", "/./"] {
+            let spelt = |name| PathBuf::from(format!("{}/{name}{end}", dir.path().display()));
+            let (real, link) = (spelt("real"), spelt("link"));
+            check_root(&real, true).unwrap();
+            check_root(&link, false).unwrap();
+            let why = check_root(&link, true).unwrap_err();
+            assert_eq!(why.kind(), ErrorKind::NotADirectory, "{end:?}");
+            assert!(Store::open(&link, true, MinFree::Default).is_err());
+        }
+    }
+}
