@@ -44,6 +44,8 @@ mod framing;
 mod hostile;
 /// The order of the rooms in src, and where unsafe code may stand.
 mod house;
+/// What RFC 9110, 9111 and 9112 ask of an answer in its details, whatever its content comes from.
+mod http_details;
 /// Preconditions, ranges and HEAD on a file that is just being received.
 mod in_flight;
 /// `make install` into a directory of its own.

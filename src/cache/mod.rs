@@ -18,14 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::range::ContentRange;
-use crate::http::{CacheStatus, Forward, Method, RequestHead, ResponseHead, StatusCode, via};
+use crate::http::{CacheStatus, Forward, Method, RequestHead, StatusCode, via};
 use crate::log;
 use crate::net::Threads;
 use crate::net::clients::Client;
 use crate::store::{CachePath, Lookup, Place, Store, Stored};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
-use crate::transfer::{Purpose, Reader, Request, compare};
+use crate::transfer::{Purpose, Reader, Representation, Request, compare};
 use crate::upstream::{self, Error, Failure, Upstream};
 use in_flight::{InFlight, Joined};
 
@@ -72,13 +72,8 @@ pub enum Found {
         /// Whether another request began the transfer.
         collapsed: bool,
     },
-    /// A source's response to HEAD.
-    Head {
-        /// Its head.
-        head: Box<ResponseHead>,
-        /// Whether it turned out to be a directory.
-        directory: bool,
-    },
+    /// A source's response to HEAD: what GET would give.
+    Head(Box<Representation>),
     /// Nowhere.
     Failed(Failure),
 }
@@ -217,9 +212,9 @@ impl Cache {
         }
         match self.upstream.fetch(&request.upstream) {
             Ok(response) => {
-                let (head, directory) = (Box::new(response.head.clone()), response.directory);
+                let representation = Representation::of(request, &response, None);
                 self.upstream.finish(response);
-                Found::Head { head, directory }
+                Found::Head(Box::new(representation))
             }
             Err(failure) => Found::Failed(failure),
         }

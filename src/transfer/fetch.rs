@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use super::Representation;
 use super::receive::Receive;
-use super::request::{Purpose, Request};
-use super::resume::Validators;
+use super::request::Request;
 use super::writer::Writer;
-use crate::http::{Forward, media_type};
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -58,13 +56,7 @@ fn validation(failure: Failure) -> Validation {
 
 /// The partial for content that is to be stored and can be.
 fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<Partial> {
-    if request.purpose != Purpose::Store || response.directory {
-        return None;
-    }
-    let fields = &response.head.fields;
-    let html = media_type::is_html(fields.get("Content-Type").unwrap_or_default());
-    // A page for a name without extension may be a listing: a file of that name would block all below it.
-    if html && media_type::extension(request.path.name()).is_none() {
+    if !request.may_store(response) {
         return None;
     }
     store
@@ -73,41 +65,8 @@ fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<P
 }
 
 fn announce(request: &Request, response: &Response, partial: Option<&Partial>, writer: &Writer) {
-    let length = response.length();
-    let own_type = media_type::of(request.path.name());
-    let forward = request
-        .held
-        .as_ref()
-        .map_or(Forward::UriMiss, |held| held.why);
-    let representation = match partial {
-        Some(partial) => Representation {
-            length,
-            last_modified: Some(partial.modified().date()),
-            etag: length.map(|length| partial.modified().etag(length)),
-            media_type: own_type.into(),
-            stored: true,
-            validators: Validators::of(response),
-            forward,
-        },
-        None => Representation {
-            length,
-            last_modified: response.last_modified(),
-            etag: None,
-            media_type: response
-                .head
-                .fields
-                .get("Content-Type")
-                .unwrap_or(own_type.as_bytes())
-                .to_vec(),
-            stored: false,
-            validators: Validators::of(response),
-            forward: if request.purpose != Purpose::Store || response.directory {
-                Forward::Bypass
-            } else {
-                forward
-            },
-        },
-    };
+    let modified = partial.map(Partial::modified);
+    let representation = Representation::of(request, response, modified);
     let file = partial.map(|partial| Arc::clone(partial.file()));
     writer.announce(representation, file, Arc::clone(response.stream()));
     if !response.has_content() {

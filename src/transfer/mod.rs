@@ -33,6 +33,7 @@
 mod fetch;
 mod reader;
 mod receive;
+mod representation;
 mod request;
 mod resume;
 mod ring;
@@ -43,35 +44,16 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use crate::http::{Forward, HttpDate};
 use crate::sys::lock::{Bell, lock};
 use crate::upstream::Failure;
 use ring::Ring;
 
 pub use fetch::fetch;
 pub use reader::{Reader, Ready};
+pub use representation::Representation;
 pub use request::{Held, Purpose, Request};
-pub use resume::{Validators, compare};
+pub use resume::compare;
 pub use writer::Writer;
-
-/// What a transfer's content is, known once the source's head is there.
-#[derive(Debug)]
-pub struct Representation {
-    /// Its length in bytes, if the source said so.
-    pub length: Option<u64>,
-    /// Its time.
-    pub last_modified: Option<HttpDate>,
-    /// Its strong entity tag, the same as later from the file, or none.
-    pub etag: Option<String>,
-    /// Its Content-Type.
-    pub media_type: Vec<u8>,
-    /// Whether it goes into the cache.
-    pub stored: bool,
-    /// By which an answer can show that it is of the same file.
-    pub validators: Validators,
-    /// Why it was fetched (RFC 9211 §2.2).
-    pub forward: Forward,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {

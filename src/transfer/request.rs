@@ -1,6 +1,6 @@
 //! Request: what one transfer is to fetch, and what becomes of it.
 
-use crate::http::{Forward, HttpDate, Method, StatusCode};
+use crate::http::{Forward, HttpDate, Method, StatusCode, media_type};
 use crate::store::CachePath;
 use crate::upstream::{self, Kind, Response};
 
@@ -41,6 +41,25 @@ impl Request {
             purpose: Purpose::Store,
             held: Some(held),
         }
+    }
+
+    /// Whether it is a listing that is asked for, and not a file.
+    pub fn is_listing(&self) -> bool {
+        self.purpose == Purpose::RelayListing
+    }
+
+    /// Whether what `response` brings is never stored: asked for as such, or a directory.
+    pub fn never_stores(&self, response: &Response) -> bool {
+        self.purpose != Purpose::Store || response.directory
+    }
+
+    /// Whether what `response` brings goes into the cache if there is room. A page for a name without
+    /// extension may be a listing: a file of that name would block all below it.
+    pub fn may_store(&self, response: &Response) -> bool {
+        let media_type = response.head.fields.get("Content-Type").unwrap_or_default();
+        let page =
+            media_type::is_html(media_type) && media_type::extension(self.path.name()).is_none();
+        !page && !self.never_stores(response)
     }
 
     /// The entity tag of the stored file that is asked about.

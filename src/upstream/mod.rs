@@ -26,7 +26,7 @@ use client::Client;
 pub use error::{Error, Failure};
 pub use proxy::Proxy;
 pub use request::{Kind, Request};
-pub use response::{Response, last_modified};
+pub use response::Response;
 
 #[derive(Debug)]
 struct Source {

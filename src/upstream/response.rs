@@ -50,7 +50,8 @@ impl Response {
 
     /// The source's Last-Modified, if it can be read as a date.
     pub fn last_modified(&self) -> Option<HttpDate> {
-        last_modified(&self.head)
+        let now = HttpDate::of(SystemTime::now());
+        HttpDate::parse(self.head.fields.get("Last-Modified")?, now)
     }
 
     /// Its entity tag, if it is a strong one (RFC 9110 §8.8.1).
@@ -118,6 +119,10 @@ impl Response {
         if media_type::is_html(media_type) && !named_html && !self.directory {
             return Err(Error::NotTheFile("an HTML page".to_owned()));
         }
+        // A listing is relayed as it came.
+        if self.directory {
+            return Ok(self);
+        }
         let mut codings = self.head.fields.members("Content-Encoding");
         if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
             let coding = String::from_utf8_lossy(coding);
@@ -126,10 +131,4 @@ impl Response {
         drop(codings);
         Ok(self)
     }
-}
-
-/// The Last-Modified of a head, if it can be read as a date.
-pub fn last_modified(head: &ResponseHead) -> Option<HttpDate> {
-    let now = HttpDate::of(SystemTime::now());
-    HttpDate::parse(head.fields.get("Last-Modified")?, now)
 }

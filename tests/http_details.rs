@@ -1,0 +1,253 @@
+//! What RFC 9110, 9111 and 9112 ask of an answer in its details, whatever its content comes from.
+
+use crate::support::{Gate, MODIFIED, Response, Rig, Script, Step, head, reply};
+
+const BEFORE: &str = "Wed, 21 Oct 2015 07:27:59 GMT";
+
+/// A source's answer in chunks, of which the first has come.
+fn chunked(fields: &[&str], gate: &Gate) -> Script {
+    let fields = [&["Transfer-Encoding: chunked"], fields].concat();
+    vec![
+        head("200 OK", &fields),
+        Step::Chunk(b"0123456789".to_vec()),
+        Step::Wait(gate.clone()),
+        Step::Chunk(b"abcdefghij".to_vec()),
+        Step::LastChunk,
+    ]
+}
+
+/// The status of the answer to a request on a connection of its own, read to its end.
+fn status(rig: &Rig, method: &str, target: &str, fields: &[&str]) -> u16 {
+    let answer = rig.daemon.ask(method, target, fields);
+    if answer.status == 412 && method == "GET" {
+        answer.is_error(412);
+    }
+    answer.status
+}
+
+/// Preconditions on a representation that was last modified at `MODIFIED`, and has no entity tag that a client
+/// could know; those that ask for its content come last.
+fn conditions() -> Vec<(String, u16)> {
+    let obsolete = [
+        "Wednesday, 21-Oct-15 07:28:00 GMT",
+        "Wed Oct 21 07:28:00 2015",
+    ];
+    let unchanged = [MODIFIED, obsolete[0], obsolete[1]];
+    let mut conditions: Vec<_> = unchanged
+        .iter()
+        .flat_map(|date| {
+            [
+                (format!("If-Modified-Since: {date}"), 304),
+                (format!("If-Unmodified-Since: {date}"), 200),
+            ]
+        })
+        .collect();
+    conditions.extend([
+        (format!("If-Unmodified-Since: {BEFORE}"), 412),
+        ("If-None-Match: *".to_owned(), 304),
+        ("If-Match: \"other\"".to_owned(), 412),
+        // The order of RFC 9110 section 13.2.2.
+        (
+            format!("If-Match: \"other\"\r\nIf-Modified-Since: {MODIFIED}"),
+            412,
+        ),
+        (
+            format!("If-None-Match: \"other\"\r\nIf-Modified-Since: {MODIFIED}"),
+            200,
+        ),
+        (format!("If-Match: *\r\nIf-Unmodified-Since: {BEFORE}"), 200),
+        (format!("If-Modified-Since: {BEFORE}"), 200),
+        ("If-Modified-Since: once".to_owned(), 200),
+    ]);
+    conditions
+}
+
+#[test]
+fn preconditions_hold_on_a_transfer_of_unknown_length() {
+    let (rig, gate) = (Rig::start(), Gate::new());
+    let dated = format!("Last-Modified: {MODIFIED}");
+    rig.origin.script("/d/a.tar", chunked(&[&dated], &gate));
+    let mut first = rig.daemon.begin("/d/a.tar");
+    assert_eq!(first.head().status, 200);
+    for (fields, expected) in conditions() {
+        let mut client = rig.daemon.client();
+        let answer = client.ask("GET", "/d/a.tar", &[&fields]).head();
+        assert_eq!(answer.status, expected, "{fields}");
+        assert_eq!(
+            status(&rig, "HEAD", "/d/a.tar", &[&fields]),
+            expected,
+            "HEAD {fields}"
+        );
+    }
+    gate.open();
+    assert_eq!(first.rest().0, b"0123456789abcdefghij");
+    assert_eq!(rig.origin.requests().len(), 1);
+}
+
+#[test]
+fn preconditions_hold_on_what_is_relayed() {
+    let (rig, open) = (Rig::start(), Gate::new());
+    open.open();
+    let dated = format!("Last-Modified: {MODIFIED}");
+    let listing = &[dated.as_str(), "Content-Type: text/html"];
+    rig.origin.script("/d/", chunked(listing, &open));
+    rig.origin
+        .script("/known/", reply("200 OK", listing, b"<html>"));
+    rig.origin.script(
+        "/closed/",
+        vec![
+            Step::Send(format!("HTTP/1.0 200 OK\r\n{dated}\r\n\r\n").into_bytes()),
+            Step::Send(b"<html>".to_vec()),
+        ],
+    );
+    for target in ["/d/", "/known/", "/closed/"] {
+        for (fields, expected) in conditions() {
+            assert_eq!(
+                status(&rig, "GET", target, &[&fields]),
+                expected,
+                "{target} {fields}"
+            );
+        }
+    }
+}
+
+#[test]
+fn preconditions_hold_on_head_of_what_is_not_stored() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    let unknown = head(
+        "200 OK",
+        &[
+            "Transfer-Encoding: chunked",
+            &format!("Last-Modified: {MODIFIED}"),
+        ],
+    );
+    rig.origin.script("/d/b.tar", vec![unknown]);
+    for target in ["/d/a.tar", "/d/b.tar"] {
+        for (fields, expected) in conditions() {
+            assert_eq!(
+                status(&rig, "HEAD", target, &[&fields]),
+                expected,
+                "{target} {fields}"
+            );
+        }
+    }
+    assert!(rig.cache.walk().is_empty());
+}
+
+#[test]
+fn a_304_has_no_content_and_the_connection_goes_on() {
+    let (rig, open) = (Rig::start(), Gate::new());
+    open.open();
+    let dated = format!("Last-Modified: {MODIFIED}");
+    rig.origin.script("/d/", chunked(&[&dated], &open));
+    let mut client = rig.daemon.client();
+    let same = format!("If-Modified-Since: {MODIFIED}");
+    let answer = client.ask("GET", "/d/", &[&same]).answer();
+    assert_eq!(
+        (answer.status, answer.field("transfer-encoding")),
+        (304, None)
+    );
+    assert_eq!(answer.field("last-modified"), Some(MODIFIED));
+    client.get("/d/").is_whole(b"0123456789abcdefghij");
+}
+
+/// The fields of an answer but for those of one moment or one connection.
+fn fields(answer: &Response) -> Vec<&(String, String)> {
+    let varies = ["date", "age", "connection", "cache-status", "etag"];
+    let kept = answer.fields.iter();
+    kept.filter(|(name, _)| !varies.contains(&name.as_str()))
+        .collect()
+}
+
+#[test]
+fn head_has_the_fields_of_get() {
+    let rig = Rig::start();
+    let dated = format!("Last-Modified: {MODIFIED}");
+    let source = [dated.as_str(), "Content-Type: text/x-listing"];
+    let script = |fields: &[&str], method: &str| match method {
+        "HEAD" => vec![head(
+            "200 OK",
+            &[fields, &["Content-Length: 7", "Connection: close"]].concat(),
+        )],
+        _ => reply("200 OK", fields, b"content"),
+    };
+    let html = [dated.as_str(), "Content-Type: text/html"];
+    let coded = [
+        dated.as_str(),
+        "Content-Type: text/html",
+        "Content-Encoding: gzip",
+    ];
+    for (target, source) in [
+        ("/d/", &source[..]),
+        ("/coded/", &coded),
+        // A page for a name without extension is a listing too.
+        ("/listing", &html),
+        ("/d/a.tar.gz", &source),
+        ("/d/page.html", &html),
+    ] {
+        rig.origin.script(target, script(source, "HEAD"));
+        rig.origin.script(target, script(source, "GET"));
+        let from_head = rig.daemon.ask("HEAD", target, &[]);
+        let from_get = rig.daemon.get(target);
+        from_get.is_whole(b"content");
+        assert_eq!(fields(&from_head), fields(&from_get), "{target}");
+    }
+    // A directory in the cache is a listing as well, under whatever name.
+    rig.cache.put("sub.d/x", b"x", 1);
+    rig.origin.script("/sub.d", script(&source, "HEAD"));
+    rig.origin.script("/sub.d", script(&source, "GET"));
+    let from_head = rig.daemon.ask("HEAD", "/sub.d", &[]);
+    assert_eq!(from_head.field("content-type"), Some("text/x-listing"));
+    assert_eq!(fields(&from_head), fields(&rig.daemon.get("/sub.d")));
+}
+
+#[test]
+fn a_length_that_get_would_refuse_is_refused_for_head() {
+    let rig = Rig::start();
+    for (target, lengths) in [
+        ("/two.tar", &["Content-Length: 7", "Content-Length: 7"][..]),
+        ("/word.tar", &["Content-Length: seven"]),
+        (
+            "/both.tar",
+            &["Content-Length: 7", "Transfer-Encoding: chunked"],
+        ),
+    ] {
+        rig.origin.script(target, vec![head("200 OK", lengths)]);
+        assert_eq!(status(&rig, "HEAD", target, &[]), 502, "{target}");
+    }
+}
+
+#[test]
+fn a_listing_keeps_its_coding_and_a_file_has_none() {
+    let rig = Rig::start();
+    let coded = ["Content-Encoding: gzip", "Content-Type: text/html"];
+    rig.origin
+        .script("/d/", reply("200 OK", &coded, b"\x1f\x8bcoded"));
+    let answer = rig.daemon.get("/d/");
+    assert_eq!(
+        answer.is_whole(b"\x1f\x8bcoded").field("content-encoding"),
+        Some("gzip")
+    );
+    // The same directory under its name without the slash.
+    let moved = reply("301 Moved Permanently", &["Location: /d/"], b"");
+    rig.origin.script("/d", moved);
+    let answer = rig.daemon.get("/d");
+    assert_eq!(
+        answer.is_whole(b"\x1f\x8bcoded").field("content-encoding"),
+        Some("gzip")
+    );
+    // A file whose name says it already is the file, on the miss and on the hit.
+    rig.origin.script(
+        "/a.tar.gz",
+        reply("200 OK", &["Content-Encoding: gzip"], b"\x1f\x8bfile"),
+    );
+    for _ in 0..2 {
+        let answer = rig.daemon.get("/a.tar.gz");
+        assert_eq!(
+            answer.is_whole(b"\x1f\x8bfile").field("content-encoding"),
+            None
+        );
+        rig.cache.stored("a.tar.gz");
+    }
+}
