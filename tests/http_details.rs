@@ -1,6 +1,9 @@
 //! What RFC 9110, 9111 and 9112 ask of an answer in its details, whatever its content comes from.
 
-use crate::support::{Gate, MODIFIED, Response, Rig, Script, Step, head, reply};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::support::{Gate, LIMIT, MODIFIED, Response, Rig, Script, Step, head, reply};
 
 const BEFORE: &str = "Wed, 21 Oct 2015 07:27:59 GMT";
 
@@ -250,4 +253,69 @@ fn a_listing_keeps_its_coding_and_a_file_has_none() {
         );
         rig.cache.stored("a.tar.gz");
     }
+}
+
+/// A connection of its own, without any framing.
+fn connect(rig: &Rig) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&rig.daemon.address(), LIMIT).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+/// All that comes until the daemon closes.
+fn everything(mut stream: &TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn a_refused_head_has_no_content() {
+    let long = format!("HEAD /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(9_000));
+    let large = format!(
+        "HEAD /a HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "a".repeat(17_000)
+    );
+    let lines = format!(
+        "HEAD /a HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "X: y\r\n".repeat(101)
+    );
+    let rig = Rig::with(|setup| setup.limits("head_ms=300"));
+    for (request, status) in [
+        ("HEAD /a HTTP/1.1\r\n\r\n", 400),
+        ("HEAD /a%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("\r\nHEAD /a HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (
+            "HEAD /a HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n",
+            400,
+        ),
+        (
+            "HEAD /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+        ),
+        ("HEAD /../a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("HEAD /a HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (&long, 414),
+        (&large, 431),
+        (&lines, 431),
+        // It never ends.
+        ("HEAD /a HTTP/1.1\r\n", 408),
+    ] {
+        let mut stream = connect(&rig);
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = String::from_utf8(everything(&stream)).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request:.80}: {head}"
+        );
+        // The fields are those of the refused GET.
+        assert!(
+            head.contains("Content-Length: ") && content.is_empty(),
+            "{request:.80}: {answer}"
+        );
+    }
+    let mut client = rig.daemon.client();
+    let answer = client.send("GET /a HTTP/1.1\r\n\r\n").answer();
+    answer.is_error(400);
 }

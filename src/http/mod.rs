@@ -31,7 +31,7 @@ pub use date::HttpDate;
 pub use fields::Fields;
 pub use framing::Framing;
 pub use message::{Method, RequestHead, ResponseHead, Version};
-pub use parse::{Caps, Parsed, parse_request, parse_response};
+pub use parse::{Caps, Parsed, asks_for_head, parse_request, parse_response};
 pub use status::{Malformed, StatusCode};
 pub use target::{Target, percent_decode, percent_encode};
 pub use url::{Url, UrlError};

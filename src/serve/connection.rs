@@ -22,8 +22,8 @@ use super::sender::Sender;
 use crate::cache::{Cache, Query, Sought};
 use crate::http::via::{self, Loop};
 use crate::http::{
-    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version, framing,
-    parse_request,
+    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version,
+    asks_for_head, framing, parse_request,
 };
 use crate::log;
 use crate::net::clients::{Activity, Client};
@@ -92,7 +92,14 @@ impl Connection {
         loop {
             let next = match self.read_head(lead)? {
                 Ok(request) => self.exchange(&request, lead),
-                Err(malformed) => self.refuse(None, Response::malformed(malformed), lead),
+                Err(malformed) => {
+                    let mut refusal = Response::malformed(malformed);
+                    // What was refused is still ahead.
+                    if asks_for_head(self.wire.ahead()) {
+                        refusal.content = Content::Empty;
+                    }
+                    self.refuse(None, refusal, lead)
+                }
             };
             match next {
                 Next::Request if !self.wire.ahead().is_empty() => {}
