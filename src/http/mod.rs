@@ -6,6 +6,7 @@
 //!
 //! Not here: reading a message from a connection, and deciding what to answer.
 
+mod age;
 pub mod cache_control;
 mod cache_status;
 pub mod chunked;
@@ -25,6 +26,7 @@ mod target;
 mod url;
 pub mod via;
 
+pub use age::age;
 pub use cache_status::{CacheStatus, Forward};
 pub use content_coding::carried_by_name;
 pub use date::HttpDate;

@@ -165,7 +165,10 @@ fn from_transfer(
         Ok(None) => return Response::failure(Failure::Timeout),
         Err(failure) => return Response::failure(failure),
     };
-    let mut response = view(&representation).respond(request, |part| match part {
+    // Of a response that is on its way to others already, or has been with a cache before (RFC 9111 §5.1).
+    let aged = collapsed || representation.age.is_some();
+    let age = aged.then(|| reader.age());
+    let mut response = view(&representation, age).respond(request, |part| match part {
         Part::Bytes(part) => Content::Part { reader, part },
         Part::All { chunked } => Content::Stream { reader, chunked },
     });
@@ -180,7 +183,8 @@ fn from_transfer(
 
 /// A source's response to HEAD: the fields that GET would have.
 fn from_head(request: &RequestHead, representation: &Representation) -> Response {
-    let mut response = view(representation).respond(request, |_| Content::Empty);
+    let mut response =
+        view(representation, representation.age).respond(request, |_| Content::Empty);
     response.status = Some(CacheStatus::Forwarded {
         why: Forward::Bypass,
         status: Some(StatusCode::OK),
@@ -190,13 +194,13 @@ fn from_head(request: &RequestHead, representation: &Representation) -> Response
     response
 }
 
-fn view(representation: &Representation) -> View<'_> {
+fn view(representation: &Representation, age: Option<u64>) -> View<'_> {
     View {
         length: representation.length,
         etag: representation.etag.as_deref(),
         last_modified: representation.last_modified,
         media_type: &representation.media_type,
         content_encoding: representation.content_encoding.as_deref(),
-        age: None,
+        age,
     }
 }

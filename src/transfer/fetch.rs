@@ -11,6 +11,7 @@ use super::Representation;
 use super::receive::Receive;
 use super::request::Request;
 use super::writer::Writer;
+use crate::http::age;
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -34,7 +35,8 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     {
         // Noted before anybody is told: whoever asks next must not ask again.
         let (path, etag) = (&request.path, &held.etag);
-        store.freshness().note_fresh(path, etag);
+        let age = age(&response.head.fields).unwrap_or(0);
+        store.freshness().note_fresh(path, etag, age);
         store
             .freshness()
             .note_validation(path, etag, Validation::Unchanged);

@@ -160,6 +160,15 @@ impl Transfer {
         &self.request
     }
 
+    /// The age of what comes in seconds, as RFC 9111 §4.2.3 counts it: what its source said, and the time since
+    /// the question.
+    fn age(&self) -> u64 {
+        let representation = self.representation.get();
+        let given = representation.and_then(|representation| representation.age);
+        let since = self.begun.elapsed().as_secs();
+        given.unwrap_or(0).saturating_add(since)
+    }
+
     /// Whether a reader without a stored file can use what comes: content, or a failure that is one for it too.
     pub fn serves_all(&self) -> bool {
         self.request.held.is_none() || self.representation.get().is_some()

@@ -96,12 +96,12 @@ impl<'a> Receive<'a> {
                 None => return self.fail(),
             }
         }
-        let end = self.writer.received();
+        let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
             return self.fail();
         }
         self.upstream.finish(response);
-        self.publish(end);
+        self.publish(end, age);
     }
 
     fn fail(self) {
@@ -231,12 +231,12 @@ impl<'a> Receive<'a> {
         self.partial = None;
     }
 
-    fn publish(self, length: u64) {
+    fn publish(self, length: u64, age: u64) {
         let Some(partial) = self.partial else { return };
         let etag = partial.modified().etag(length);
         // Noted first: a hit may come as soon as the name is there.
         let (freshness, path) = (self.store.freshness(), &self.request.path);
-        freshness.note_fresh(path, &etag);
+        freshness.note_fresh(path, &etag, age);
         if self.request.held.is_some() {
             freshness.note_validation(path, &etag, Validation::Unchanged);
         }

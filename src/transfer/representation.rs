@@ -4,7 +4,7 @@
 
 use super::request::Request;
 use super::resume::Validators;
-use crate::http::{Forward, Framing, HttpDate, Method, carried_by_name, framing, media_type};
+use crate::http::{Forward, Framing, HttpDate, Method, age, carried_by_name, framing, media_type};
 use crate::store::Modified;
 use crate::upstream::Response;
 
@@ -21,6 +21,8 @@ pub struct Representation {
     pub media_type: Vec<u8>,
     /// Its Content-Encoding, if it is one that its name does not carry: that of a listing.
     pub content_encoding: Option<Vec<u8>>,
+    /// The age in seconds that its source gave it, none if it gave none.
+    pub age: Option<u64>,
     /// Whether it goes into the cache.
     pub stored: bool,
     /// By which an answer can show that it is of the same file.
@@ -53,6 +55,7 @@ impl Representation {
                 .map(|(modified, length)| modified.etag(length)),
             media_type: media_type.to_vec(),
             content_encoding: content_encoding(request, response),
+            age: age(&response.head.fields),
             stored: modified.is_some(),
             validators: Validators::of(response),
             forward: match why {
