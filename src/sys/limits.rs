@@ -41,7 +41,8 @@ limits! {
     send_ms = 60_000;
     /// An answer without progress for this long may make room for a new connection.
     stuck_ms = 10_000;
-    /// How long the end of an answered connection is awaited, so that the answer is read before a reset.
+    /// How long the end of an answered connection is awaited, so that the answer is read before a reset; as the
+    /// poller looks for silent ones, up to a thirtieth of `idle_ms` longer.
     linger_ms = 2_000;
     /// A request body up to this size is read and dropped to keep the connection.
     drain_bytes = 64 * 1024;
