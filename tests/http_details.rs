@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::support::{
-    CacheDir, Daemon, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Response, Rig, Script, Step, head,
-    noise, reply, until,
+    CacheDir, Daemon, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Origin, Response, Rig, Script, Step,
+    head, noise, reply, until,
 };
 
 const BEFORE: &str = "Wed, 21 Oct 2015 07:27:59 GMT";
@@ -479,4 +479,73 @@ fn who_never_closes_after_the_last_answer_holds_no_thread() {
     let silent = refused(&daemon, 40);
     until("no thread waits for them", || daemon.threads() < 30);
     drop(silent);
+}
+
+/// A whole answer with an error after which the source keeps the connection.
+fn kept(status: &str, fields: &[&str], body: &[u8]) -> Script {
+    let length = format!("Content-Length: {}", body.len());
+    let fields = [&[length.as_str()], fields].concat();
+    vec![head(status, &fields), Step::Send(body.to_vec()), Step::Keep]
+}
+
+#[test]
+fn a_mirror_that_lacks_files_is_asked_on_one_connection() {
+    let (mirror, rich, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+    let page = noise(5_000);
+    let chunks = vec![
+        head("404 Not Found", &["Transfer-Encoding: chunked"]),
+        Step::Chunk(b"no such ".to_vec()),
+        Step::Chunk(b"file".to_vec()),
+        Step::LastChunk,
+        Step::Keep,
+    ];
+    let daemon = Daemon::on(&cache)
+        .source(mirror.url())
+        .source(rich.url())
+        .start();
+    for number in 0..50 {
+        let target = format!("/{number}.tar");
+        mirror.script(
+            &target,
+            match number % 5 {
+                0 => kept("404 Not Found", &[], b"no such file"),
+                1 => chunks.clone(),
+                2 => kept("410 Gone", &["Content-Type: text/html"], &page),
+                3 => kept("500 Internal Server Error", &[], b""),
+                _ => kept("403 Forbidden", &[], b"no"),
+            },
+        );
+        rich.file(&target, b"content");
+        daemon.get(&target).is_whole(b"content");
+    }
+    assert_eq!((mirror.requests().len(), mirror.connections()), (50, 1));
+}
+
+#[test]
+fn an_error_whose_content_is_long_or_late_holds_nobody_up() {
+    let (mirror, rich, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+    let long = [
+        vec![head("404 Not Found", &["Content-Length: 100000000"])],
+        vec![Step::Stall],
+    ];
+    mirror.script("/long.tar", long.concat());
+    mirror.script(
+        "/late.tar",
+        vec![head("404 Not Found", &["Content-Length: 10"]), Step::Stall],
+    );
+    let endless = vec![
+        head("404 Not Found", &[]),
+        Step::Send(noise(100_000)),
+        Step::Stall,
+    ];
+    mirror.script("/endless.tar", endless);
+    let daemon = Daemon::on(&cache)
+        .source(mirror.url())
+        .source(rich.url())
+        .start();
+    for target in ["/long.tar", "/late.tar", "/endless.tar"] {
+        rich.file(target, b"content");
+        daemon.get(target).is_whole(b"content");
+    }
+    assert_eq!(mirror.connections(), 3);
 }

@@ -79,6 +79,11 @@ impl StatusCode {
         self.0 < 200
     }
 
+    /// True for 4xx and 5xx: the request failed (RFC 9110 §15.5, §15.6).
+    pub const fn is_error(self) -> bool {
+        self.0 >= 400
+    }
+
     /// True for 301, 302, 303, 307 and 308: the answer lies at `Location` (RFC 9110 §15.4).
     pub const fn is_redirect(self) -> bool {
         matches!(self.0, 301 | 302 | 303 | 307 | 308)

@@ -56,6 +56,10 @@ limits! {
     kept_ms = 15_000;
     /// Connections to sources kept at a time.
     kept = 32;
+    /// Content that nobody wants, of an error or a redirect, is read up to this size to keep the connection.
+    discard_bytes = 16 * 1024;
+    /// And for this long at most.
+    discard_ms = 100;
     /// Redirects followed for one request to a source.
     redirects = 5;
     /// Transfers at a time, unsynced ones included.

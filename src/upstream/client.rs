@@ -15,7 +15,7 @@ use super::request::Request;
 use super::response::Response;
 use crate::http::{Caps, Method, ResponseHead, Url, UrlError, framing, parse_response};
 use crate::net::{Body, HeadError, Wire, timed_out};
-use crate::sys::limits::limits;
+use crate::sys::limits::{limits, ms};
 
 /// Asks sources, straight or through a proxy.
 #[derive(Debug)]
@@ -62,17 +62,24 @@ impl Client {
         )))
     }
 
-    /// Reads a short content that nobody wants, so that the connection can serve again.
-    fn discard(&self, mut response: Response) {
+    /// Reads a short content that nobody wants, so that the connection can serve again: up to `discard_bytes`, and
+    /// for `discard_ms` at most. What is longer or slower costs the connection.
+    pub fn discard(&self, mut response: Response) {
+        let deadline = Instant::now() + ms(limits().discard_ms);
+        let mut left = limits().discard_bytes;
+        if !response.persists() || response.length().is_some_and(|length| length > left) {
+            return;
+        }
         let mut scrap = [0; 4096];
-        while response
-            .length()
-            .is_some_and(|length| length <= scrap.len() as u64)
-        {
+        loop {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() || response.set_patience(wait).is_err() {
+                return;
+            }
             match response.read(&mut scrap) {
                 Ok(0) => return self.finish(response),
-                Ok(_) => {}
-                Err(_) => return,
+                Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
+                _ => return,
             }
         }
     }

@@ -153,6 +153,12 @@ impl Upstream {
             .client
             .ask(&url, request, patience)
             .and_then(|mut response| {
+                // Not what was asked for, whatever that was: the connection can serve the next name.
+                if response.head.status.is_error() {
+                    let status = response.head.status;
+                    self.client.discard(response);
+                    return Err(Error::Status(status));
+                }
                 response.source = number;
                 response.set_patience(self.timeout).map_err(Error::Broken)?;
                 accept(response)

@@ -83,11 +83,15 @@ impl Response {
         self.body.read(&mut self.wire, out)
     }
 
+    /// Whether the source keeps the connection open after it (RFC 9112 §9.3).
+    pub fn persists(&self) -> bool {
+        framing::persists(self.head.version, &self.head.fields)
+    }
+
     /// The connection and where it leads, if it can serve another request: its content was read to the end
     /// and nothing came behind it.
     pub fn into_connection(self) -> Option<(Peer, Wire)> {
-        let persists = framing::persists(self.head.version, &self.head.fields);
-        (persists && self.body.is_done() && self.wire.ahead().is_empty())
+        (self.persists() && self.body.is_done() && self.wire.ahead().is_empty())
             .then_some((self.peer, self.wire))
     }
 
