@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::support::{
-    CacheDir, Daemon, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Origin, Response, Rig, Script, Step,
-    head, noise, reply, until,
+    CacheDir, Daemon, Gate, LIMIT, MODIFIED, MODIFIED_UNIX, Origin, Response, Rig, Script, Setup,
+    Step, head, noise, reply, until,
 };
 
 const BEFORE: &str = "Wed, 21 Oct 2015 07:27:59 GMT";
@@ -548,4 +548,30 @@ fn an_error_whose_content_is_long_or_late_holds_nobody_up() {
         daemon.get(target).is_whole(b"content");
     }
     assert_eq!(mirror.connections(), 3);
+}
+
+#[test]
+fn that_a_source_has_no_such_file_is_no_warning() {
+    for (arguments, expected) in [(&[][..], 0), (&["-v"], 40)] {
+        let (first, second, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+        let gone = reply("410 Gone", &[], b"");
+        let setup = Daemon::on(&cache).source(first.url()).source(second.url());
+        let daemon = arguments.iter().fold(setup, Setup::arg).start();
+        for number in 0..20 {
+            second.script(&format!("/{number}.tar"), gone.clone());
+            daemon.get(&format!("/{number}.tar")).is_error(404);
+        }
+        second.script("/last.tar", reply("403 Forbidden", &[], b""));
+        daemon.get("/last.tar");
+        // All other failures are: then what came before it would be there.
+        let warning = daemon.wait_for_log("last.tar: answered 403");
+        assert!(warning.contains("Z warning: source "), "{warning}");
+        assert_eq!(daemon.logged("Z warning: ").len(), 1);
+        let told = [daemon.logged("answered 404"), daemon.logged("answered 410")].concat();
+        let told = told.iter().filter(|line| !line.contains("last.tar"));
+        assert_eq!(
+            told.filter(|line| line.contains("Z source ")).count(),
+            expected
+        );
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Rules: sources are asked in the order given, and anything but a usable 200 goes on to the next; one
 //! that cannot be reached or was silent goes to the end of the order for a while; each failure is one
-//! warning that names URL and cause; a source that was merely slower than our patience gets its full
+//! warning that names URL and cause, but that a source has no such file is information; a source that was merely slower than our patience gets its full
 //! time once all others have failed, before a client is refused.
 //!
 //! Not here: what becomes of the content (`transfer`).
@@ -166,7 +166,11 @@ impl Upstream {
         match &answer {
             Ok(_) => *lock(&source.demoted) = None,
             Err(cause) => {
-                log::warning!("source {url}: {cause}");
+                // A source without the file is in order; with several, one that has it is enough.
+                match cause.is_not_found() {
+                    true => log::info!("source {url}: {cause}"),
+                    false => log::warning!("source {url}: {cause}"),
+                }
                 if cause.is_unreachable() {
                     self.demote(number);
                 }
