@@ -575,3 +575,46 @@ fn that_a_source_has_no_such_file_is_no_warning() {
         );
     }
 }
+
+#[test]
+fn every_answer_says_when_and_by_whom_it_was_made() {
+    let rig = Rig::start();
+    rig.cache.put("a.tar", b"content", MODIFIED_UNIX);
+    rig.origin.script("/bad.tar", reply("500 Oops", &[], b""));
+    let same = format!("If-Modified-Since: {MODIFIED}");
+    let since = format!("If-Unmodified-Since: {BEFORE}");
+    for (method, target, fields, status) in [
+        ("GET", "/a.tar", &[][..], 200),
+        ("GET", "/a.tar", &["Range: bytes=0-0,2-2"], 200),
+        ("GET", "/a.tar", &["Expect: 100-continue"], 200),
+        ("GET", "/a.tar", &["Range: bytes=0-0"], 206),
+        ("GET", "/a.tar", &[same.as_str()], 304),
+        ("GET", "/a%zz", &[], 400),
+        ("GET", "/none.tar", &[], 404),
+        ("OPTIONS", "*", &[], 405),
+        ("GET", "/a.tar", &[since.as_str()], 412),
+        ("GET", "/a.tar", &["Range: bytes=7-"], 416),
+        ("GET", "/a.tar", &["Expect: a-cake"], 417),
+        ("BREW", "/a.tar", &[], 501),
+        ("GET", "/a.tar", &["Transfer-Encoding: gzip"], 501),
+        ("GET", "/bad.tar", &[], 502),
+    ] {
+        let answer = rig.daemon.ask(method, target, fields);
+        assert_eq!(answer.status, status, "{method} {target} {fields:?}");
+        for name in ["date", "server", "via"] {
+            let lines = answer.fields.iter().filter(|(given, _)| given == name);
+            assert_eq!(lines.count(), 1, "{status}: {name}");
+        }
+        if status >= 400 {
+            answer.is_error(status);
+        }
+        let allowed = answer.field("allow");
+        assert_eq!(allowed, (status == 405).then_some("GET, HEAD"));
+        let whole = answer.field("content-range");
+        assert_eq!(
+            whole == Some("bytes */7"),
+            status == 416,
+            "{status}: {whole:?}"
+        );
+    }
+}
