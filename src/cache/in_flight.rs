@@ -39,8 +39,6 @@ impl InFlight {
         let trusted = request.joins_foreign || !theirs.foreign;
         match request.purpose {
             Purpose::Store if fits && trusted => shared.join(),
-            // A HEAD of what is being received needs no source.
-            Purpose::Head if fits && trusted => shared.join(),
             _ => None,
         }
     }

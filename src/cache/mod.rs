@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::{CacheStatus, Forward, Method, RequestHead, via};
+use crate::http::{CacheStatus, Forward, RequestHead, via};
 use crate::log;
 use crate::net::Threads;
 use crate::net::clients::Client;
@@ -25,7 +25,7 @@ use crate::store::{CachePath, Lookup, Place, Store, Stored};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::Bell;
 use crate::transfer::{Part, Purpose, Reader, Representation, Request, Via};
-use crate::upstream::{Failure, Kind, Upstream};
+use crate::upstream::{Failure, Upstream};
 use in_flight::{InFlight, Joined};
 
 pub use patterns::Glob;
@@ -191,15 +191,8 @@ impl Cache {
         joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
-        let kind = match purpose {
-            Purpose::RelayListing => Kind::Listing,
-            _ => Kind::File,
-        };
-        let purpose = match query.request.method {
-            Method::Head => Purpose::Head,
-            _ => purpose,
-        };
-        let mut request = Request::new(path, purpose, kind, self.via_for(query));
+        let (method, via) = (query.request.method, self.via_for(query));
+        let mut request = Request::new(method, path, purpose, via);
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);

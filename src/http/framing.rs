@@ -36,18 +36,22 @@ pub fn of_request(head: &RequestHead) -> Result<Framing, Malformed> {
 pub fn of_response(head: &ResponseHead, asked: Method) -> Result<Framing, Malformed> {
     // 1. No content whatever the fields say. (2. is about CONNECT, which is never sent.)
     let status = head.status;
-    if asked == Method::Head
-        || status.is_informational()
+    if status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     {
         return Ok(Framing::None);
     }
-    // 3 and 4. Transfer-Encoding.
-    if is_chunked(head.version, &head.fields)? {
-        return Ok(Framing::Chunked);
+    // 3 and 4. Transfer-Encoding. 5 and 6. Content-Length; 8. without it the content ends with the connection.
+    let framing = if is_chunked(head.version, &head.fields)? {
+        Framing::Chunked
+    } else {
+        content_length(&head.fields)?.map_or(Framing::UntilClose, Framing::Length)
+    };
+    // To HEAD the fields say what GET would have, and pass the same checks.
+    match asked {
+        Method::Head => Ok(Framing::None),
+        _ => Ok(framing),
     }
-    // 5 and 6. Content-Length; 8. without it the content ends with the connection.
-    Ok(content_length(&head.fields)?.map_or(Framing::UntilClose, Framing::Length))
 }
 
 /// The one Content-Length: a decimal number of bytes (RFC 9110 §8.6). Two of them, even if equal, a list

@@ -6,6 +6,7 @@
 //!
 //! Not here: reading a message from a connection, and deciding what to answer.
 
+mod age;
 pub mod cache_control;
 mod cache_status;
 pub mod chunked;
@@ -25,13 +26,14 @@ mod target;
 mod url;
 pub mod via;
 
+pub use age::age;
 pub use cache_status::{CacheStatus, Forward};
 pub use content_coding::carried_by_name;
 pub use date::HttpDate;
 pub use fields::Fields;
 pub use framing::Framing;
 pub use message::{Method, RequestHead, ResponseHead, Version};
-pub use parse::{Caps, Parsed, parse_request, parse_response};
+pub use parse::{Caps, Parsed, asks_for_head, parse_request, parse_response};
 pub use status::{Malformed, StatusCode};
 pub use target::{Target, percent_decode, percent_encode};
 pub use url::{Url, UrlError};

@@ -57,6 +57,14 @@ pub fn parse_request(bytes: &[u8], caps: &Caps) -> Result<Parsed<RequestHead>, M
     within(bytes, caps, |cursor| request(cursor, caps))
 }
 
+/// Whether a request head, be it malformed or cut, begins with the method HEAD: then its refusal has no content.
+pub fn asks_for_head(mut bytes: &[u8]) -> bool {
+    for _ in 0..EMPTY_LINES {
+        bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    }
+    bytes.starts_with(b"HEAD ")
+}
+
 /// Reads a response head from the front of the bytes; what status a refusal becomes is the caller's.
 pub fn parse_response(bytes: &[u8], caps: &Caps) -> Result<Parsed<ResponseHead>, Malformed> {
     within(bytes, caps, |cursor| response(cursor, caps))

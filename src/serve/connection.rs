@@ -8,7 +8,7 @@
 //! Not here: which response it is (`response`), where the bytes are (`cache`), the end (`close`), who awaits
 //! the next request (`poller`).
 
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -22,8 +22,8 @@ use super::sender::Sender;
 use crate::cache::{Cache, Query, Sought};
 use crate::http::via::{self, Loop};
 use crate::http::{
-    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version, framing,
-    parse_request,
+    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version,
+    asks_for_head, framing, parse_request,
 };
 use crate::log;
 use crate::net::clients::Client;
@@ -55,6 +55,8 @@ pub struct Connection {
     begun: Instant,
     /// When the last response had been sent.
     moved: Instant,
+    /// How many bytes may still come after the last response; none before that (`close`).
+    closing: Option<u64>,
 }
 
 impl Connection {
@@ -68,6 +70,7 @@ impl Connection {
             address,
             begun: now,
             moved: now,
+            closing: None,
         }
     }
 
@@ -76,23 +79,41 @@ impl Connection {
         self.wire.stream()
     }
 
-    /// Since when the next request is awaited.
-    pub fn waits_since(&self) -> Instant {
-        self.moved
+    /// Whether the client has been silent for too long: `idle_ms` without another request, `linger_ms` after
+    /// the last response.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        let patience = match self.closing {
+            Some(_) => limits().linger_ms,
+            None => limits().idle_ms,
+        };
+        now.saturating_duration_since(self.moved) >= ms(patience)
     }
 
-    /// Serves what the client has sent. None when one of both sides has ended the connection; else it waits
-    /// for the next request.
+    /// Serves what the client has sent. None when the connection is over; else it waits for the next request,
+    /// or for the client's end.
     pub fn serve(mut self: Box<Self>, lead: &mut Lead) -> Option<Box<Self>> {
         match self.wire.fill() {
-            Ok(1..) => {}
+            Ok(count @ 1..) => {
+                if let Some(left) = self.closing {
+                    self.wire.consume(usize::MAX);
+                    self.closing = Some(left.checked_sub(count as u64)?);
+                    return Some(self);
+                }
+            }
             Err(cause) if timed_out(&cause) => return Some(self),
             _ => return None,
         }
         loop {
             let next = match self.read_head(lead)? {
                 Ok(request) => self.exchange(&request, lead),
-                Err(malformed) => self.refuse(None, Response::malformed(malformed), lead),
+                Err(malformed) => {
+                    let mut refusal = Response::malformed(malformed);
+                    // What was refused is still ahead.
+                    if asks_for_head(self.wire.ahead()) {
+                        refusal.content = Content::Empty;
+                    }
+                    self.refuse(None, refusal, lead)
+                }
             };
             match next {
                 Next::Request if !self.wire.ahead().is_empty() => {}
@@ -101,13 +122,27 @@ impl Connection {
                     Await::Elsewhere => return Some(self),
                     Await::Over => return None,
                 },
-                Next::Close => {
-                    close::linger(&mut self.wire, &self.client, lead);
-                    return None;
-                }
-                Next::Done | Next::Cut => return None,
+                Next::Done if self.is_acknowledged() => return None,
+                Next::Done | Next::Close => return self.close(),
+                Next::Cut => return None,
             }
         }
+    }
+
+    /// Whether the client's side has acknowledged all that was sent: no reset takes that away any more.
+    fn is_acknowledged(&self) -> bool {
+        calls::unsent(self.wire.stream().as_fd()).is_ok_and(|unsent| unsent == 0)
+    }
+
+    /// Ends our side after the last response; whoever leads awaits the client's.
+    fn close(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.wire.stream().shutdown(Shutdown::Write).ok()?;
+        self.wire.consume(usize::MAX);
+        self.wire.release();
+        self.closing = Some(limits().drain_bytes);
+        // It may be evicted: it has its response.
+        let idle = self.client.turn_to(Activity::Idle, self.moved);
+        idle.then_some(self)
     }
 
     /// Waits for the next request, but not long: a thread is worth more than a connection.

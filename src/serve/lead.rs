@@ -9,7 +9,7 @@
 //! |---|---|
 //! | for a source, a transfer or a turn | `Connection::respond`, between `Cache::stored` and `Cache::fetch` |
 //! | for a client that does not take what is sent | `Sender::endure`; large content gives the lead up beforehand |
-//! | for the rest of a head, of a request's content, for the end of a connection | `Connection::read_head`, `close` |
+//! | for the rest of a head, of a request's content | `Connection::read_head`, `close` |
 //!
 //! it gives up the lead: another thread takes it, and this one goes on with its one connection, whose reads and
 //! writes wait from here on. Afterwards the connection goes back to the poller, and the thread ends or serves

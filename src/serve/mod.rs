@@ -15,6 +15,7 @@ mod poller;
 mod relay;
 mod response;
 mod sender;
+mod view;
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! Poller: the client connections that wait for their next request, and accepting.
+//! Poller: the client connections that wait for their next request or for their end, and accepting.
 //!
 //! # Theory
 //!
@@ -275,9 +275,7 @@ impl Poller {
             return;
         }
         state.looked = now;
-        let silent = |connection: &mut Box<Connection>| {
-            now.saturating_duration_since(connection.waits_since()) >= idle
-        };
+        let silent = |connection: &mut Box<Connection>| connection.is_silent(now);
         let waiting = state.waiting.iter_mut();
         let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
         drop(state);

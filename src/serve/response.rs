@@ -1,21 +1,16 @@
 //! Response: a request and what was found for it, made into a head and a content.
 //!
-//! Rules: preconditions come before ranges (RFC 9110 §13.2.2); errors have short text bodies that name
-//! the reason; failures of the sources become statuses here and nowhere else; a response that announces a
-//! length has just that many bytes or is cut.
+//! Rules: errors have short text bodies that name the reason; failures of the sources become statuses here
+//! and nowhere else; a response that announces a length has just that many bytes or is cut.
 //!
-//! Not here: sending it (`content`), the fields that every response has (`connection`).
-
-use std::ops::Range;
-use std::time::SystemTime;
+//! Not here: preconditions and ranges (`view`), sending it (`content`), the fields that every response has
+//! (`connection`).
 
 use super::content::Content;
+use super::view::{Part, View};
 use crate::cache::{Cache, Found};
-use crate::http::precondition::{self, Outcome};
-use crate::http::range::{self, ContentRange, Selection, UnsatisfiedRange};
 use crate::http::{
-    CacheStatus, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode, Version,
-    media_type,
+    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, media_type,
 };
 use crate::store::{CachePath, Stored};
 use crate::transfer::{Reader, Representation};
@@ -49,7 +44,7 @@ impl Response {
     }
 
     /// A response without content.
-    fn empty(head: ResponseHead) -> Self {
+    pub fn empty(head: ResponseHead) -> Self {
         Self {
             head,
             content: Content::Empty,
@@ -138,13 +133,17 @@ fn from_stored(
     } = stored;
     let etag = modified.etag(length);
     let view = View {
-        length,
+        length: Some(length),
         etag: Some(&etag),
         last_modified: Some(modified.date()),
         media_type: media_type::of(path.name()).as_bytes(),
+        content_encoding: None,
         age: cache.age(path, &etag),
     };
-    let mut response = view.respond(request, |part| Content::File { file, part });
+    let mut response = view.respond(request, |part| match part {
+        Part::Bytes(part) => Content::File { file, part },
+        Part::All { .. } => Content::Empty,
+    });
     response.status = Some(status);
     response
 }
@@ -155,176 +154,29 @@ fn from_transfer(
     representation: &Representation,
     collapsed: bool,
 ) -> Response {
-    let status = Some(CacheStatus::Forwarded {
+    // Of a response that is on its way to others already, or has been with a cache before (RFC 9111 §5.1).
+    let aged = collapsed || representation.age.is_some();
+    let age = aged.then(|| reader.age());
+    let mut response = view(representation, age).respond(request, |part| match part {
+        Part::Bytes(part) => Content::Part { reader, part },
+        Part::All { chunked } => Content::Stream { reader, chunked },
+    });
+    response.status = Some(CacheStatus::Forwarded {
         why: representation.forward,
         status: Some(StatusCode::OK),
         stored: representation.stored,
         collapsed,
     });
-    let Some(length) = representation.length else {
-        return of_unknown_length(request, representation, reader, status);
-    };
-    let view = View {
-        length,
+    response
+}
+
+fn view(representation: &Representation, age: Option<u64>) -> View<'_> {
+    View {
+        length: representation.length,
         etag: representation.etag.as_deref(),
         last_modified: representation.last_modified,
         media_type: &representation.media_type,
-        age: None,
-    };
-    let mut response = view.respond(request, |part| Content::Part { reader, part });
-    response.status = status;
-    response
-}
-
-/// All of it, chunked or until the close; ranges are ignored (RFC 9110 §14.2).
-fn of_unknown_length(
-    request: &RequestHead,
-    representation: &Representation,
-    reader: Reader,
-    status: Option<CacheStatus>,
-) -> Response {
-    let chunked = request.version == Version::Http11;
-    let mut head = ResponseHead::new(StatusCode::OK);
-    head.fields.push("Content-Type", &representation.media_type);
-    push_last_modified(&mut head, representation.last_modified);
-    if chunked {
-        head.fields.push("Transfer-Encoding", "chunked");
-    }
-    let content = match request.method {
-        Method::Head => Content::Empty,
-        _ => Content::Stream { reader, chunked },
-    };
-    Response {
-        head,
-        content,
-        status,
-    }
-}
-
-/// A representation of known length.
-struct View<'a> {
-    length: u64,
-    etag: Option<&'a str>,
-    last_modified: Option<HttpDate>,
-    media_type: &'a [u8],
-    age: Option<u64>,
-}
-
-impl View<'_> {
-    /// The response that the request's preconditions and range ask for; `content` makes its content of
-    /// the part selected.
-    fn respond(
-        &self,
-        request: &RequestHead,
-        content: impl FnOnce(Range<u64>) -> Content,
-    ) -> Response {
-        let etag = self.etag.map(str::as_bytes);
-        let (method, fields, now) = (request.method, &request.fields, now());
-        let selection = match precondition::evaluate(method, fields, etag, self.last_modified, now)
-        {
-            Outcome::NotModified => return Response::empty(self.head(StatusCode::NOT_MODIFIED)),
-            Outcome::Failed => {
-                return Response::text(StatusCode::PRECONDITION_FAILED, "the file is another one");
-            }
-            Outcome::Proceed { range: false } => Selection::Whole,
-            Outcome::Proceed { range: true } => fields
-                .get("Range")
-                .map_or(Selection::Whole, |range| range::select(range, self.length)),
-        };
-        let (mut head, part) = match selection {
-            Selection::Whole => (self.head(StatusCode::OK), 0..self.length),
-            Selection::Part(part) => (self.partial(&part), part),
-            Selection::Unsatisfiable => return unsatisfiable(self.length),
-        };
-        let length = part.end.saturating_sub(part.start);
-        head.fields
-            .push_fmt("Content-Length", format_args!("{length}"));
-        let mut response = Response::empty(head);
-        if request.method != Method::Head {
-            response.content = content(part);
-        }
-        response
-    }
-
-    fn partial(&self, part: &Range<u64>) -> ResponseHead {
-        let range = ContentRange {
-            first: part.start,
-            last: part.end.saturating_sub(1),
-            complete: Some(self.length),
-        };
-        let mut head = self.head(StatusCode::PARTIAL_CONTENT);
-        head.fields
-            .push_fmt("Content-Range", format_args!("{range}"));
-        head
-    }
-
-    /// The fields of the representation; on a 304 only those that RFC 9110 §15.4.5 asks for.
-    fn head(&self, status: StatusCode) -> ResponseHead {
-        let mut head = ResponseHead::new(status);
-        if status != StatusCode::NOT_MODIFIED {
-            head.fields.push_checked("Content-Type", self.media_type);
-            head.fields.push_checked("Accept-Ranges", "bytes");
-        }
-        if let Some(etag) = self.etag {
-            head.fields.push_checked("ETag", etag);
-        }
-        if status != StatusCode::NOT_MODIFIED || self.etag.is_none() {
-            push_last_modified(&mut head, self.last_modified);
-        }
-        if let Some(age) = self.age {
-            head.fields.push_fmt("Age", format_args!("{age}"));
-        }
-        head
-    }
-}
-
-/// A Last-Modified, unless it lies in the future.
-fn push_last_modified(head: &mut ResponseHead, last_modified: Option<HttpDate>) {
-    let clock = HttpDate::of(SystemTime::now());
-    if let Some(date) = last_modified.filter(|date| may_be_said(*date, clock)) {
-        head.fields.push_checked("Last-Modified", date.text());
-    }
-}
-
-/// Whether a Last-Modified does not lie in the future (RFC 9110 §8.8.2.1), or nobody knows what that is.
-fn may_be_said(date: HttpDate, clock: HttpDate) -> bool {
-    date <= clock || clock < HttpDate::WRITTEN
-}
-
-fn unsatisfiable(length: u64) -> Response {
-    let mut response = Response::text(
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        "the range begins behind the end of the file",
-    );
-    let range = UnsatisfiedRange(length);
-    response
-        .head
-        .fields
-        .push_fmt("Content-Range", format_args!("{range}"));
-    response
-}
-
-/// The time, by a clock that may be late but not absurd.
-fn now() -> HttpDate {
-    HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_last_modified_in_the_future_is_said_by_a_clock_in_1970_alone() {
-        let written = HttpDate::WRITTEN.unix();
-        for (date, clock, said) in [
-            (written, written, true),
-            (written + 1, written, false),
-            (written + 1, written - 1, true),
-            (written + 1, 60, true),
-            (59, 60, true),
-        ] {
-            let [date, clock] = [date, clock].map(HttpDate::from_unix);
-            assert_eq!(may_be_said(date, clock), said, "{date} {clock}");
-        }
+        content_encoding: representation.content_encoding.as_deref(),
+        age,
     }
 }

@@ -1,8 +1,8 @@
 //! Freshness: what this process knows of its files beside what the file system keeps.
 //!
-//! Rules: two tables. When a file was stored or validated, for the Age field (RFC 9111 §5.1); and what the
-//! sources lately said of a stored file that may have changed, which holds for everybody for `share_ms`,
-//! so that a burst asks once. Both hold for one file, by its path and entity tag, not for another that has
+//! Rules: two tables. When a file was stored or validated, less the age that it had then at its source, for
+//! the Age field (RFC 9111 §4.2.3); and what the sources lately said of a stored file that may have changed,
+//! which holds for everybody for `share_ms`, so that a burst asks once. Both hold for one file, by its path and entity tag, not for another that has
 //! taken its name. They are fixed tables of hashes: memory does not grow with the number of files, and a
 //! hit takes no lock. A newer entry may push an older one out: then an Age is omitted, and a question is
 //! asked once more.
@@ -22,6 +22,9 @@ const ENTRIES: usize = 4096;
 
 /// The bits of an entry that tell when it was noted; 0: never.
 const SECONDS: u64 = 0xffff_ffff;
+
+/// The second in which this process began, so that there are some before it: what was noted may have been old.
+const BEGIN: u64 = 1 << 31;
 
 /// What the sources said of a stored file that may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,12 +50,13 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// Notes that the file at `path` with this entity tag was just stored or validated.
-    pub fn note_fresh(&self, path: &CachePath, etag: &str) {
-        self.fresh.note(&(path, etag));
+    /// Notes that the file at `path` with this entity tag was just stored or validated, by a response whose age
+    /// is now so many seconds. One over 68 years (2^31 seconds) counts as that.
+    pub fn note_fresh(&self, path: &CachePath, etag: &str, age: u64) {
+        self.fresh.note(&(path, etag), age);
     }
 
-    /// Seconds since that was noted, if it is still known.
+    /// Its age in seconds since then, if that is still known.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.fresh.age(&(path, etag))
     }
@@ -60,7 +64,7 @@ impl Freshness {
     /// Notes what the sources said of the file at `path` with this entity tag. What an administrator should
     /// know is a warning, one for all who wait.
     pub fn note_validation(&self, path: &CachePath, etag: &str, said: Validation) {
-        let before = self.validated.note(&(path, etag, said));
+        let before = self.validated.note(&(path, etag, said), 0);
         if before.is_some_and(is_recent) {
             return;
         }
@@ -112,10 +116,12 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Notes that something has just been so; the seconds since it was noted before, if that is still known.
-    fn note(&self, what: &impl Hash) -> Option<u64> {
+    /// Notes that something was so `age` seconds ago; the seconds since the time noted before, if that is still
+    /// known.
+    fn note(&self, what: &impl Hash, age: u64) -> Option<u64> {
         let hash = self.random.hash_one(what);
-        let entry = hash & !SECONDS | self.now().min(SECONDS);
+        let then = self.now().saturating_sub(age.min(BEGIN - 1));
+        let entry = hash & !SECONDS | then.min(SECONDS);
         let before = self.entry(hash)?.swap(entry, Ordering::Relaxed);
         self.since(before, hash)
     }
@@ -131,9 +137,9 @@ impl Times {
         known.then(|| self.now().saturating_sub(entry & SECONDS))
     }
 
-    /// The second of this process's life, from 1.
+    /// The second of this process's life, from `BEGIN` on.
     fn now(&self) -> u64 {
-        self.start.elapsed().as_secs() + 1
+        self.start.elapsed().as_secs() + BEGIN
     }
 
     fn entry(&self, hash: u64) -> Option<&AtomicU64> {
@@ -151,9 +157,25 @@ mod tests {
     fn what_was_noted_has_an_age_and_other_things_have_none() {
         let times = Times::default();
         assert_eq!(times.age(&("a.tar.gz", "\"1-2\"")), None);
-        assert_eq!(times.note(&("a.tar.gz", "\"1-2\"")), None);
+        assert_eq!(times.note(&("a.tar.gz", "\"1-2\""), 0), None);
         assert_eq!(times.age(&("a.tar.gz", "\"1-2\"")), Some(0));
-        assert_eq!(times.note(&("a.tar.gz", "\"1-2\"")), Some(0));
+        assert_eq!(times.note(&("a.tar.gz", "\"1-2\""), 0), Some(0));
         assert_eq!(times.age(&("a.tar.gz", "\"1-3\"")), None);
+    }
+
+    #[test]
+    fn what_was_old_when_it_was_noted_stays_so_much_older() {
+        let times = Times::default();
+        for (age, expected) in [
+            (0, 0),
+            (1, 1),
+            (86_400, 86_400),
+            (BEGIN - 1, BEGIN - 1),
+            (u64::MAX, BEGIN - 1),
+        ] {
+            times.note(&"a.tar.gz", age);
+            let now = times.age(&"a.tar.gz").unwrap();
+            assert!(now.abs_diff(expected) <= 1, "{age}: {now}");
+        }
     }
 }

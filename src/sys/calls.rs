@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_char, c_int, c_uint, c_ulong};
+use std::ffi::{CString, c_char, c_int, c_uint};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd as Fd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -40,10 +40,16 @@ const EPOLL_ADD: c_int = 1;
 const EPOLL_REMOVE: c_int = 2;
 const EPOLL_IN: u32 = 1;
 const EPOLL_EXCLUSIVE: u32 = 1 << 28;
-const SIOCOUTQ: c_ulong = match cfg!(target_arch = "powerpc64") {
+const SIOCOUTQ: Request = match cfg!(target_arch = "powerpc64") {
     true => 0x4004_7473,
     false => 0x5411,
 };
+
+/// The request of ioctl(2): the one type here in which the C libraries differ.
+#[cfg(target_env = "musl")]
+type Request = c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = std::ffi::c_ulong;
 
 /// `sigset_t`: 1,024 bits in both C libraries, signal 1 the lowest of the first word.
 #[repr(C)]
@@ -66,7 +72,7 @@ unsafe extern "C" {
     fn getrlimit(resource: c_int, limit: *mut u64) -> c_int;
     fn setrlimit(resource: c_int, limit: *const u64) -> c_int;
     fn statvfs(path: *const c_char, out: *mut u64) -> c_int;
-    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    fn ioctl(fd: c_int, request: Request, ...) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(set: c_int, what: c_int, fd: c_int, event: *mut Event) -> c_int;
     fn epoll_wait(set: c_int, events: *mut Event, most: c_int, milliseconds: c_int) -> c_int;
@@ -196,8 +202,9 @@ impl Poll {
     /// Waits until sockets can be read or `milliseconds` are over (-1: never); some of those sockets.
     pub fn wait(&self, milliseconds: i32) -> io::Result<impl Iterator<Item = RawFd> + use<>> {
         let mut events = [Event(0, 0); 64];
-        // SAFETY: `events` has room for 64 of them and outlives the call.
-        let wait = unsafe { epoll_wait(self.0.as_raw_fd(), &raw mut events[0], 64, milliseconds) };
+        let (set, all) = (self.0.as_raw_fd(), events.as_mut_ptr());
+        // SAFETY: `all` points to the whole array, which has room for 64 of them and outlives the call.
+        let wait = unsafe { epoll_wait(set, all, 64, milliseconds) };
         let count = usize::try_from(checked(wait)?).unwrap_or_default();
         let descriptor = |Event(_, fd)| RawFd::try_from(fd).unwrap_or(-1);
         Ok(events.into_iter().take(count).map(descriptor))

@@ -47,7 +47,8 @@ limits! {
     crawl_bytes = 64 * 1024;
     /// A thread that sends looks this often whether its client was evicted.
     send_look_ms = 500;
-    /// How long the end of an answered connection is awaited, so that the answer is read before a reset.
+    /// How long the end of an answered connection is awaited, so that the answer is read before a reset; as the
+    /// poller looks for silent ones, up to a thirtieth of `idle_ms` longer.
     linger_ms = 2_000;
     /// A request body up to this size is read and dropped to keep the connection.
     drain_bytes = 64 * 1024;
@@ -65,6 +66,10 @@ limits! {
     kept_ms = 15_000;
     /// Connections to sources kept at a time.
     kept = 32;
+    /// Content that nobody wants, of an error or a redirect, is read up to this size to keep the connection.
+    discard_bytes = 16 * 1024;
+    /// And for this long at most.
+    discard_ms = 100;
     /// Redirects followed for one request to a source.
     redirects = 5;
     /// Transfers at a time, unsynced ones included.

@@ -34,6 +34,7 @@
 mod fetch;
 mod reader;
 mod receive;
+mod representation;
 mod request;
 mod resume;
 mod ring;
@@ -43,7 +44,6 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use crate::http::{Forward, HttpDate};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
 use crate::upstream::{Exchange, Failure};
@@ -51,28 +51,10 @@ use ring::Ring;
 
 pub use fetch::fetch;
 pub use reader::{Reader, Ready};
+pub use representation::Representation;
 pub use request::{Held, Purpose, Request, Via};
-pub use resume::{Part, Validators};
+pub use resume::Part;
 pub use writer::Writer;
-
-/// What a transfer's content is, known once the source's head is there.
-#[derive(Debug)]
-pub struct Representation {
-    /// Its length in bytes, if the source said so.
-    pub length: Option<u64>,
-    /// Its time.
-    pub last_modified: Option<HttpDate>,
-    /// Its strong entity tag, the same as later from the file, or none.
-    pub etag: Option<String>,
-    /// Its Content-Type.
-    pub media_type: Vec<u8>,
-    /// Whether it goes into the cache.
-    pub stored: bool,
-    /// By which an answer can show that it is of the same file.
-    pub validators: Validators,
-    /// Why it was fetched (RFC 9211 §2.2).
-    pub forward: Forward,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -172,6 +154,15 @@ impl Transfer {
     /// What it fetches.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// The age of what comes in seconds, as RFC 9111 §4.2.3 counts it: what its source said, and the time since
+    /// the question.
+    fn age(&self) -> u64 {
+        let representation = self.representation.get();
+        let given = representation.and_then(|representation| representation.age);
+        let since = self.begun.elapsed().as_secs();
+        given.unwrap_or(0).saturating_add(since)
     }
 
     /// Whether a reader without a stored file can use what comes: content, or a failure that is one for it too.

@@ -116,6 +116,11 @@ impl Reader {
         self.transfer.begun
     }
 
+    /// The age of what comes, in seconds.
+    pub fn age(&self) -> u64 {
+        self.transfer.age()
+    }
+
     /// What the transfer fetches.
     pub fn request(&self) -> &Request {
         &self.transfer.request

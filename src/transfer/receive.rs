@@ -95,12 +95,12 @@ impl<'a> Receive<'a> {
                 None => return self.fail(),
             }
         }
-        let end = self.writer.received();
+        let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
             return self.fail();
         }
         self.upstream.finish(response, self.writer.exchange());
-        self.publish(end);
+        self.publish(end, age);
     }
 
     fn fail(self) {
@@ -236,7 +236,7 @@ impl<'a> Receive<'a> {
         self.partial = None;
     }
 
-    fn publish(self, length: u64) {
+    fn publish(self, length: u64, age: u64) {
         let Some(mut partial) = self.partial else {
             return;
         };
@@ -244,7 +244,7 @@ impl<'a> Receive<'a> {
         let published = partial.seal().and_then(|modified| {
             let etag = modified.etag(length);
             // Noted first: a hit may come as soon as the name is there.
-            freshness.note_fresh(path, &etag);
+            freshness.note_fresh(path, &etag, age);
             if self.request.held.is_some() {
                 freshness.note_validation(path, &etag, Validation::Unchanged);
             }

@@ -1,7 +1,7 @@
 //! Request: what one transfer is to fetch, and what becomes of it.
 
 use super::resume::Part;
-use crate::http::{Forward, HttpDate, Method, StatusCode};
+use crate::http::{Forward, HttpDate, Method, StatusCode, media_type};
 use crate::store::CachePath;
 use crate::upstream::{self, Kind, Response};
 
@@ -32,11 +32,11 @@ pub struct Via {
 }
 
 impl Request {
-    /// To fetch what is not stored.
-    pub fn new(path: CachePath, purpose: Purpose, kind: Kind, via: Via) -> Self {
-        let method = match purpose {
-            Purpose::Head => Method::Head,
-            _ => Method::Get,
+    /// To fetch what is not stored; of HEAD only what GET would announce.
+    pub fn new(method: Method, path: CachePath, purpose: Purpose, via: Via) -> Self {
+        let kind = match purpose {
+            Purpose::RelayListing => Kind::Listing,
+            _ => Kind::File,
         };
         Self {
             upstream: upstream::Request::new(method, kind, &path, via.value),
@@ -75,7 +75,31 @@ impl Request {
 
     /// Whether others may join its transfer.
     pub fn is_shared(&self) -> bool {
-        matches!(self.purpose, Purpose::Store)
+        matches!(self.purpose, Purpose::Store) && !self.is_head()
+    }
+
+    /// Whether only the head is asked for.
+    pub fn is_head(&self) -> bool {
+        self.upstream.method == Method::Head
+    }
+
+    /// Whether it is a listing that is asked for, and not a file.
+    pub fn is_listing(&self) -> bool {
+        self.upstream.kind == Kind::Listing
+    }
+
+    /// Whether what `response` brings is never stored: asked for as such, or a directory.
+    pub fn never_stores(&self, response: &Response) -> bool {
+        self.is_listing() || matches!(self.purpose, Purpose::RelayFile) || response.directory
+    }
+
+    /// Whether what `response` brings is a file for the cache. A page for a name without extension may be a
+    /// listing: a file of that name would block all below it.
+    pub fn is_storable(&self, response: &Response) -> bool {
+        let media_type = response.head.fields.get("Content-Type").unwrap_or_default();
+        let page =
+            media_type::is_html(media_type) && media_type::extension(self.path.name()).is_none();
+        !page && !self.never_stores(response)
     }
 
     /// The entity tag of the stored file that is asked about.
@@ -93,8 +117,6 @@ pub enum Purpose {
     RelayFile,
     /// A listing to pass on.
     RelayListing,
-    /// Nothing: its head is asked for.
-    Head,
     /// A part of another transfer's content, for one reader of that.
     Part(Part),
 }

@@ -92,6 +92,11 @@ impl Writer {
         });
     }
 
+    /// The age of what came, in seconds.
+    pub fn age(&self) -> u64 {
+        self.transfer.age()
+    }
+
     /// How many bytes came.
     pub fn received(&self) -> u64 {
         lock(&self.transfer.state).received()

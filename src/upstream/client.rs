@@ -99,10 +99,26 @@ impl Client {
         )))
     }
 
-    /// Keeps the connection of a response that nobody reads, if all of its content has come already.
+    /// Reads a short content that nobody wants, so that the connection can serve again: up to `discard_bytes`, and
+    /// for `discard_ms` at most. What is longer or slower costs the connection.
     pub fn discard(&self, mut response: Response, exchange: &Exchange) {
-        response.skip_ahead();
-        self.finish(response, exchange);
+        let deadline = Instant::now() + ms(limits().discard_ms);
+        let mut left = limits().discard_bytes;
+        if !response.persists() || response.length().is_some_and(|length| length > left) {
+            return exchange.let_go();
+        }
+        let mut scrap = [0; 4096];
+        loop {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() || response.set_patience(wait).is_err() {
+                return exchange.let_go();
+            }
+            match response.read(&mut scrap) {
+                Ok(0) => return self.finish(response, exchange),
+                Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
+                _ => return exchange.let_go(),
+            }
+        }
     }
 
     /// Keeps the connection for the next request, if it can serve one.

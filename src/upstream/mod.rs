@@ -4,7 +4,8 @@
 //! that cannot be reached or was silent goes to the end of the order for a while (`health`); while another
 //! source is left, or it is at the end, a source gets `patience_ms` for its head, else the time that the
 //! administrator allows. A source that was merely slower gets its full time once all others have failed, unless
-//! one of them says that there is no such file. Each failure is one warning that names URL and cause.
+//! one of them says that there is no such file. Each failure is one warning that names URL and cause; that a source
+//! has no such file is information.
 //!
 //! Only transfers ask here, each by its own [`Exchange`], which others can give up.
 //!
@@ -224,7 +225,11 @@ impl Upstream {
         answer.map_err(|cause| match exchange.is_given_up() {
             true => Error::GivenUp,
             false => {
-                log::warning!("source {url}: {cause}");
+                // A source without the file is in order; with several, one that has it is enough.
+                match cause.is_not_found() {
+                    true => log::info!("source {url}: {cause}"),
+                    false => log::warning!("source {url}: {cause}"),
+                }
                 cause
             }
         })

@@ -50,7 +50,7 @@ impl Response {
 
     /// The source's Last-Modified, if it can be read as a date.
     pub fn last_modified(&self) -> Option<HttpDate> {
-        last_modified(&self.head)
+        date(&self.head, "Last-Modified")
     }
 
     /// When the source sent the answer, by its own clock.
@@ -92,21 +92,15 @@ impl Response {
         &self.peer
     }
 
-    /// Drops the content that has come already; it waits for none.
-    pub fn skip_ahead(&mut self) {
-        let mut scrap = [0; 4096];
-        while !self.wire.ahead().is_empty() && !self.body.is_done() {
-            if self.body.read(&mut self.wire, &mut scrap).is_err() {
-                return;
-            }
-        }
+    /// Whether the source keeps the connection open after it (RFC 9112 §9.3).
+    pub fn persists(&self) -> bool {
+        framing::persists(self.head.version, &self.head.fields)
     }
 
     /// The connection and where it leads, if it can serve another request: its content was read to the end
     /// and nothing came behind it.
     pub fn into_connection(self) -> Option<(Peer, Wire)> {
-        let persists = framing::persists(self.head.version, &self.head.fields);
-        (persists && self.body.is_done() && self.wire.ahead().is_empty())
+        (self.persists() && self.body.is_done() && self.wire.ahead().is_empty())
             .then_some((self.peer, self.wire))
     }
 
@@ -138,6 +132,10 @@ impl Response {
         if media_type::is_html(media_type) && !named_html && !self.directory {
             return Err(Error::NotTheFile("an HTML page".to_owned()));
         }
+        // A listing is relayed as it came.
+        if self.directory {
+            return Ok(());
+        }
         let mut codings = self.head.fields.members("Content-Encoding");
         if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
             let coding = String::from_utf8_lossy(coding);
@@ -145,11 +143,6 @@ impl Response {
         }
         Ok(())
     }
-}
-
-/// The Last-Modified of a head, if it can be read as a date.
-pub fn last_modified(head: &ResponseHead) -> Option<HttpDate> {
-    date(head, "Last-Modified")
 }
 
 fn date(head: &ResponseHead, name: &str) -> Option<HttpDate> {

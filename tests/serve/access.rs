@@ -1,6 +1,6 @@
 //! The access line.
 
-use crate::support::{Daemon, Rig, noise};
+use crate::support::{Daemon, Rig, noise, reply};
 
 /// The access line of a request with this user agent, without time and duration.
 #[track_caller]
@@ -56,8 +56,10 @@ fn an_access_line_a_request() {
 fn without_verbose_there_are_no_access_lines() {
     let rig = Rig::start();
     rig.origin.file("/d/a.tar", b"content");
+    let failed = reply("500 Internal Server Error", &[], b"");
+    rig.origin.script("/d/none.tar", failed);
     rig.daemon.get("/d/a.tar").assert_whole(b"content");
-    rig.daemon.get("/d/none.tar").assert_error(404);
+    rig.daemon.get("/d/none.tar").assert_error(502);
     // The warning about the second proves that the first would be there.
     let line = rig.daemon.wait_for_log("warning: ");
     assert!(

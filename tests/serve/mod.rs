@@ -10,6 +10,8 @@ mod conditional;
 mod connection;
 /// Content that cannot be sent as promised, or to a client that does not take it.
 mod content;
+/// Preconditions and HEAD whatever the content comes from; Age; the end of a connection.
+mod details;
 /// Requests that no honest client sends.
 mod hostile;
 /// The addresses that are listened on.

@@ -50,7 +50,11 @@ hash_names() {
 	done
 }
 
-host() { # NAME URL [PROXY]
+# The line for clients in the guide, for the hosts of this check.
+guided=$(sed -n 's|^    \(Acquire::http::Proxy::\)deb\.debian\.org "http://cache\.example:4000";$|\1mirror.example "'"$cache_url"'";|p' \
+	"$top/contrib/guides/distributions.md")
+
+host() { # NAME URL [LINE of apt.conf]
 	local root=$work/$1
 	mkdir -p "$root/etc/apt/apt.conf.d" "$root/etc/apt/preferences.d" "$root/etc/apt/sources.list.d" \
 		"$root/var/lib/apt/lists/partial" "$root/var/lib/dpkg" "$root/var/cache/apt/archives/partial"
@@ -64,7 +68,7 @@ host() { # NAME URL [PROXY]
 		APT::Update::Error-Mode "any";
 		Acquire::Languages "none";
 		Acquire::Retries "0";
-		${3:+Acquire::http::Proxy \"$3\";}
+		${3:-}
 	END
 }
 
@@ -102,13 +106,18 @@ start_mirror 8080
 start_cache --source http://127.0.0.1:8080
 host direct "$cache_url/debian"
 host other "$cache_url/debian"
-host proxied http://mirror.example/debian "$cache_url"
+host proxied http://mirror.example/debian "$guided"
+host mixed http://mirror.example/debian "$guided"
+echo "deb [arch=amd64 signed-by=$work/key] http://127.0.0.1:8080/debian stable main" >>"$work/mixed/etc/apt/sources.list"
 
 check "update through the cache as the mirror" updates_to direct 1.0
 check "a package is downloaded" downloads direct 1.0
 check "the indexes are stored" await 10 test -f "$work/cache/debian/dists/stable/InRelease"
 check "update through the cache as the proxy" updates_to proxied 1.0
 check "a package is downloaded through the proxy" downloads proxied 1.0
+check "update with an archive of another host beside it" updates_to mixed 1.0
+check "the cache is not asked for that one" not grep -F "GET http://127.0.0.1:8080/" "$logs/cache.log"
+check "but for the one that the guide's line names" grep -F "GET http://mirror.example/" "$logs/cache.log"
 check "the mirror was asked for the package once" asked_once '^GET /debian/pool/.*/tool_1.0_all.deb'
 
 package tool 2.0 >>"$logs/commands"

@@ -143,6 +143,19 @@ check "the first instance knows nothing of it" not test -e "$root/var/cache/pack
 check "it stops" service package-cache.debian stop
 check "the first still runs" service package-cache status
 
+ln -s package-cache "$root/etc/init.d/package-cache.deep"
+cat >"$root/etc/conf.d/package-cache.deep" <<'END'
+PORT="4300"
+CACHE_DIR="/srv/deep/below/cache"
+END
+rm -rf "$root/srv/deep"
+check "an instance starts whose cache has no parents yet" service package-cache.deep start
+check "it listens" await 10 listens 4300
+check "the cache is the daemon's" owned_by package-cache:portage /srv/deep/below/cache
+check "the directories above it are root's" owned_by root:root /srv/deep /srv/deep/below
+check "it serves" fetch 4300 /distfiles/two.tar
+check "it stops" service package-cache.deep stop
+
 check "stop succeeds" service package-cache stop
 check "nothing is left running" not pgrep -f bin/package-cache
 check "no pid file is left" not test -e "$root/run/package-cache.pid"

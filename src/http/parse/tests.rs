@@ -248,3 +248,20 @@ fn every_changed_byte_of_a_request_gives_one_verdict() {
         }
     }
 }
+
+#[test]
+fn the_method_head_is_known_in_what_is_refused() {
+    for (bytes, expected) in [
+        (&b"HEAD /%zz HTTP/1.1\r\n"[..], true),
+        (b"\r\n\r\nHEAD / HTTP/9.9\r\n", true),
+        (b"HEAD ", true),
+        (b"HEAD", false),
+        (b"HEADS / HTTP/1.1\r\n", false),
+        (b"head / HTTP/1.1\r\n", false),
+        (b"GET /HEAD HTTP/1.1\r\n", false),
+        (b"\nHEAD / HTTP/1.1\r\n", false),
+        (b"", false),
+    ] {
+        assert_eq!(asks_for_head(bytes), expected, "{bytes:?}");
+    }
+}

@@ -61,6 +61,32 @@ fn poll_tells_which_sockets_can_be_read() {
 }
 
 #[test]
+fn poll_tells_of_many_sockets_at_once() {
+    let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
+    let poll = Poll::new().unwrap();
+    for (near, far) in &pairs {
+        poll.add(near.as_fd(), false).unwrap();
+        (&mut &*far).write_all(b"x").unwrap();
+    }
+    let mut told = Vec::new();
+    while told.len() < 100 {
+        let ready: Vec<_> = poll.wait(10_000).unwrap().collect();
+        assert!((1..=64).contains(&ready.len()), "{}", ready.len());
+        for (near, _) in pairs
+            .iter()
+            .filter(|(near, _)| ready.contains(&near.as_raw_fd()))
+        {
+            poll.remove(near.as_fd()).unwrap();
+        }
+        told.extend(ready);
+    }
+    told.sort_unstable();
+    let mut all: Vec<_> = pairs.iter().map(|(near, _)| near.as_raw_fd()).collect();
+    all.sort_unstable();
+    assert_eq!(told, all);
+}
+
+#[test]
 fn backlog_is_set_again() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     set_backlog(listener.as_fd(), 4096).unwrap();

@@ -16,6 +16,7 @@ fn service(settings: &str, rest: &str) -> String {
     let stubs = "eerror() { echo \"eerror: $*\"; }; id() { echo portage; }
         su() { printf 'su:'; printf ' <%s>' \"$@\"; echo; }
         checkpath() { echo \"checkpath: $*\"; }
+        mkdir() { :; }
         words() { for word; do printf '<%s>\\n' \"$word\"; done; }
         RC_SVCNAME=package-cache";
     let script = format!("{stubs}\n{settings}\n. \"$1\"\n{rest}");
@@ -141,6 +142,32 @@ fn the_settings_are_checked_before_a_start_and_an_old_cache_keeps_its_owner() {
         started.contains("useradd -r -g portage") && started.ends_with("refused\n"),
         "{started}"
     );
+}
+
+#[test]
+fn the_directories_above_a_new_cache_are_made_and_are_roots() {
+    let made = service(
+        "CACHE_DIR=\"$PWD/var/a b/cache/\"",
+        "unset -f mkdir; command mkdir -m 0700 var; umask 077
+        make_cache && stat -c '%a %n' var 'var/a b'; umask
+        [ -e 'var/a b/cache' ] || echo the last one is made by checkpath",
+    );
+    let lines: Vec<_> = made.lines().collect();
+    assert!(
+        lines[0].starts_with("checkpath: -d -m 0755 -o package-cache:portage /")
+            && lines[0].ends_with("/var/a b/cache/"),
+        "{made}"
+    );
+    // What was there stays as it was.
+    let expected = [
+        "700 var",
+        "755 var/a b",
+        "0077",
+        "the last one is made by checkpath",
+    ];
+    assert_eq!(lines[1..], expected);
+    let failed = "mkdir() { return 1; }; make_cache || echo refused";
+    assert_eq!(service("CACHE_DIR=/nonexistent/a/b", failed), "refused\n");
 }
 
 #[test]

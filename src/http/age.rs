@@ -1,0 +1,43 @@
+//! Age: how old a cache on the way says that a response is (RFC 9111 §5.1).
+//!
+//! Not here: how much older it has become with us (`transfer`, `store::freshness`).
+
+use super::Fields;
+use super::target::decimal;
+
+/// The seconds of the Age field; of several members the first counts, and one that is no number says nothing. A
+/// number beyond 64 bits is the largest.
+pub fn age(fields: &Fields) -> Option<u64> {
+    let first = fields.members("Age").next()?;
+    let is_number = first.iter().all(u8::is_ascii_digit);
+    is_number.then(|| decimal(first).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_counts() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["0"], Some(0)),
+            (&["100"], Some(100)),
+            (&["0100"], Some(100)),
+            (&["99999999999999999999999"], Some(u64::MAX)),
+            (&["7, 9"], Some(7)),
+            (&["7", "9"], Some(7)),
+            (&["-1"], None),
+            (&["+1"], None),
+            (&["1.5"], None),
+            (&["1 2"], None),
+            (&["old", "9"], None),
+            (&["\"7\""], None),
+        ] {
+            let mut fields = Fields::new();
+            values.iter().for_each(|value| fields.push("Age", value));
+            assert_eq!(age(&fields), expected, "{values:?}");
+        }
+    }
+}
