@@ -60,6 +60,8 @@ mod names;
 mod packaging;
 /// Many connections, few threads: who waits, who is held up, who is closed.
 mod poller;
+/// What real clients ask and real sources answer: dots, scopes, codings, redirectors, indexes by name.
+mod real_sources;
 /// Sources that send us elsewhere.
 mod redirect;
 /// Bodies that are relayed and not stored: listings, refused or impossible places, no room.

@@ -143,6 +143,7 @@ impl Cache {
         let path = match query.place {
             Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
             Place::Listing(path) => return Sought::NotHere(path.clone(), Purpose::RelayListing),
+            Place::Opaque(path) => return Sought::NotHere(path.clone(), Purpose::RelayFile),
             Place::File(path) => path,
         };
         match self.store.find(path) {

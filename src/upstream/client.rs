@@ -52,7 +52,8 @@ impl Client {
             let next = url
                 .join(location)
                 .map_err(|why| redirect_error(location, &why))?;
-            directory = next.path().strip_suffix('/') == Some(url.path());
+            // Once a directory, the next hop may be to the same directory elsewhere.
+            directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
             self.discard(response);
         }

@@ -20,7 +20,7 @@ pub struct Response {
     pub head: ResponseHead,
     /// Where it came from, after redirects.
     pub url: Url,
-    /// Whether a redirect did nothing but add a slash to the path: a directory.
+    /// Whether a redirect on the way did nothing but add a slash to the path: a directory.
     pub directory: bool,
     /// The number of the source that was asked; `Upstream` sets it.
     pub source: usize,

@@ -1,0 +1,98 @@
+//! What real package managers ask, and what real mirrors, object stores and redirectors answer.
+
+use crate::support::{Origin, Rig, Script, ok, reply};
+
+fn redirect(location: &str) -> Script {
+    reply("301 Moved", &[&format!("Location: {location}")], b"")
+}
+
+/// The targets that the origin was asked for.
+fn asked(origin: &Origin) -> Vec<String> {
+    let requests = origin.requests().into_iter();
+    requests.map(|request| request.target).collect()
+}
+
+#[test]
+fn dot_segments_are_dropped() {
+    let rig = Rig::start();
+    rig.origin.file("/flat/InRelease", b"flat");
+    let authority = rig.daemon.address();
+    // The first is what apt asks of a flat repository.
+    for target in [
+        "/flat/./InRelease",
+        "/flat/InRelease",
+        "/./flat/%2e/InRelease",
+        "/flat/%2E//././InRelease",
+        &format!("http://{authority}/flat/./InRelease"),
+        "http://mirror.example/./flat/InRelease",
+    ] {
+        rig.daemon.get(target).is_whole(b"flat");
+        assert_eq!(rig.cache.stored("flat/InRelease"), b"flat", "{target}");
+    }
+    assert_eq!(asked(&rig.origin), ["/flat/InRelease"]);
+    // At the end of a path one names the directory.
+    rig.origin.file("/flat/", b"listing");
+    rig.daemon.get("/flat/.").is_whole(b"listing");
+    rig.daemon.get("/flat/%2e").is_whole(b"listing");
+    for target in ["/flat/..", "/flat/./../x", "http://x/flat/%2e%2e/x"] {
+        rig.daemon.get(target).is_error(400);
+    }
+    assert_eq!(asked(&rig.origin)[1..], ["/flat/", "/flat/"]);
+    assert_eq!(rig.cache.walk(), ["flat", "flat/InRelease"]);
+}
+
+#[test]
+fn a_segment_with_an_encoded_slash_is_relayed_as_it_came() {
+    let rig = Rig::start();
+    for target in ["/@scope%2fname", "/npm/@scope%2Fname", "/p/a%2fb-1.0.tgz"] {
+        rig.origin.script(target, ok(b"by npm"));
+        for _ in 0..2 {
+            let answer = rig.daemon.get(target);
+            assert!(answer.is_whole(b"by npm").cache_status("fwd=bypass"));
+        }
+        assert_eq!(rig.origin.count(target), 2, "{target}");
+        let answer = rig.daemon.ask("HEAD", target, &[]);
+        assert_eq!(answer.status, 200, "{target}");
+    }
+    // Dots and empty segments around it go all the same.
+    rig.daemon
+        .get("/./npm//@scope%2Fname?x")
+        .is_whole(b"by npm");
+    for target in ["/a%2f..%2fb", "/a%2f%2e%2e", "/a%2f%0ab", "/a%2f%zz"] {
+        rig.daemon.get(target).is_error(400);
+    }
+    rig.daemon.get("/a%2f.package-cache-x").is_error(404);
+    let other = |target: &String| target.contains("a%2f.");
+    assert!(!asked(&rig.origin).iter().any(other));
+    assert!(rig.cache.walk().is_empty(), "{:?}", rig.cache.walk());
+}
+
+#[test]
+fn a_redirect_to_the_same_directory_is_a_listing_however_it_is_spelt() {
+    let (rig, elsewhere) = (Rig::start(), Origin::start());
+    let origin = &rig.origin;
+    let html = reply("200 OK", &["Content-Type: text/html"], b"<ul>");
+    origin.script("/p/gtk%2B3.0", redirect("/p/gtk+3.0/?C=N"));
+    origin.script("/p/gtk+3.0/?C=N", html.clone());
+    // Apache writes escapes in lower case.
+    origin.script("/p/b%5B3.0", redirect("/p/b%5b3.0/"));
+    origin.script("/p/b%5b3.0/", html.clone());
+    // A redirector to a mirror, which adds the slash, and a mirror that sends on to another one.
+    let there = |path: &str| redirect(&format!("{}{path}", elsewhere.url()));
+    origin.script("/p/c%2B3.0", there("/p/c%2B3.0"));
+    elsewhere.script("/p/c%2B3.0", redirect("/p/c+3.0/"));
+    elsewhere.script("/p/c+3.0/", html.clone());
+    origin.script("/p/d-3.0", redirect("/p/d-3.0/"));
+    origin.script("/p/d-3.0/", there("/pub/d-3.0/"));
+    elsewhere.script("/pub/d-3.0/", html);
+    for target in ["/p/gtk+3.0", "/p/b[3.0", "/p/c+3.0", "/p/d-3.0"] {
+        rig.daemon.get(target).is_whole(b"<ul>");
+    }
+    // What begins as a directory and ends as a file is one.
+    origin.script("/p/e.tar", redirect("/p/e.tar/"));
+    origin.script("/p/e.tar/", redirect("/files/e.tar"));
+    origin.file("/files/e.tar", b"the file");
+    rig.daemon.get("/p/e.tar").is_whole(b"the file");
+    assert_eq!(rig.cache.stored("p/e.tar"), b"the file");
+    assert_eq!(rig.cache.walk(), ["p", "p/e.tar"]);
+}
