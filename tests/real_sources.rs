@@ -1,6 +1,7 @@
 //! What real package managers ask, and what real mirrors, object stores and redirectors answer.
 
-use crate::support::{Origin, Rig, Script, ok, reply};
+use crate::failover::goes_on_after;
+use crate::support::{End, Origin, Rig, Script, Step, close_delimited, ok, reply};
 
 fn redirect(location: &str) -> Script {
     reply("301 Moved", &[&format!("Location: {location}")], b"")
@@ -95,4 +96,93 @@ fn a_redirect_to_the_same_directory_is_a_listing_however_it_is_spelt() {
     rig.daemon.get("/p/e.tar").is_whole(b"the file");
     assert_eq!(rig.cache.stored("p/e.tar"), b"the file");
     assert_eq!(rig.cache.walk(), ["p", "p/e.tar"]);
+}
+
+#[test]
+fn a_document_for_a_name_without_extension_is_relayed_and_blocks_nothing() {
+    let rig = Rig::start();
+    for (number, media_type) in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/vnd.pypi.simple.v1+json",
+        "application/vnd.npm.install-v1+json",
+        "application/xhtml+xml",
+        "text/xml",
+        "application/xml",
+        "httpd/unix-directory",
+    ]
+    .iter()
+    .enumerate()
+    {
+        // The end of a version is no extension either.
+        let target = format!("/distfiles-{number}.{number}");
+        let field = format!("Content-Type: {media_type}");
+        rig.origin
+            .script(&target, reply("200 OK", &[&field], b"[\"a.tar\"]"));
+        let answer = rig.daemon.get(&target);
+        answer.is_whole(b"[\"a.tar\"]");
+        assert!(answer.cache_status("fwd=uri-miss"), "{answer:?}");
+        assert_eq!(answer.field("content-type"), Some(*media_type));
+        let below = format!("{target}/a.tar");
+        rig.origin.file(&below, b"the file");
+        rig.daemon.get(&below).is_whole(b"the file");
+        assert_eq!(rig.cache.stored(&below[1..]), b"the file", "{media_type}");
+    }
+}
+
+#[test]
+fn indexes_without_extension_are_stored() {
+    let rig = Rig::start();
+    let hash = "a0".repeat(32);
+    for (name, fields) in [
+        (
+            "InRelease",
+            ["Content-Type: text/plain; charset=UTF-8"].as_slice(),
+        ),
+        ("Packages", &["Content-Type: application/octet-stream"]),
+        ("SHA256SUMS", &["Content-Type: text/plain"]),
+        ("Contents-amd64", &["Content-Type: binary/octet-stream"]),
+        ("Release", &[]),
+        (&hash, &["Content-Type: application/octet-stream"]),
+    ] {
+        let target = format!("/d/{name}");
+        rig.origin
+            .script(&target, reply("200 OK", fields, b"index"));
+        rig.daemon.get(&target).is_whole(b"index");
+        assert_eq!(rig.cache.stored(&target[1..]), b"index", "{name}");
+    }
+    // A document with an extension is a file like others.
+    let json = reply("200 OK", &["Content-Type: application/json"], b"{}");
+    rig.origin.script("/d/repodata.json", json);
+    rig.daemon.get("/d/repodata.json").is_whole(b"{}");
+    assert_eq!(rig.cache.stored("d/repodata.json"), b"{}");
+}
+
+#[test]
+fn an_empty_archive_is_a_failed_source() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    goes_on_after("length 0", "/d/a.tar.gz", ok(b""));
+    goes_on_after("no chunk", "/d/a.deb", vec![Step::Send(chunked.to_vec())]);
+    let rig = Rig::start();
+    rig.origin.script("/d/a.tar.xz", ok(b""));
+    rig.daemon.get("/d/a.tar.xz").is_error(502);
+    // Where nobody could know it at the head, the client sees no end of it, and nothing is stored.
+    rig.origin.script("/d/b.tar.xz", close_delimited(b""));
+    assert_ne!(rig.daemon.get("/d/b.tar.xz").end, End::Complete);
+    rig.daemon.wait_for_log("it is empty");
+    rig.cache.emptied();
+    // Other files may be empty.
+    for name in ["layout.conf", "Packages", "a.patch"] {
+        let target = format!("/d/{name}");
+        rig.origin.script(&target, ok(b""));
+        rig.daemon.get(&target).is_whole(b"");
+        assert_eq!(rig.cache.stored(&target[1..]), b"", "{name}");
+    }
+    // An index that has become empty is a fault of the source: ours is served.
+    rig.cache.put("d/core.db", b"ours", 1_000_000_000);
+    rig.origin.script("/d/core.db", ok(b""));
+    let answer = rig
+        .daemon
+        .ask("GET", "/d/core.db", &["Cache-Control: no-cache"]);
+    assert!(answer.is_whole(b"ours").cache_status("detail=served-stale"));
 }

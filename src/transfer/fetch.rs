@@ -62,9 +62,9 @@ fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<P
         return None;
     }
     let fields = &response.head.fields;
-    let html = media_type::is_html(fields.get("Content-Type").unwrap_or_default());
-    // A page for a name without extension may be a listing: a file of that name would block all below it.
-    if html && media_type::extension(request.path.name()).is_none() {
+    let media_type = fields.get("Content-Type").unwrap_or_default();
+    // A document for a name without extension may be a listing: a file of that name would block all below it.
+    if media_type::is_document(media_type) && media_type::extension(request.path.name()).is_none() {
         return None;
     }
     store

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::request::Request;
+use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
+use crate::http::media_type;
 use crate::log;
 use crate::net::timed_out;
 use crate::store::{Partial, Store, Validation};
@@ -84,6 +85,10 @@ impl<'a> Receive<'a> {
             let moved = self.pump(&mut response, &mut block, length);
             let received = self.writer.received();
             match moved {
+                Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
+                    self.note_break(&response, &nothing(), length);
+                    return self.fail();
+                }
                 Ok(()) if length.is_none_or(|length| received == length) => break,
                 Err(Stop::Abandoned) => return self.fail(),
                 Ok(()) => self.note_break(&response, &cut_range(), length),
@@ -102,6 +107,12 @@ impl<'a> Receive<'a> {
         }
         self.upstream.finish(response);
         self.publish(end);
+    }
+
+    /// Whether nothing at all cannot be the file.
+    fn is_archive(&self) -> bool {
+        self.request.purpose != Purpose::RelayListing
+            && media_type::is_archive(self.request.path.name())
     }
 
     fn fail(self) {
@@ -259,6 +270,10 @@ fn over_length() -> io::Error {
         io::ErrorKind::InvalidData,
         "more content than was announced",
     )
+}
+
+fn nothing() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty")
 }
 
 fn cut_range() -> io::Error {

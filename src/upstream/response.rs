@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use super::connect::Peer;
 use super::error::Error;
 use super::request::{Kind, Request};
-use crate::http::{HttpDate, ResponseHead, StatusCode, Url, carried_by_name, framing, media_type};
+use crate::http::{
+    HttpDate, Method, ResponseHead, StatusCode, Url, carried_by_name, framing, media_type,
+};
 use crate::net::{Body, Wire};
 
 /// A response of a source.
@@ -26,6 +28,8 @@ pub struct Response {
     pub source: usize,
     wire: Wire,
     body: Body,
+    /// What was read of the content to judge it, and is to be read again.
+    first: Vec<u8>,
     peer: Peer,
 }
 
@@ -39,6 +43,7 @@ impl Response {
             source: 0,
             wire,
             body,
+            first: Vec::new(),
             peer,
         }
     }
@@ -66,7 +71,8 @@ impl Response {
 
     /// Whether the beginning of the content has surely come with the head: of chunks it may be but half a size.
     pub fn has_content(&self) -> bool {
-        self.length().is_some() && !self.wire.ahead().is_empty()
+        let ahead = !self.first.is_empty() || !self.wire.ahead().is_empty();
+        self.length().is_some() && ahead
     }
 
     /// Sets how long one read of the content may wait.
@@ -79,7 +85,28 @@ impl Response {
     /// # Errors
     /// Those of [`Body::read`].
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.body.read(&mut self.wire, out)
+        if self.first.is_empty() {
+            return self.body.read(&mut self.wire, out);
+        }
+        let count = self.first.len().min(out.len());
+        let first = self.first.drain(..count);
+        out.iter_mut()
+            .zip(first)
+            .for_each(|(out, byte)| *out = byte);
+        Ok(count)
+    }
+
+    /// The first bytes of the content, `count` or all if there are fewer; none of them is used up.
+    fn first(&mut self, count: usize) -> Result<&[u8], Error> {
+        while self.first.len() < count {
+            let mut byte = [0];
+            match self.body.read(&mut self.wire, &mut byte) {
+                Ok(0) => break,
+                Ok(_) => self.first.extend(byte),
+                Err(cause) => return Err(Error::Broken(cause)),
+            }
+        }
+        Ok(&self.first)
     }
 
     /// The connection and where it leads, if it can serve another request: its content was read to the end
@@ -91,19 +118,26 @@ impl Response {
     }
 
     /// This response, if it is the content that was asked for: a 200, not a captive portal's page, not in a
-    /// coding that the name does not carry; or the news that nothing has changed.
+    /// coding of its own, not nothing; or the news that nothing has changed.
     ///
     /// # Errors
     /// What it is instead.
-    pub fn usable(self, request: &Request) -> Result<Self, Error> {
+    pub fn usable(mut self, request: &Request) -> Result<Self, Error> {
         match self.head.status {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(self),
             other => return Err(Error::Status(other)),
         }
-        if request.kind == Kind::Listing {
-            return Ok(self);
+        if request.kind != Kind::Listing {
+            self.check_page(request)?;
+            self.check_coding(request)?;
+            self.check_empty(request)?;
         }
+        Ok(self)
+    }
+
+    /// Refuses a page that is none by its name: captive portals and soft 404s.
+    fn check_page(&self, request: &Request) -> Result<(), Error> {
         let stored = request.kind == Kind::StoredFile;
         if stored && self.directory {
             return Err(Error::NotTheFile("a directory".to_owned()));
@@ -118,13 +152,35 @@ impl Response {
         if media_type::is_html(media_type) && !named_html && !self.directory {
             return Err(Error::NotTheFile("an HTML page".to_owned()));
         }
+        Ok(())
+    }
+
+    /// Refuses content in a coding that was put on the file.
+    fn check_coding(&mut self, request: &Request) -> Result<(), Error> {
         let mut codings = self.head.fields.members("Content-Encoding");
         if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
             let coding = String::from_utf8_lossy(coding);
             return Err(Error::NotTheFile(format!("it is coded as {coding}")));
         }
-        drop(codings);
-        Ok(self)
+        Ok(())
+    }
+
+    /// Refuses an archive or a package without a byte: what a mirror has whose disk was full.
+    fn check_empty(&mut self, request: &Request) -> Result<(), Error> {
+        let is_archive = media_type::is_archive(request.name());
+        if request.method != Method::Get || !is_archive || self.directory {
+            return Ok(());
+        }
+        // A source that says no length may take its time for the first byte: only what has come is looked at, and
+        // the transfer looks again at the end.
+        let is_empty = match self.length() {
+            Some(length) => length == 0,
+            None => self.wire.ahead().starts_with(b"0\r\n") && self.first(1)?.is_empty(),
+        };
+        match is_empty {
+            true => Err(Error::NotTheFile("it is empty".to_owned())),
+            false => Ok(()),
+        }
     }
 }
 
