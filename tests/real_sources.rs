@@ -1,7 +1,7 @@
 //! What real package managers ask, and what real mirrors, object stores and redirectors answer.
 
 use crate::failover::goes_on_after;
-use crate::support::{End, Origin, Rig, Script, Step, close_delimited, ok, reply};
+use crate::support::{End, Origin, Rig, Script, Step, close_delimited, head, ok, reply};
 
 fn redirect(location: &str) -> Script {
     reply("301 Moved", &[&format!("Location: {location}")], b"")
@@ -185,4 +185,65 @@ fn an_empty_archive_is_a_failed_source() {
         .daemon
         .ask("GET", "/d/core.db", &["Cache-Control: no-cache"]);
     assert!(answer.is_whole(b"ours").cache_status("detail=served-stale"));
+}
+
+#[test]
+fn a_coding_that_a_name_or_the_first_bytes_carry_is_the_file() {
+    let rig = Rig::start();
+    let by_hash = format!("/debian/by-hash/SHA1/{}", "c0".repeat(20));
+    let gzip = b"\x1f\x8b...".as_slice();
+    for (target, coding, content) in [
+        ("/p/serde-1.0.0.crate", "gzip", gzip),
+        ("/p/busybox-1.36.1-r2.apk", "x-gzip", gzip),
+        ("/p/core.db", "gzip", gzip),
+        ("/p/extra.db", "zstd", b"\x28\xb5\x2f\xfd..."),
+        ("/p/core.files", "x-gzip", gzip),
+        ("/p/a_1_all.ipk", "gzip", gzip),
+        ("/p/logo.svgz", "identity, gzip", gzip),
+        ("/p/a.pkg.tar.zst", "zstd", b"\x28\xb5\x2f\xfd..."),
+        ("/p/a.tar.bz2", "bzip2", b"BZh9..."),
+        (&by_hash, "gzip", gzip),
+        ("/p/b/by-hash/c1", "x-xz", b"\xfd7zXZ\0..."),
+        // Apache's mod_mime_magic labels what it finds in a file of a type that it does not know.
+        ("/p/a.unitypackage", "x-gzip", gzip),
+    ] {
+        let field = format!("Content-Encoding: {coding}");
+        rig.origin
+            .script(target, reply("200 OK", &[&field], content));
+        let answer = rig.daemon.get(target);
+        answer.is_whole(content);
+        assert_eq!(answer.field("content-encoding"), None, "{target}");
+        assert_eq!(rig.cache.stored(&target[1..]), content, "{target}");
+        assert_eq!(rig.daemon.get(target).body, content, "{target}");
+        assert_eq!(rig.origin.count(target), 1, "{target}");
+    }
+    // A chunk that comes in pieces is looked at all the same.
+    let pieces = [b"\x1f".as_slice(), b"\x8b", b"..."];
+    let pieces = pieces.map(|piece| Step::Chunk(piece.to_vec()));
+    let fields = ["Content-Encoding: gzip", "Transfer-Encoding: chunked"];
+    let head = head("200 OK", &fields);
+    let script = [vec![head], pieces.to_vec(), vec![Step::LastChunk]].concat();
+    rig.origin.script("/p/by-hash/c2", script);
+    rig.daemon.get("/p/by-hash/c2").is_whole(gzip);
+    assert_eq!(rig.cache.stored("p/by-hash/c2"), gzip);
+}
+
+#[test]
+fn a_coding_that_was_put_on_the_file_is_a_failed_source() {
+    let gzip = b"\x1f\x8b...".as_slice();
+    for (target, coding, content) in [
+        ("/p/a.txt", "gzip", gzip),
+        ("/p/a.txt", "x-gzip", gzip),
+        ("/p/layout.conf", "x-gzip", gzip),
+        ("/p/a.yaml", "gzip", gzip),
+        ("/p/a.tar.gz", "gzip, gzip", gzip),
+        ("/p/a.tar.gz", "br", b"..."),
+        ("/p/a.tar.gz", "xz", b"\xfd7zXZ\0..."),
+        ("/p/by-hash/c0", "gzip", b"plain"),
+        ("/p/by-hash/c0", "gzip", b"\x1f"),
+        ("/p/by-hash/c0", "br", gzip),
+    ] {
+        let field = format!("Content-Encoding: {coding}");
+        goes_on_after(coding, target, reply("200 OK", &[&field], content));
+    }
 }

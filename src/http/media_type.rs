@@ -8,7 +8,7 @@
 //! Not here: looking into a file.
 
 /// What is not known to be anything else.
-const DEFAULT: &str = "application/octet-stream";
+pub const UNKNOWN: &str = "application/octet-stream";
 
 /// Types and their extensions in lower case.
 const TYPES: &[(&str, &[&str])] = &[
@@ -50,12 +50,12 @@ const TYPES: &[(&str, &[&str])] = &[
 /// The value of Content-Type for a file of that name.
 pub fn of(name: &[u8]) -> &'static str {
     let Some(given) = extension(name) else {
-        return DEFAULT;
+        return UNKNOWN;
     };
     TYPES
         .iter()
         .find(|(_, extensions)| is_one_of(given, extensions))
-        .map_or(DEFAULT, |(media_type, _)| media_type)
+        .map_or(UNKNOWN, |(media_type, _)| media_type)
 }
 
 /// What follows the last dot of a file name, unless that or what precedes it is empty, or it is a number: then it
@@ -130,12 +130,12 @@ mod tests {
             ("foo-1.gpkg.tar", "application/x-tar"),
             ("layout.conf", "text/plain; charset=utf-8"),
             ("fix.patch", "text/x-diff; charset=utf-8"),
-            ("Packages", DEFAULT),
-            ("foo.apk", DEFAULT),
-            (".gz", DEFAULT),
-            ("gz", DEFAULT),
-            ("foo.", DEFAULT),
-            ("", DEFAULT),
+            ("Packages", UNKNOWN),
+            ("foo.apk", UNKNOWN),
+            (".gz", UNKNOWN),
+            ("gz", UNKNOWN),
+            ("foo.", UNKNOWN),
+            ("", UNKNOWN),
         ] {
             assert_eq!(of(name.as_bytes()), expected, "{name}");
         }

@@ -26,7 +26,7 @@ mod url;
 pub mod via;
 
 pub use cache_status::{CacheStatus, Forward};
-pub use content_coding::carried_by_name;
+pub use content_coding::{Coded, coded};
 pub use date::HttpDate;
 pub use fields::Fields;
 pub use framing::Framing;

@@ -11,7 +11,7 @@ use super::connect::Peer;
 use super::error::Error;
 use super::request::{Kind, Request};
 use crate::http::{
-    HttpDate, Method, ResponseHead, StatusCode, Url, carried_by_name, framing, media_type,
+    Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, framing, media_type,
 };
 use crate::net::{Body, Wire};
 
@@ -157,12 +157,28 @@ impl Response {
 
     /// Refuses content in a coding that was put on the file.
     fn check_coding(&mut self, request: &Request) -> Result<(), Error> {
-        let mut codings = self.head.fields.members("Content-Encoding");
-        if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
-            let coding = String::from_utf8_lossy(coding);
-            return Err(Error::NotTheFile(format!("it is coded as {coding}")));
+        let codings = self.head.fields.members("Content-Encoding");
+        let codings: Vec<_> = codings
+            .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+            .collect();
+        let coded = match codings.as_slice() {
+            [] => return Ok(()),
+            [coding] => coded(coding, request.name()),
+            // The name can carry one.
+            _ => Coded::Other,
+        };
+        let codings = String::from_utf8_lossy(&codings.join(&b", "[..])).into_owned();
+        let is_file = match coded {
+            Coded::File => true,
+            Coded::Other => false,
+            // There is nothing to look at.
+            Coded::FileIf(_) if request.method == Method::Head => true,
+            Coded::FileIf(magic) => self.first(magic.len())?.starts_with(magic),
+        };
+        match is_file {
+            true => Ok(()),
+            false => Err(Error::NotTheFile(format!("it is coded as {codings}"))),
         }
-        Ok(())
     }
 
     /// Refuses an archive or a package without a byte: what a mirror has whose disk was full.
