@@ -227,7 +227,7 @@ impl Cache {
     }
 
     /// A part of a transfer's content for one reader alone, from the first source that shows to have
-    /// the same file: same length, same Last-Modified (from the transfer's own source also the same strong
+    /// the same file: same length, same Last-Modified (from the transfer's own server also the same strong
     /// entity tag), and once more the bytes of `overlap`, which the reader got just before. Without a
     /// Last-Modified there is no proof. Each `attempt` begins with another source.
     pub fn part(
