@@ -339,7 +339,8 @@ fn a_client_may_want_any_file_confirmed() {
     until("it is replaced", || rig.cache.stored("a/x.tar") == b"good");
     let requests = rig.origin.requests();
     assert_eq!(requests[0].field("if-modified-since"), Some(MODIFIED));
-    assert_eq!(requests[0].field("cache-control"), None);
+    assert_eq!(requests[0].field("cache-control"), Some("max-age=0"));
+    assert_eq!(requests[1].field("cache-control"), Some("no-cache"));
 }
 
 #[test]

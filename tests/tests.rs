@@ -60,6 +60,8 @@ mod names;
 mod packaging;
 /// Many connections, few threads: who waits, who is held up, who is closed.
 mod poller;
+/// Checks of stored files: caches on the way, entity tags, clocks that stand still, mirrors that lag.
+mod real_checks;
 /// What real clients ask and real sources answer: dots, scopes, codings, redirectors, indexes by name.
 mod real_sources;
 /// Sources that send us elsewhere.

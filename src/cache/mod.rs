@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::cache_control::{self, Confirm};
 use crate::http::range::ContentRange;
 use crate::http::{CacheStatus, Forward, Method, RequestHead, ResponseHead, StatusCode, via};
 use crate::log;
@@ -170,10 +171,13 @@ impl Cache {
     pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
         let mut looks = 0;
         loop {
+            if cache_control::only_if_cached(&query.request.fields) {
+                sought = unasked(sought);
+            }
             let found = match sought {
                 Sought::Found(found) => Some(found),
                 Sought::MayHaveChanged(path, stored, why) => {
-                    self.validate(path, stored, why, query.via, client)
+                    self.validate(path, stored, why, query, client)
                 }
                 Sought::NotHere(path, purpose) => self.ask_sources(query, path, purpose, client),
                 Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
@@ -195,7 +199,9 @@ impl Cache {
     ) -> Option<Found> {
         let method = query.request.method;
         let via = via::with_own(query.via, &self.pseudonym);
-        let request = Request::new(method, path, purpose, via);
+        // Nothing is here to be confirmed, but a cache between us and the source may have something.
+        let confirm = Confirm::of(&query.request.fields);
+        let request = Request::new(method, path, purpose, via).confirmed(confirm);
         if method == Method::Head {
             return Some(self.head(&request));
         }
@@ -268,6 +274,20 @@ impl Cache {
             compare(response, 0, overlap)
         });
         answer.ok()
+    }
+}
+
+/// What there is for a client that wants nothing asked (RFC 9111 §5.2.1.7).
+fn unasked(sought: Sought) -> Sought {
+    match sought {
+        Sought::NotHere(..) | Sought::MayHaveChanged(_, _, Forward::Request) => {
+            Sought::Found(Found::Failed(Failure::NotStored))
+        }
+        Sought::MayHaveChanged(_, stored, _) => Sought::Found(Found::Stored {
+            stored,
+            status: CacheStatus::Hit,
+        }),
+        sought => sought,
     }
 }
 

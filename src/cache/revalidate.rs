@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::in_flight::Joined;
-use super::{Cache, Found, Sought};
-use crate::http::{CacheStatus, Fields, Forward, StatusCode, cache_control, via};
+use super::{Cache, Found, Query, Sought};
+use crate::http::cache_control::Confirm;
+use crate::http::{CacheStatus, Fields, Forward, StatusCode, via};
 use crate::net::clients::Client;
 use crate::store::{CachePath, Stored, Validation};
 use crate::sys::limits::{limits, ms};
@@ -27,7 +28,7 @@ impl Cache {
         } else if self.changes(path) {
             Some(Forward::Stale)
         } else {
-            cache_control::asks_for_validation(fields).then_some(Forward::Request)
+            (Confirm::of(fields) > Confirm::No).then_some(Forward::Request)
         }
     }
 
@@ -63,20 +64,25 @@ impl Cache {
         path: CachePath,
         stored: Stored,
         why: Forward,
-        via: &[String],
+        query: Query<'_>,
         client: &Client,
     ) -> Option<Found> {
         let etag = stored.etag();
+        let freshness = self.store.freshness();
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
         let held = Held {
             etag: etag.clone(),
-            date: stored.modified.source_date(),
+            date: stored
+                .modified
+                .source_date()
+                .filter(|date| !date.is_unset()),
+            given: freshness.given(&path, &etag),
             why,
         };
-        let via = via::with_own(via, &self.pseudonym);
-        let request = Request::revalidate(path.clone(), held, via);
-        let freshness = self.store.freshness();
+        let via = via::with_own(query.via, &self.pseudonym);
+        let confirm = Confirm::of(&query.request.fields);
+        let request = Request::revalidate(path.clone(), held, via, confirm);
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,

@@ -99,6 +99,10 @@ impl Response {
                 StatusCode::GATEWAY_TIMEOUT,
                 "the sources did not answer in time",
             ),
+            Failure::NotStored => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "it is not in the cache, and only-if-cached wants no source asked",
+            ),
             Failure::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many transfers, try again",

@@ -26,7 +26,7 @@ use crate::log;
 use crate::sys::calls;
 use partial::Partials;
 
-pub use freshness::{Freshness, Validation};
+pub use freshness::{Freshness, Given, Validation};
 pub use modified::Modified;
 pub use partial::Partial;
 pub use path::{CachePath, Place};

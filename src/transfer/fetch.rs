@@ -12,7 +12,7 @@ use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::resume::Validators;
 use super::writer::Writer;
-use crate::http::{Forward, media_type};
+use crate::http::{Forward, StatusCode, media_type};
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -36,10 +36,12 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     {
         // Noted before anybody is told: whoever asks next must not ask again.
         let (path, etag) = (&request.path, &held.etag);
-        store.freshness().note_fresh(path, etag);
-        store
-            .freshness()
-            .note_validation(path, etag, Validation::Unchanged);
+        let freshness = store.freshness();
+        freshness.note_fresh(path, etag);
+        freshness.note_validation(path, etag, Validation::Unchanged);
+        if held.given.is_none() && response.head.status == StatusCode::NOT_MODIFIED {
+            freshness.note_given(path, etag, response.given());
+        }
         upstream.finish(response);
         return writer.fail(Failure::NotModified);
     }

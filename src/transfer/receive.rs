@@ -18,7 +18,7 @@ use super::writer::{Abandoned, WriteError, Writer};
 use crate::http::media_type;
 use crate::log;
 use crate::net::timed_out;
-use crate::store::{Partial, Store, Validation};
+use crate::store::{Given, Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -37,6 +37,8 @@ pub struct Receive<'a> {
     partial: Option<Partial>,
     /// What a source must show to go on with a broken body; none if nothing could show it.
     resume: Option<Resume>,
+    /// Who gave it.
+    given: Given,
     /// What had been received when the present response began.
     begun_at: u64,
     /// Bytes stored since the free space was looked at.
@@ -69,6 +71,7 @@ impl<'a> Receive<'a> {
             writer,
             partial,
             resume: Resume::of(response),
+            given: response.given(),
             begun_at: 0,
             unlooked: 0,
             breaks: Breaks::default(),
@@ -248,6 +251,7 @@ impl<'a> Receive<'a> {
         // Noted first: a hit may come as soon as the name is there.
         let (freshness, path) = (self.store.freshness(), &self.request.path);
         freshness.note_fresh(path, &etag);
+        freshness.note_given(path, &etag, self.given);
         if self.request.held.is_some() {
             freshness.note_validation(path, &etag, Validation::Unchanged);
         }

@@ -1,7 +1,8 @@
 //! Request: what one transfer is to fetch, and what becomes of it.
 
+use crate::http::cache_control::Confirm;
 use crate::http::{Forward, HttpDate, Method, StatusCode};
-use crate::store::CachePath;
+use crate::store::{CachePath, Given};
 use crate::upstream::{self, Kind, Response};
 
 /// What a transfer is to do.
@@ -32,11 +33,21 @@ impl Request {
         }
     }
 
-    /// To ask whether what is held has changed, and to fetch it if so.
-    pub fn revalidate(path: CachePath, held: Held, via: String) -> Self {
+    /// The same, for an answer that the origin has confirmed.
+    pub fn confirmed(self, confirm: Confirm) -> Self {
+        Self {
+            upstream: self.upstream.confirmed(confirm),
+            ..self
+        }
+    }
+
+    /// To ask whether what is held has changed, and to fetch it if so. Caches on the way must ask as well.
+    pub fn revalidate(path: CachePath, held: Held, via: String, confirm: Confirm) -> Self {
         let request = upstream::Request::new(Method::Get, Kind::StoredFile, &path, via);
         Self {
-            upstream: request.if_modified_since(held.date),
+            upstream: request
+                .if_changed(held.date, held.given.clone())
+                .confirmed(confirm.max(Confirm::MaxAge0)),
             path,
             purpose: Purpose::Store,
             held: Some(held),
@@ -65,23 +76,27 @@ pub enum Purpose {
 pub struct Held {
     /// Its entity tag.
     pub etag: String,
-    /// Its time, if that is the source's.
+    /// Its time, if that is the source's and tells something.
     pub date: Option<HttpDate>,
+    /// Which server gave it, if that is still known.
+    pub given: Option<Given>,
     /// Why it is not served unasked.
     pub why: Forward,
 }
 
 impl Held {
-    /// Whether the response brings nothing newer. A mirror may lag behind the one that gave us the file;
-    /// the first source may go back to an older one.
+    /// Whether the response brings nothing newer. A mirror may lag behind the one that gave us the file, by itself
+    /// or behind a redirector; who gave it, and the first source by itself, may go back to an older one.
     pub fn is_newest(&self, response: &Response) -> bool {
         if response.head.status == StatusCode::NOT_MODIFIED {
             return true;
         }
-        let older = response
-            .last_modified()
+        let theirs = response.last_modified().filter(|date| !date.is_unset());
+        let older = theirs
             .zip(self.date)
             .is_some_and(|(theirs, ours)| theirs < ours);
-        older && response.source > 0
+        let given = self.given.as_ref();
+        let gave_it = given.is_some_and(|given| given.server == response.url.authority());
+        older && !gave_it && !(response.source == 0 && response.by_itself)
     }
 }

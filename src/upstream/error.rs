@@ -83,6 +83,8 @@ pub enum Failure {
     Busy,
     /// The content broke off.
     Broken,
+    /// It is not stored, and the client wants no source asked.
+    NotStored,
     /// There is nothing newer than what is stored.
     NotModified,
 }

@@ -154,6 +154,7 @@ impl Upstream {
             .ask(&url, request, patience)
             .and_then(|mut response| {
                 response.source = number;
+                response.by_itself = response.url.authority() == source.url.authority();
                 response.set_patience(self.timeout).map_err(Error::Broken)?;
                 accept(response)
             });

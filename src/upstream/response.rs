@@ -14,6 +14,7 @@ use crate::http::{
     Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, framing, media_type,
 };
 use crate::net::{Body, Wire};
+use crate::store::Given;
 
 /// A response of a source.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Response {
     pub directory: bool,
     /// The number of the source that was asked; `Upstream` sets it.
     pub source: usize,
+    /// Whether that source answered by itself, and sent us to no other server; `Upstream` sets it.
+    pub by_itself: bool,
     wire: Wire,
     body: Body,
     /// What was read of the content to judge it, and is to be read again.
@@ -41,6 +44,7 @@ impl Response {
             url: url.clone(),
             directory: false,
             source: 0,
+            by_itself: false,
             wire,
             body,
             first: Vec::new(),
@@ -62,6 +66,14 @@ impl Response {
     pub fn strong_etag(&self) -> Option<&[u8]> {
         let etag = self.head.fields.get("ETag");
         etag.filter(|etag| etag.starts_with(b"\""))
+    }
+
+    /// Which server sent it, and its entity tag, weak ones too.
+    pub fn given(&self) -> Given {
+        Given {
+            server: self.url.authority(),
+            etag: self.head.fields.get("ETag").map(<[u8]>::to_vec),
+        }
     }
 
     /// The connection that the content comes by.
@@ -125,7 +137,7 @@ impl Response {
     pub fn usable(mut self, request: &Request) -> Result<Self, Error> {
         match self.head.status {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(self),
+            StatusCode::NOT_MODIFIED if request.is_conditional(&self.url) => return Ok(self),
             other => return Err(Error::Status(other)),
         }
         if request.kind != Kind::Listing {
