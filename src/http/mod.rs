@@ -33,5 +33,5 @@ pub use framing::Framing;
 pub use message::{Method, RequestHead, ResponseHead, Version};
 pub use parse::{Caps, Parsed, parse_request, parse_response};
 pub use status::{Malformed, StatusCode};
-pub use target::{Target, percent_decode, percent_encode, percent_encode_rest};
+pub use target::{Target, decimal, percent_decode, percent_encode, percent_encode_rest};
 pub use url::{Url, UrlError};

@@ -160,7 +160,7 @@ pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 }
 
 /// A number of one or more decimal digits, `None` for anything else and above `u64::MAX`.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

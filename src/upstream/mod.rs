@@ -92,7 +92,7 @@ impl Upstream {
         request: &Request,
         accept: &mut dyn FnMut(Response) -> Result<Response, Error>,
     ) -> Result<Response, Failure> {
-        let mut failure = Failure::NotFound;
+        let mut failure = None;
         let mut hurried = Vec::new();
         for (at, number) in order.iter().enumerate() {
             let is_last = at.saturating_add(1) == order.len();
@@ -103,16 +103,17 @@ impl Upstream {
                 Err(cause) if cause.is_timeout() && patience < self.timeout => {
                     hurried.push(*number)
                 }
-                Err(cause) => failure = failure.and(&cause),
+                Err(cause) => failure = Some(Failure::after(failure, &cause)),
             }
         }
         for number in hurried {
             match self.ask_one(number, request, self.timeout, accept) {
                 Ok(response) => return Ok(response),
-                Err(cause) => failure = failure.and(&cause),
+                Err(cause) => failure = Some(Failure::after(failure, &cause)),
             }
         }
-        Err(failure)
+        // Without a source there is no such file.
+        Err(failure.unwrap_or(Failure::NotFound))
     }
 
     /// The numbers of the sources in the order to ask them, those that failed lately last.

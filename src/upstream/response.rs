@@ -11,7 +11,7 @@ use super::connect::Peer;
 use super::error::Error;
 use super::request::{Kind, Request};
 use crate::http::{
-    Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, framing, media_type,
+    Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, decimal, framing, media_type,
 };
 use crate::net::{Body, Wire};
 use crate::store::Given;
@@ -138,6 +138,9 @@ impl Response {
         match self.head.status {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if request.is_conditional(&self.url) => return Ok(self),
+            status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                return Err(Error::Unavailable(status, self.retry_after()));
+            }
             other => return Err(Error::Status(other)),
         }
         if request.kind != Kind::Listing {
@@ -146,6 +149,22 @@ impl Response {
             self.check_empty(request)?;
         }
         Ok(self)
+    }
+
+    /// In how many seconds the source wants to be asked again, at most an hour (RFC 9110 §10.2.3).
+    fn retry_after(&self) -> Option<u32> {
+        let value = self.head.fields.get("Retry-After")?;
+        let seconds = match decimal(value) {
+            Some(seconds) => seconds,
+            None => {
+                let now = HttpDate::of(SystemTime::now());
+                let wait = HttpDate::parse(value, now)?
+                    .unix()
+                    .checked_sub(now.unix())?;
+                u64::try_from(wait).unwrap_or(0)
+            }
+        };
+        u32::try_from(seconds.min(3600)).ok()
     }
 
     /// Refuses a page that is none by its name: captive portals and soft 404s.
