@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::failover::goes_on_after;
 use crate::support::{
-    CacheDir, Daemon, End, Origin, Rig, Script, Step, close_delimited, head, noise, ok, reply,
+    CacheDir, Daemon, End, MODIFIED, Origin, Rig, Script, Step, close_delimited, head, noise, ok,
+    reply,
 };
 
 fn redirect(location: &str) -> Script {
@@ -389,4 +390,55 @@ fn a_connect_that_times_out_is_504() {
         .start();
     daemon.get("/d/a.tar").is_error(504);
     queue.clear();
+}
+
+#[test]
+fn space_before_a_colon_is_removed_and_hides_no_conflict() {
+    let rig = Rig::start();
+    let answer = |fields: &str, body: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\nConnection: close\r\n\r\n{body}");
+        vec![Step::Send(head.into_bytes())]
+    };
+    let fields = format!("Content-Length \t: 8\r\nLast-Modified : {MODIFIED}");
+    rig.origin.script("/d/a.tar", answer(&fields, "the file"));
+    let got = rig.daemon.get("/d/a.tar");
+    got.is_whole(b"the file");
+    assert_eq!(got.field("last-modified"), Some(MODIFIED));
+    assert_eq!(rig.cache.stored("d/a.tar"), b"the file");
+    for fields in [
+        "Content-Length: 3\r\nContent-Length : 4",
+        "Content-Length : 3\r\nTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nTransfer-Encoding : chunked",
+    ] {
+        let body = "3\r\nbad\r\n0\r\n\r\n";
+        goes_on_after(fields, "/d/b.tar", answer(fields, body));
+    }
+}
+
+#[test]
+fn a_hang_up_is_a_graceful_stop_unless_it_is_ignored() {
+    let mut rig = Rig::with(|setup| setup.limits("grace_ms=300"));
+    let length = "Content-Length: 20";
+    let begun = vec![
+        head("200 OK", &[length]),
+        Step::Send(b"0123".to_vec()),
+        Step::Stall,
+    ];
+    rig.origin.script("/d/a.tar", begun);
+    let mut client = rig.daemon.begin("/d/a.tar");
+    client.head();
+    assert_eq!(client.take(4), b"0123");
+    assert_eq!(rig.cache.partials().len(), 1);
+    rig.daemon.signal("HUP");
+    assert_eq!(rig.daemon.exited().code(), Some(0));
+    assert!(rig.cache.partials().is_empty(), "{:?}", rig.cache.walk());
+    // nohup(1) starts programs so that they outlive their terminal.
+    let mut rig = Rig::with(|setup| setup.after("trap '' HUP"));
+    rig.origin.file("/d/a.tar", b"content");
+    rig.daemon.signal("HUP");
+    rig.daemon.get("/d/a.tar").is_whole(b"content");
+    rig.daemon.signal("TERM");
+    assert_eq!(rig.daemon.exited().code(), Some(0));
+    let said = rig.daemon.logged("stopping");
+    assert!(said.len() == 1 && said[0].contains("signal 15"), "{said:?}");
 }
