@@ -1,12 +1,13 @@
 //! What real package managers ask, and what real mirrors, object stores and redirectors answer.
 
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::failover::goes_on_after;
 use crate::support::{
-    CacheDir, Daemon, End, MODIFIED, Origin, Rig, Script, Step, close_delimited, head, noise, ok,
-    reply,
+    CacheDir, Daemon, End, MODIFIED, Origin, PROGRAM, REFUSED, Rig, Script, Step, close_delimited,
+    head, noise, ok, reply,
 };
 
 fn redirect(location: &str) -> Script {
@@ -441,4 +442,70 @@ fn a_hang_up_is_a_graceful_stop_unless_it_is_ignored() {
     assert_eq!(rig.daemon.exited().code(), Some(0));
     let said = rig.daemon.logged("stopping");
     assert!(said.len() == 1 && said[0].contains("signal 15"), "{said:?}");
+}
+
+#[test]
+fn no_proxy_may_be_a_block_of_addresses() {
+    let origin = Origin::start();
+    origin.file("/d/a.tar", b"content");
+    for (list, status) in [
+        ("10.0.0.0/8, 127.0.0.0/8", 200),
+        ("127.0.0.1/32", 200),
+        ("10.0.0.0/8", 502),
+        ("0.1", 502),
+    ] {
+        let cache = CacheDir::new();
+        let daemon = Daemon::on(&cache).source(origin.url());
+        let daemon = daemon.env("http_proxy", REFUSED).env("no_proxy", list);
+        assert_eq!(daemon.start().get("/d/a.tar").status, status, "{list}");
+    }
+}
+
+#[test]
+fn no_password_is_ever_printed() {
+    let told = |args: &[&str], proxy: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env("http_proxy", proxy);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{args:?}");
+        assert!(!text.contains("secret"), "{args:?} {proxy}: {text}");
+        text
+    };
+    for url in [
+        "http://user:secret@host/",
+        "http://user:se/secret@host/",
+        "https://user:secret@host",
+        "user:secret@host",
+    ] {
+        let text = told(&["--check", &format!("--source={url}")], "");
+        assert!(text.contains("@host"), "{text}");
+        told(&["--check", "--source", url], "");
+    }
+    let url = "http://user:secret@host/";
+    for args in [
+        [url].as_slice(),
+        &["--host", url],
+        &["-x", url],
+        &["--sauce", url],
+        &["--port", url],
+    ] {
+        told(args, "");
+    }
+    for proxy in [
+        "https://user:secret@proxy:3128",
+        "http://user:secret@proxy:no",
+        "user:secret@",
+        "socks5://user:se@secret@proxy",
+    ] {
+        let text = told(&["--check"], proxy);
+        assert!(text.contains("http_proxy=") && text.contains("@"), "{text}");
+    }
+    // Nor of where a source sends us.
+    let rig = Rig::start();
+    rig.origin
+        .script("/d/a.tar", redirect("http://user:secret@host/d/a.tar"));
+    rig.daemon.get("/d/a.tar").is_error(502);
+    rig.daemon.wait_for_log("@host/d/a.tar");
+    assert!(rig.daemon.logged("secret").is_empty());
 }

@@ -34,4 +34,4 @@ pub use message::{Method, RequestHead, ResponseHead, Version};
 pub use parse::{Caps, Parsed, parse_request, parse_response};
 pub use status::{Malformed, StatusCode};
 pub use target::{Target, decimal, percent_decode, percent_encode, percent_encode_rest};
-pub use url::{Url, UrlError};
+pub use url::{Url, UrlError, without_user_info};

@@ -187,6 +187,19 @@ impl Display for Url {
     }
 }
 
+/// A text that may be a URL with a user name and a password, fit to be shown: whatever could belong to them is
+/// left out. A password may have been written with a slash in it, so all before the last `@` goes.
+pub fn without_user_info(text: &str) -> String {
+    let Some((before, rest)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    let scheme = before.split_once("//").map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "" => format!("...@{rest}"),
+        scheme => format!("{scheme}//...@{rest}"),
+    }
+}
+
 /// What follows `http://`.
 fn strip_http(text: &[u8]) -> Result<&[u8], UrlError> {
     let (scheme, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;

@@ -13,7 +13,9 @@ use super::error::Error;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{Caps, Method, ResponseHead, Url, UrlError, framing, parse_response};
+use crate::http::{
+    Caps, Method, ResponseHead, Url, UrlError, framing, parse_response, without_user_info,
+};
 use crate::net::{Body, HeadError, Wire, timed_out};
 use crate::sys::limits::limits;
 
@@ -116,7 +118,8 @@ impl Client {
 }
 
 fn redirect_error(location: &[u8], why: &UrlError) -> Error {
-    Error::Redirect(format!("to {}: {why}", String::from_utf8_lossy(location)))
+    let to = without_user_info(&String::from_utf8_lossy(location));
+    Error::Redirect(format!("to {to}: {why}"))
 }
 
 /// Sends the request and reads heads until a final one; `patience` to its first byte and as long again for

@@ -165,6 +165,25 @@ fn a_directory_is_a_path_with_a_slash_added() {
 }
 
 #[test]
+fn user_info_is_not_shown() {
+    for (text, expected) in [
+        ("http://host/a", "http://host/a"),
+        ("ftp//x", "ftp//x"),
+        ("http://u:secret@host/a", "http://...@host/a"),
+        ("http://u:sec/ret@host/a", "http://...@host/a"),
+        ("http://u:sec@ret@host/a", "http://...@host/a"),
+        ("http://u:sec//ret@host", "http://...@host"),
+        ("u:secret@host:3128", "...@host:3128"),
+        ("//u:secret@host", "...@host"),
+        ("https://u:secret@", "https://...@"),
+        ("socks5h://u:secret@host", "socks5h://...@host"),
+        ("@", "...@"),
+    ] {
+        assert_eq!(without_user_info(text), expected);
+    }
+}
+
+#[test]
 fn messages_are_one_line_with_a_remedy() {
     for error in [
         Https, Scheme, UserInfo, Host, Port, Query, Fragment, Character,
