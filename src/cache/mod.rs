@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::cache_control::{self, Confirm};
 use crate::http::{CacheStatus, Forward, RequestHead, via};
 use crate::log;
 use crate::net::Threads;
@@ -137,6 +138,7 @@ impl Cache {
         let path = match query.place {
             Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
             Place::Listing(path) => return Sought::NotHere(path.clone(), Purpose::RelayListing),
+            Place::Opaque(path) => return Sought::NotHere(path.clone(), Purpose::RelayFile),
             Place::File(path) => path,
         };
         match self.store.find(path) {
@@ -164,6 +166,9 @@ impl Cache {
         let mut looks = 0;
         let mut joins_foreign = true;
         loop {
+            if cache_control::only_if_cached(&query.request.fields) {
+                sought = unasked(sought);
+            }
             let found = match sought {
                 Sought::Found(found) => Some(found),
                 Sought::MayHaveChanged(path, stored, why) => {
@@ -192,7 +197,9 @@ impl Cache {
         client: &Client,
     ) -> Option<Found> {
         let (method, via) = (query.request.method, self.via_for(query));
-        let mut request = Request::new(method, path, purpose, via);
+        // Nothing is here to be confirmed, but a cache between us and the source may have something.
+        let confirm = Confirm::of(&query.request.fields);
+        let mut request = Request::new(method, path, purpose, via).confirmed(confirm);
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
@@ -244,6 +251,20 @@ impl Cache {
             Joined::Reading(reader, _) => Some(reader),
             Joined::Ended | Joined::Failed(_) => None,
         }
+    }
+}
+
+/// What there is for a client that wants nothing asked (RFC 9111 §5.2.1.7).
+fn unasked(sought: Sought) -> Sought {
+    match sought {
+        Sought::NotHere(..) | Sought::MayHaveChanged(_, _, Forward::Request) => {
+            Sought::Found(Found::Failed(Failure::NotStored))
+        }
+        Sought::MayHaveChanged(_, stored, _) => Sought::Found(Found::Stored {
+            stored,
+            status: CacheStatus::Hit,
+        }),
+        sought => sought,
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use super::in_flight::Joined;
 use super::{Cache, Found, Query, Sought};
-use crate::http::{CacheStatus, Fields, Forward, StatusCode, cache_control};
+use crate::http::cache_control::Confirm;
+use crate::http::{CacheStatus, Fields, Forward, StatusCode};
 use crate::net::clients::Client;
 use crate::store::{CachePath, Stored, Validation};
 use crate::sys::limits::{limits, ms};
@@ -27,7 +28,7 @@ impl Cache {
         } else if self.changes(path) {
             Some(Forward::Stale)
         } else {
-            cache_control::asks_for_validation(fields).then_some(Forward::Request)
+            (Confirm::of(fields) > Confirm::No).then_some(Forward::Request)
         }
     }
 
@@ -67,15 +68,20 @@ impl Cache {
         client: &Client,
     ) -> Option<Found> {
         let etag = stored.etag();
+        let freshness = self.store.freshness();
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
         let held = Held {
             etag: etag.clone(),
-            date: stored.modified.source_date(),
+            date: stored
+                .modified
+                .source_date()
+                .filter(|date| !date.is_unset()),
+            given: freshness.given(&path, &etag),
             why,
         };
-        let request = Request::revalidate(path.clone(), held, self.via_for(query));
-        let freshness = self.store.freshness();
+        let confirm = Confirm::of(&query.request.fields);
+        let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,

@@ -12,7 +12,7 @@ use super::help::Usage;
 use super::value::{integer, parse_age, parse_size, shown};
 use super::{Command, UsageError};
 use crate::cache::Glob;
-use crate::http::Url;
+use crate::http::{Url, without_user_info};
 
 /// Calls `set` with each option, a letter under its long name, until it returns a command.
 ///
@@ -128,7 +128,8 @@ impl<'a> Long<'a> {
     /// Its value as a source.
     pub fn source(&mut self) -> Result<Url, UsageError> {
         let text = self.text()?;
-        Url::parse_source(&text).map_err(|error| self.refuse(&text, &error.to_string()))
+        Url::parse_source(&text)
+            .map_err(|error| self.refuse(without_user_info(&text), &error.to_string()))
     }
 
     /// Its value as a pattern of paths.

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use crate::http::without_user_info;
+
 /// Bytes from a whole number with an optional suffix K, M, G or T, a power of 1024; `B` or `iB` may
 /// follow, case does not matter.
 pub fn parse_size(text: &str) -> Option<u64> {
@@ -42,10 +44,14 @@ pub fn integer(text: &str) -> Option<u64> {
     }
 }
 
-/// A value fit for one line of a message.
+/// A value fit for one line of a message: without the password of a URL that stands where none belongs.
 pub fn shown(value: &OsStr) -> String {
+    let mut value = value.to_string_lossy().into_owned();
+    if value.contains("://") {
+        value = without_user_info(&value);
+    }
     let mut out = String::new();
-    for c in value.to_string_lossy().chars() {
+    for c in value.chars() {
         if c.is_control() {
             out.extend(c.escape_default());
         } else {

@@ -1,27 +1,62 @@
 //! What a request's Cache-Control asks for (RFC 9111 §5.2.1).
 //!
-//! Rules: `no-cache` and `max-age=0` ask for an answer that the origin has just confirmed; every other directive leaves
-//! a cache of files free to answer as it does.
+//! Rules: `no-cache` and `max-age=0` ask for an answer that the origin has just confirmed, `only-if-cached` for none
+//! that the origin would have to give; every other directive leaves a cache of files free to answer as it does.
+//! `Pragma: no-cache` counts where there is no Cache-Control (RFC 9111 §5.4).
 //!
 //! Not here: what the sources say in theirs. A file is kept whatever they say.
 
 use super::Fields;
 
-/// Whether a stored file may only be served once a source has confirmed it.
-pub fn asks_for_validation(fields: &Fields) -> bool {
-    fields.members("Cache-Control").any(|directive| {
-        let mut parts = directive.splitn(2, |&byte| byte == b'=');
-        let name = parts.next().unwrap_or_default();
-        let value = parts.next().map(unquoted);
-        match value {
-            None => name.eq_ignore_ascii_case(b"no-cache"),
-            Some(value) => {
-                name.eq_ignore_ascii_case(b"max-age")
-                    && !value.is_empty()
-                    && value.iter().all(|&digit| digit == b'0')
+/// How far a request wants stored files confirmed, the least first.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Confirm {
+    /// Not at all.
+    #[default]
+    No,
+    /// `max-age=0`: by the origin.
+    MaxAge0,
+    /// `no-cache`: by the origin, in words that each cache on the way passes on.
+    NoCache,
+}
+
+impl Confirm {
+    /// What the fields of a request ask for.
+    pub fn of(fields: &Fields) -> Self {
+        let lines = match fields.get("Cache-Control") {
+            Some(_) => "Cache-Control",
+            None => "Pragma",
+        };
+        let directives = fields.members(lines).map(|directive| {
+            let mut parts = directive.splitn(2, |&byte| byte == b'=');
+            let name = parts.next().unwrap_or_default();
+            match parts.next().map(unquoted) {
+                None if name.eq_ignore_ascii_case(b"no-cache") => Self::NoCache,
+                Some([b'0', zeros @ ..])
+                    if name.eq_ignore_ascii_case(b"max-age")
+                        && zeros.iter().all(|&digit| digit == b'0') =>
+                {
+                    Self::MaxAge0
+                }
+                _ => Self::No,
             }
+        });
+        directives.max().unwrap_or_default()
+    }
+
+    /// The directive that asks another cache for the same.
+    pub fn directive(self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::MaxAge0 => Some("max-age=0"),
+            Self::NoCache => Some("no-cache"),
         }
-    })
+    }
+}
+
+/// Whether a request wants nothing but what is stored (RFC 9111 §5.2.1.7).
+pub fn only_if_cached(fields: &Fields) -> bool {
+    fields.has_member("Cache-Control", "only-if-cached")
 }
 
 /// A value may come as a token or as a quoted string (RFC 9111 §5.2).
@@ -39,23 +74,33 @@ mod tests {
     #[test]
     fn two_directives_ask_for_it() {
         for (value, expected) in [
-            ("no-cache", true),
-            ("No-Cache", true),
-            ("max-age=0", true),
-            ("Max-Age=\"0\"", true),
-            ("no-store, max-age=00", true),
-            ("max-age=60", false),
-            ("max-age=", false),
-            ("max-age", false),
-            ("no-store", false),
-            ("only-if-cached", false),
-            ("no-cache-at-all", false),
-            ("", false),
+            ("no-cache", Confirm::NoCache),
+            ("No-Cache", Confirm::NoCache),
+            ("max-age=0", Confirm::MaxAge0),
+            ("Max-Age=\"0\"", Confirm::MaxAge0),
+            ("no-store, max-age=00", Confirm::MaxAge0),
+            ("max-age=0, no-cache", Confirm::NoCache),
+            ("max-age=60", Confirm::No),
+            ("max-age=", Confirm::No),
+            ("max-age", Confirm::No),
+            ("no-store", Confirm::No),
+            ("only-if-cached", Confirm::No),
+            ("no-cache-at-all", Confirm::No),
+            ("", Confirm::No),
         ] {
             let mut fields = Fields::new();
             fields.push("Cache-Control", value);
-            assert_eq!(asks_for_validation(&fields), expected, "{value}");
+            assert_eq!(Confirm::of(&fields), expected, "{value}");
         }
-        assert!(!asks_for_validation(&Fields::new()));
+        assert_eq!(Confirm::of(&Fields::new()), Confirm::No);
+    }
+
+    #[test]
+    fn pragma_counts_alone() {
+        let mut fields = Fields::new();
+        fields.push("Pragma", "no-cache");
+        assert_eq!(Confirm::of(&fields), Confirm::NoCache);
+        fields.push("Cache-Control", "no-store");
+        assert_eq!(Confirm::of(&fields), Confirm::No);
     }
 }

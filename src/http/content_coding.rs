@@ -1,54 +1,114 @@
-//! Content codings that a file name carries itself (RFC 9110 §8.4).
+//! Content codings that are the file itself (RFC 9110 §8.4).
 //!
-//! Rules: sources are asked for `identity`. A server that labels `foo.tar.gz` with
-//! `Content-Encoding: gzip` sends the very file; one that does so for `foo.txt` sends another.
+//! Rules: sources are asked for `identity`. A server that labels `foo.tar.gz` with `Content-Encoding: gzip` sends
+//! the very file; one that does so for `foo.txt` sends another. A name without extension, as below `by-hash`,
+//! does not tell: there the first bytes do. The names with `x-` are also Apache's labels for what it finds in a
+//! file of a type that it does not know (mod_mime_magic), so there they tell for an unknown extension too.
 //!
 //! Not here: decoding; nothing is ever decoded.
 
-use super::media_type::extension;
+use super::media_type;
 
-/// True if a file of that name, sent with this Content-Encoding, is the file itself.
-pub fn carried_by_name(coding: &[u8], name: &[u8]) -> bool {
-    let extensions: &[&[u8]] = match coding.to_ascii_lowercase().as_slice() {
-        b"identity" => return true,
-        b"gzip" | b"x-gzip" => &[b"gz", b"tgz"],
-        b"bzip2" | b"x-bzip2" => &[b"bz2", b"tbz2"],
-        b"xz" | b"x-xz" => &[b"xz", b"txz"],
-        b"zstd" => &[b"zst", b"tzst"],
-        b"compress" | b"x-compress" => &[b"z"],
-        _ => return false,
+/// Codings by their names, the extensions of files that are so coded, in lower case, and how these begin.
+const CODINGS: &[(&[&str], &[&str], &[u8])] = &[
+    (
+        &["gzip", "x-gzip"],
+        &[
+            "gz", "tgz", "taz", "crate", "apk", "db", "files", "ipk", "opk", "svgz", "pkg", "xbps",
+        ],
+        b"\x1f\x8b",
+    ),
+    (
+        &["bzip2", "x-bzip2", "x-bzip"],
+        &["bz2", "bz", "tbz2", "tbz", "db", "files"],
+        b"BZh",
+    ),
+    (
+        &["xz", "x-xz"],
+        &["xz", "txz", "db", "files", "pkg", "xbps"],
+        b"\xfd7zXZ\0",
+    ),
+    (
+        &["zstd", "x-zstd"],
+        &["zst", "tzst", "db", "files", "pkg", "xbps"],
+        b"\x28\xb5\x2f\xfd",
+    ),
+    (&["compress", "x-compress"], &["z", "taz"], b"\x1f\x9d"),
+    (&["lzma", "x-lzma"], &["lzma", "tlz"], b"\x5d\0\0"),
+    (&["lzip", "x-lzip"], &["lz", "tlz"], b"LZIP"),
+];
+
+/// What a Content-Encoding makes of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Coded {
+    /// Nothing: what is sent is the file.
+    File,
+    /// Something else.
+    Other,
+    /// It is the file if it begins with these bytes.
+    FileIf(&'static [u8]),
+}
+
+/// What a file of that name is that is sent with this one Content-Encoding, which is not `identity`.
+pub fn coded(coding: &[u8], name: &[u8]) -> Coded {
+    let known = |(names, ..): &&(&[&str], _, _)| media_type::is_one_of(coding, names);
+    let Some((_, extensions, magic)) = CODINGS.iter().find(known) else {
+        return Coded::Other;
     };
-    extension(name).is_some_and(|given| {
-        extensions
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(given))
-    })
+    let is_label = coding
+        .get(..2)
+        .is_some_and(|x| x.eq_ignore_ascii_case(b"x-"));
+    match media_type::extension(name) {
+        None => Coded::FileIf(magic),
+        Some(given) if media_type::is_one_of(given, extensions) => Coded::File,
+        Some(_) if is_label && media_type::of(name) == media_type::UNKNOWN => Coded::FileIf(magic),
+        Some(_) => Coded::Other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::carried_by_name;
+    use super::*;
+
+    const GZIP: Coded = Coded::FileIf(b"\x1f\x8b");
 
     #[test]
     fn codings_and_names() {
         for (coding, name, expected) in [
-            ("gzip", "foo.tar.gz", true),
-            ("X-GZip", "foo.TGZ", true),
-            ("gzip", "foo.txt", false),
-            ("gzip", "foo.tar.xz", false),
-            ("gzip", "gz", false),
-            ("gzip, gzip", "foo.gz", false),
-            ("bzip2", "foo.tbz2", true),
-            ("x-xz", "foo.xz", true),
-            ("zstd", "foo.zst", true),
-            ("compress", "foo.Z", true),
-            ("identity", "foo.txt", true),
-            ("Identity", "", true),
-            ("br", "foo.br", false),
-            ("", "foo.gz", false),
+            ("gzip", "foo.tar.gz", Coded::File),
+            ("X-GZip", "foo.TGZ", Coded::File),
+            ("gzip", "serde-1.0.0.crate", Coded::File),
+            ("gzip", "busybox-1.36.1-r2.apk", Coded::File),
+            ("x-gzip", "core.db", Coded::File),
+            ("gzip", "core.files", Coded::File),
+            ("gzip", "a_1_all.ipk", Coded::File),
+            ("gzip", "logo.svgz", Coded::File),
+            ("xz", "core.db", Coded::File),
+            ("zstd", "a-1.pkg.tar.zst", Coded::File),
+            ("zstd", "a-1.x86_64.xbps", Coded::File),
+            ("x-bzip2", "foo.tbz2", Coded::File),
+            ("bzip2", "a.tar.bz2", Coded::File),
+            ("x-xz", "foo.xz", Coded::File),
+            ("compress", "foo.Z", Coded::File),
+            ("gzip", "foo.txt", Coded::Other),
+            ("x-gzip", "foo.txt", Coded::Other),
+            ("gzip", "foo.tar.xz", Coded::Other),
+            ("x-gzip", "foo.tar.xz", Coded::Other),
+            ("gzip", "foo.yaml", Coded::Other),
+            ("gzip, gzip", "foo.gz", Coded::Other),
+            ("br", "foo.js", Coded::Other),
+            ("deflate", "Packages", Coded::Other),
+            ("", "foo.gz", Coded::Other),
+            ("x", "foo.gz", Coded::Other),
+            ("gzip", "0123456789abcdef", GZIP),
+            ("gzip", "gz", GZIP),
+            ("gzip", "foo-1.0", GZIP),
+            ("zstd", "0123", Coded::FileIf(b"\x28\xb5\x2f\xfd")),
+            ("x-gzip", "foo.unitypackage", GZIP),
+            ("gzip", "foo.unitypackage", Coded::Other),
         ] {
             assert_eq!(
-                carried_by_name(coding.as_bytes(), name.as_bytes()),
+                coded(coding.as_bytes(), name.as_bytes()),
                 expected,
                 "{coding} {name}"
             );

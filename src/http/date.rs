@@ -50,6 +50,12 @@ impl HttpDate {
         self.0
     }
 
+    /// Whether it lies within a day of 1970: what a server says that keeps no times, whatever the file and however
+    /// often that changes.
+    pub const fn is_unset(self) -> bool {
+        self.0.unsigned_abs() <= DAY.unsigned_abs()
+    }
+
     /// Reads an IMF-fixdate, an rfc850-date or an asctime-date; `now` settles the two-digit year of
     /// the second, which is never more than 50 years ahead.
     pub fn parse(text: &[u8], now: HttpDate) -> Option<Self> {

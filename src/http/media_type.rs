@@ -3,10 +3,12 @@
 //! Rules: a compressed file is its own type (`.tar.gz` is gzip), never a content coding on another one,
 //! so that no client unpacks what it verifies.
 //!
+//! A name without extension is most often a directory's: what a source sends for it may be a listing.
+//!
 //! Not here: looking into a file.
 
 /// What is not known to be anything else.
-const DEFAULT: &str = "application/octet-stream";
+pub const UNKNOWN: &str = "application/octet-stream";
 
 /// Types and their extensions in lower case.
 const TYPES: &[(&str, &[&str])] = &[
@@ -48,35 +50,71 @@ const TYPES: &[(&str, &[&str])] = &[
 /// The value of Content-Type for a file of that name.
 pub fn of(name: &[u8]) -> &'static str {
     let Some(given) = extension(name) else {
-        return DEFAULT;
+        return UNKNOWN;
     };
     TYPES
         .iter()
-        .find(|(_, extensions)| {
-            extensions
-                .iter()
-                .any(|known| known.as_bytes().eq_ignore_ascii_case(given))
-        })
-        .map_or(DEFAULT, |(media_type, _)| media_type)
+        .find(|(_, extensions)| is_one_of(given, extensions))
+        .map_or(UNKNOWN, |(media_type, _)| media_type)
 }
 
-/// What follows the last dot of a file name, unless that or what precedes it is empty.
+/// What follows the last dot of a file name, unless that or what precedes it is empty, or it is a number: then it
+/// is the end of a version, as in `gtk+-3.0`.
 pub fn extension(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().rposition(|&byte| byte == b'.')?;
     let (stem, extension) = name.split_at_checked(dot)?;
     let extension = extension.get(1..)?;
-    (!stem.is_empty() && !extension.is_empty()).then_some(extension)
+    let is_number = extension.iter().all(u8::is_ascii_digit);
+    (!stem.is_empty() && !is_number).then_some(extension)
+}
+
+/// Extensions of archives and packages, in lower case: none of these files is ever empty.
+const ARCHIVES: &[&str] = &[
+    "7z", "apk", "bz2", "conda", "crate", "db", "deb", "egg", "files", "gem", "gz", "ipk", "iso",
+    "jar", "lz", "lzma", "nupkg", "opk", "pkg", "rpm", "svgz", "tar", "tbz", "tbz2", "tgz", "txz",
+    "tzst", "udeb", "whl", "xbps", "xpi", "xz", "zip", "zst",
+];
+
+/// Whether a file of that name is an archive or a package, by its extension.
+pub fn is_archive(name: &[u8]) -> bool {
+    extension(name).is_some_and(|given| is_one_of(given, ARCHIVES))
+}
+
+/// Whether an extension is one of those, in whatever case.
+pub(super) fn is_one_of(extension: &[u8], known: &[&str]) -> bool {
+    let mut known = known.iter();
+    known.any(|known| known.as_bytes().eq_ignore_ascii_case(extension))
 }
 
 /// True if a Content-Type is HTML or XHTML, whatever its parameters.
 pub fn is_html(value: &[u8]) -> bool {
-    let essence = value
-        .split(|&byte| byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
+    let essence = essence(value);
     essence.eq_ignore_ascii_case(b"text/html")
         || essence.eq_ignore_ascii_case(b"application/xhtml+xml")
+}
+
+/// True if a Content-Type is that of a document, as listings and indexes of registries are: HTML, XML, JSON, YAML,
+/// also as the suffix of another type (`application/vnd.pypi.simple.v1+json`), or that of a directory itself.
+pub fn is_document(value: &[u8]) -> bool {
+    const DOCUMENTS: &[&str] = &[
+        "html",
+        "xhtml",
+        "xml",
+        "json",
+        "yaml",
+        "x-yaml",
+        "directory",
+        "unix-directory",
+    ];
+    let essence = essence(value);
+    let subtype = essence.rsplit(|byte| matches!(byte, b'/' | b'+')).next();
+    subtype.is_some_and(|subtype| is_one_of(subtype, DOCUMENTS))
+}
+
+/// A media type without its parameters.
+fn essence(value: &[u8]) -> &[u8] {
+    let essence = value.split(|&byte| byte == b';').next();
+    essence.unwrap_or_default().trim_ascii()
 }
 
 #[cfg(test)]
@@ -92,12 +130,12 @@ mod tests {
             ("foo-1.gpkg.tar", "application/x-tar"),
             ("layout.conf", "text/plain; charset=utf-8"),
             ("fix.patch", "text/x-diff; charset=utf-8"),
-            ("Packages", DEFAULT),
-            ("foo.apk", DEFAULT),
-            (".gz", DEFAULT),
-            ("gz", DEFAULT),
-            ("foo.", DEFAULT),
-            ("", DEFAULT),
+            ("Packages", UNKNOWN),
+            ("foo.apk", UNKNOWN),
+            (".gz", UNKNOWN),
+            ("gz", UNKNOWN),
+            ("foo.", UNKNOWN),
+            ("", UNKNOWN),
         ] {
             assert_eq!(of(name.as_bytes()), expected, "{name}");
         }
@@ -128,6 +166,9 @@ mod tests {
             ("..", None),
             ("..a", Some("a")),
             ("a", None),
+            ("gtk+-3.0", None),
+            ("6.12", None),
+            ("a.7z", Some("7z")),
             ("", None),
         ] {
             assert_eq!(
@@ -149,6 +190,54 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_html(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn documents() {
+        for (value, expected) in [
+            ("text/html", true),
+            ("application/xhtml+xml", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/vnd.npm.install-v1+json", true),
+            ("application/vnd.pypi.simple.v1+html", true),
+            ("text/xml", true),
+            ("application/atom+xml", true),
+            ("application/x-yaml", true),
+            ("httpd/unix-directory", true),
+            // What indexes without extension come as: Release, InRelease, Packages, SHA256SUMS, by-hash names.
+            ("text/plain; charset=UTF-8", false),
+            ("application/octet-stream", false),
+            ("binary/octet-stream", false),
+            ("application/pgp-signature", false),
+            ("application/gzip", false),
+            ("application/x-jsonx", false),
+            ("json", true),
+            ("", false),
+        ] {
+            assert_eq!(is_document(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn archives() {
+        assert!(
+            ARCHIVES
+                .iter()
+                .all(|one| one.bytes().all(|byte| !byte.is_ascii_uppercase()))
+        );
+        for (name, expected) in [
+            ("a.tar.gz", true),
+            ("A.TGZ", true),
+            ("core.db", true),
+            ("a_1_all.deb", true),
+            ("a-1.gpkg.tar", true),
+            ("a.patch", false),
+            ("a.asc", false),
+            ("Packages", false),
+            ("gz", false),
+        ] {
+            assert_eq!(is_archive(name.as_bytes()), expected, "{name}");
         }
     }
 }

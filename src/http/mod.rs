@@ -28,12 +28,12 @@ pub mod via;
 
 pub use age::age;
 pub use cache_status::{CacheStatus, Forward};
-pub use content_coding::carried_by_name;
+pub use content_coding::{Coded, coded};
 pub use date::HttpDate;
 pub use fields::Fields;
 pub use framing::Framing;
 pub use message::{Method, RequestHead, ResponseHead, Version};
 pub use parse::{Caps, Parsed, asks_for_head, parse_request, parse_response};
 pub use status::{Malformed, StatusCode};
-pub use target::{Target, percent_decode, percent_encode};
-pub use url::{Url, UrlError};
+pub use target::{Target, decimal, percent_decode, percent_encode, percent_encode_rest};
+pub use url::{Url, UrlError, without_user_info};

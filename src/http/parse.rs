@@ -3,7 +3,8 @@
 //! Rules: strict, for what two parsers read differently is an attack: every line ends with CRLF, and
 //! bare CR or LF, control bytes, obs-fold, white space before a colon and a second space in the start
 //! line are refused. The grammar is walked byte by byte from the left, so that a verdict depends on the
-//! bytes alone, never on how they were cut into reads, and falls as soon as it is certain.
+//! bytes alone, never on how they were cut into reads, and falls as soon as it is certain. Of a source alone
+//! white space before a colon is removed, as RFC 9112 §5.1 asks of a proxy.
 //!
 //! Not here: how content ends (framing), and reading from a connection.
 
@@ -54,7 +55,7 @@ const BARE_CR: Malformed = Malformed::bad_request("a bare carriage return in the
 
 /// Reads a request head from the front of the bytes; refused with 400, 414, 431 or 505.
 pub fn parse_request(bytes: &[u8], caps: &Caps) -> Result<Parsed<RequestHead>, Malformed> {
-    within(bytes, caps, |cursor| request(cursor, caps))
+    within(bytes, caps, Peer::Client, |cursor| request(cursor, caps))
 }
 
 /// Whether a request head, be it malformed or cut, begins with the method HEAD: then its refusal has no content.
@@ -67,7 +68,14 @@ pub fn asks_for_head(mut bytes: &[u8]) -> bool {
 
 /// Reads a response head from the front of the bytes; what status a refusal becomes is the caller's.
 pub fn parse_response(bytes: &[u8], caps: &Caps) -> Result<Parsed<ResponseHead>, Malformed> {
-    within(bytes, caps, |cursor| response(cursor, caps))
+    within(bytes, caps, Peer::Source, |cursor| response(cursor, caps))
+}
+
+/// Whose head it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Client,
+    Source,
 }
 
 /// Why a walk over the grammar ends early.
@@ -87,10 +95,12 @@ impl From<Malformed> for Stop {
 fn within<'a, T>(
     bytes: &'a [u8],
     caps: &Caps,
+    peer: Peer,
     walk: impl FnOnce(&mut Cursor<'a>) -> Result<T, Stop>,
 ) -> Result<Parsed<T>, Malformed> {
     let mut cursor = Cursor {
         rest: bytes.get(..caps.head).unwrap_or(bytes),
+        peer,
     };
     let length = cursor.rest.len();
     match walk(&mut cursor) {
@@ -167,6 +177,7 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), Malformed> {
 /// What is left of the head; each method takes one production from its front.
 struct Cursor<'a> {
     rest: &'a [u8],
+    peer: Peer,
 }
 
 impl<'a> Cursor<'a> {
@@ -275,10 +286,13 @@ impl<'a> Cursor<'a> {
         Ok(fields)
     }
 
-    /// RFC 9112 §5.1: nothing may stand between name and colon, and no line may begin with white
-    /// space (obs-fold, §5.2).
+    /// RFC 9112 §5.1: nothing may stand between name and colon, where a proxy removes it from a response; and no
+    /// line may begin with white space (obs-fold, §5.2).
     fn field_line(&mut self, fields: &mut Fields) -> Result<(), Stop> {
         let name = self.token("a field line without a name, or folded")?;
+        if self.peer == Peer::Source {
+            self.take_while(|byte| matches!(byte, b' ' | b'\t'))?;
+        }
         match self.next()? {
             b':' => {}
             b' ' | b'\t' => {

@@ -160,7 +160,7 @@ pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 }
 
 /// A number of one or more decimal digits, `None` for anything else and above `u64::MAX`.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -176,7 +176,7 @@ const fn is_name_byte(byte: u8) -> bool {
 }
 
 /// A byte that stands for itself anywhere in a URI (RFC 3986 §2.3).
-pub(super) const fn is_unreserved(byte: u8) -> bool {
+const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -226,8 +226,20 @@ pub fn percent_encode(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// Appends what is encoded already, and escapes only what no URL holds: the bytes of an escape, and those that
+/// may stand in a path or query (RFC 3986 §3.3, §3.4), stay as they are.
+pub fn percent_encode_rest(encoded: &[u8], out: &mut String) {
+    for &byte in encoded {
+        if is_unreserved(byte) || b"!$&'()*+,;=:@/?[]%".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            push_escape(byte, out);
+        }
+    }
+}
+
 /// Appends `%XX`.
-pub(super) fn push_escape(byte: u8, out: &mut String) {
+fn push_escape(byte: u8, out: &mut String) {
     out.push('%');
     for digit in [byte >> 4, byte & 0x0f] {
         out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));

@@ -7,7 +7,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::target::{Authority, ipv6, is_unreserved, push_escape, split_scheme};
+use super::target::{Authority, ipv6, percent_decode, percent_encode_rest, split_scheme};
 
 /// An absolute http URL without user info or fragment.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -162,6 +162,15 @@ impl Url {
         authority
     }
 
+    /// Whether it is `file` with nothing but a slash added to the path, escapes decoded: then that is a directory.
+    /// Host and query do not matter: a redirect may lead elsewhere by the same step.
+    pub fn is_directory_of(&self, file: &Url) -> bool {
+        let decoded = |path: &str| percent_decode(path.as_bytes()).unwrap_or_else(|_| path.into());
+        self.path()
+            .strip_suffix('/')
+            .is_some_and(|path| decoded(path) == decoded(file.path()))
+    }
+
     /// The URL of an encoded path (which may be empty) below this one's path.
     pub fn below(&self, suffix: &str) -> Url {
         let prefix = self.path().trim_end_matches('/');
@@ -175,6 +184,19 @@ impl Url {
 impl Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}{}", self.authority(), self.path_and_query)
+    }
+}
+
+/// A text that may be a URL with a user name and a password, fit to be shown: whatever could belong to them is
+/// left out. A password may have been written with a slash in it, so all before the last `@` goes.
+pub fn without_user_info(text: &str) -> String {
+    let Some((before, rest)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    let scheme = before.split_once("//").map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "" => format!("...@{rest}"),
+        scheme => format!("{scheme}//...@{rest}"),
     }
 }
 
@@ -229,13 +251,7 @@ fn is_host_name(name: &[u8]) -> bool {
 fn encoded(prefix: &str, reference: &[u8]) -> String {
     let mut text = String::with_capacity(prefix.len().saturating_add(reference.len()));
     text.push_str(prefix);
-    for &byte in reference {
-        if is_unreserved(byte) || b"!$&'()*+,;=:@/?[]%".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            push_escape(byte, &mut text);
-        }
-    }
+    percent_encode_rest(reference, &mut text);
     match text.split_once('?') {
         Some((path, query)) => format!("{}?{query}", without_dots(path)),
         None => without_dots(&text),

@@ -227,7 +227,7 @@ impl Connection {
             Ok(checked) => checked,
             Err(refusal) => return refusal,
         };
-        let (Place::Listing(path) | Place::File(path)) = &place else {
+        let (Place::Listing(path) | Place::Opaque(path) | Place::File(path)) = &place else {
             return Response::failure(Failure::NotFound);
         };
         let query = Query {

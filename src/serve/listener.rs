@@ -5,9 +5,11 @@
 //!
 //! Not here: who accepts (`poller`), who makes room at the limit (`net::clients`).
 
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::poller::Poller;
@@ -87,17 +89,44 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host);
-    let (mut addresses, six): (Vec<SocketAddr>, Vec<_>) = (literal, port)
-        .to_socket_addrs()
-        .map_err(|cause| {
-            format!(
-                "cannot resolve --host {host}: {cause}; name a host or an address of this machine"
-            )
-        })?
-        .partition(SocketAddr::is_ipv4);
-    addresses.extend(six);
-    addresses.dedup();
-    Ok(addresses)
+    let addresses = (literal, port).to_socket_addrs().map_err(|cause| {
+        format!("cannot resolve --host {host}: {cause}; name a host or an address of this machine")
+    })?;
+    Ok(to_bind(addresses.collect(), is_v6_only()))
+}
+
+/// Whether `::` leaves IPv4 out on this host (ipv6(7)), as it does where there is no IPv6 at all.
+fn is_v6_only() -> bool {
+    match fs::read_to_string("/proc/sys/net/ipv6/bindv6only") {
+        Ok(setting) => setting.trim() == "1",
+        Err(_) => Path::new("/proc/sys/net").exists(),
+    }
+}
+
+/// The addresses to bind for those that a name has, IPv4 first, each once. `::` stands for every address of the
+/// host: where the kernel does not see it so (`v6_only`) 0.0.0.0 is bound beside it. An address that another one
+/// covers is left out, for the port would be taken.
+fn to_bind(mut addresses: Vec<SocketAddr>, v6_only: bool) -> Vec<SocketAddr> {
+    let every = |address: &&SocketAddr| address.ip().is_unspecified();
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let every_six = addresses.iter().filter(every).any(SocketAddr::is_ipv6);
+    if every_six && v6_only {
+        addresses.push((Ipv4Addr::UNSPECIFIED, port).into());
+    }
+    let every_four = addresses.iter().filter(every).any(SocketAddr::is_ipv4);
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let mut kept: Vec<SocketAddr> = Vec::new();
+    for address in addresses {
+        let is_covered = match address {
+            SocketAddr::V4(_) if every_six && !v6_only => true,
+            SocketAddr::V4(_) => every_four && !address.ip().is_unspecified(),
+            SocketAddr::V6(_) => every_six && !address.ip().is_unspecified(),
+        };
+        if !is_covered && !kept.contains(&address) {
+            kept.push(address);
+        }
+    }
+    kept
 }
 
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
@@ -149,4 +178,56 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     let look = (limits().send_ms / 30).min(limits().ring_ms / 5);
     let look = look.min(limits().send_look_ms);
     socket.set_write_timeout(Some(ms(look)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_is_bound_once_and_all_of_the_host_if_asked() {
+        for (given, v6_only, expected) in [
+            (
+                ["127.0.0.1:80"].as_slice(),
+                false,
+                ["127.0.0.1:80"].as_slice(),
+            ),
+            (
+                &["[::1]:80", "127.0.0.1:80"],
+                false,
+                &["127.0.0.1:80", "[::1]:80"],
+            ),
+            // What a name of several lines in a hosts file gives.
+            (
+                &["127.0.0.1:80", "127.0.0.2:80", "127.0.0.1:80"],
+                false,
+                &["127.0.0.1:80", "127.0.0.2:80"],
+            ),
+            (
+                &["[::1]:0", "127.0.0.1:0", "[::1]:0"],
+                true,
+                &["127.0.0.1:0", "[::1]:0"],
+            ),
+            (&["[::]:80"], false, &["[::]:80"]),
+            (&["[::]:80"], true, &["0.0.0.0:80", "[::]:80"]),
+            (&["[::]:0", "0.0.0.0:0"], false, &["[::]:0"]),
+            (&["0.0.0.0:0", "[::]:0"], true, &["0.0.0.0:0", "[::]:0"]),
+            (
+                &["[::]:80", "127.0.0.1:80", "[::1]:80"],
+                false,
+                &["[::]:80"],
+            ),
+            (
+                &["0.0.0.0:80", "[::1]:80"],
+                true,
+                &["0.0.0.0:80", "[::1]:80"],
+            ),
+            (&["0.0.0.0:80", "10.0.0.1:80"], false, &["0.0.0.0:80"]),
+        ] {
+            let parse = |text: &&str| text.parse().unwrap();
+            let expected: Vec<SocketAddr> = expected.iter().map(parse).collect();
+            let bound = to_bind(given.iter().map(parse).collect(), v6_only);
+            assert_eq!(bound, expected, "{given:?} {v6_only}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, Glob};
-use crate::http::{Url, via};
+use crate::http::{Url, via, without_user_info};
 use crate::log::{self, Level, Sink};
 use crate::net::clients::Clients;
 use crate::store::{self, MinFree, Store, walk};
@@ -214,7 +214,7 @@ fn proxy_of_environment() -> Result<Proxy, String> {
     Proxy::new(http_proxy.as_deref(), no_proxy.as_deref()).map_err(|why| {
         format!(
             "http_proxy={}: {why}; set http_proxy=http://HOST:PORT or unset it",
-            http_proxy.unwrap_or_default()
+            without_user_info(&http_proxy.unwrap_or_default())
         )
     })
 }

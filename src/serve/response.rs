@@ -80,6 +80,11 @@ impl Response {
                 StatusCode::NOT_FOUND,
                 "neither the cache nor a source has it",
             ),
+            Failure::Forbidden => (StatusCode::FORBIDDEN, "every source refuses it"),
+            Failure::Unavailable { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no source can give it now, try again",
+            ),
             // Whoever was told of the latter had a stored file.
             Failure::BadGateway | Failure::NotModified => (
                 StatusCode::BAD_GATEWAY,
@@ -93,14 +98,24 @@ impl Response {
                 StatusCode::GATEWAY_TIMEOUT,
                 "the sources did not answer in time",
             ),
+            Failure::NotStored => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "it is not in the cache, and only-if-cached wants no source asked",
+            ),
             Failure::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many transfers, try again",
             ),
         };
         let mut response = Self::text(status, why);
-        if failure == Failure::Busy {
-            response.head.fields.push("Retry-After", "5");
+        let retry_after = match failure {
+            Failure::Busy => Some(5),
+            Failure::Unavailable { retry_after } => retry_after,
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            let fields = &mut response.head.fields;
+            fields.push_fmt("Retry-After", format_args!("{seconds}"));
         }
         response
     }

@@ -1,21 +1,25 @@
 //! Freshness: what this process knows of its files beside what the file system keeps.
 //!
-//! Rules: two tables. When a file was stored or validated, less the age that it had then at its source, for
-//! the Age field (RFC 9111 §4.2.3); and what the sources lately said of a stored file that may have changed,
-//! which holds for everybody for `share_ms`, so that a burst asks once. Both hold for one file, by its path and entity tag, not for another that has
+//! Rules: three tables. When a file was stored or validated, less the age that it had then at its source, for
+//! the Age field (RFC 9111 §4.2.3); what the sources lately said of a stored file that may have changed, which
+//! holds for everybody for `share_ms`, so that a burst asks once; and which server gave it, for the next question.
+//! All hold for one file, by its path and entity tag, not for another that has
 //! taken its name. They are fixed tables of hashes: memory does not grow with the number of files, and a
-//! hit takes no lock. A newer entry may push an older one out: then an Age is omitted, and a question is
-//! asked once more.
+//! hit takes no lock. A newer entry may push an older one out: then an Age is omitted, a question is asked
+//! once more, or without the entity tag.
 //!
 //! Not here: asking (`transfer::fetch`), and which files are asked about (`cache::revalidate`).
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::CachePath;
 use crate::log;
 use crate::sys::limits::limits;
+use crate::sys::lock::lock;
 
 /// Entries of one table.
 const ENTRIES: usize = 4096;
@@ -42,11 +46,21 @@ impl Validation {
     const ALL: [Self; 3] = [Self::Unchanged, Self::Gone, Self::Unanswered];
 }
 
-/// Both tables.
+/// The server that gave a stored file, and what it calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The authority that answered, after redirects.
+    pub server: String,
+    /// The entity tag that the file has there (RFC 9110 §8.8.3), if it has one.
+    pub etag: Option<Vec<u8>>,
+}
+
+/// All tables.
 #[derive(Debug, Default)]
 pub struct Freshness {
     fresh: Times,
     validated: Times,
+    given: Givers,
 }
 
 impl Freshness {
@@ -59,6 +73,16 @@ impl Freshness {
     /// Its age in seconds since then, if that is still known.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.fresh.age(&(path, etag))
+    }
+
+    /// Notes by which server the file at `path` with this entity tag of ours was given.
+    pub fn note_given(&self, path: &CachePath, etag: &str, given: Given) {
+        self.given.note(&(path, etag), given);
+    }
+
+    /// By which server it was given, if that is still known.
+    pub fn given(&self, path: &CachePath, etag: &str) -> Option<Given> {
+        self.given.get(&(path, etag))
     }
 
     /// Notes what the sources said of the file at `path` with this entity tag. What an administrator should
@@ -94,6 +118,36 @@ impl Freshness {
 /// Whether what was said so many seconds ago still holds.
 fn is_recent(seconds: u64) -> bool {
     seconds.saturating_mul(1000) < limits().share_ms
+}
+
+/// Who gave things, by the hash of each; a newer one may push an older one out.
+#[derive(Debug, Default)]
+struct Givers {
+    random: RandomState,
+    /// By a part of the hash.
+    entries: Mutex<HashMap<u64, (u64, Given)>>,
+}
+
+impl Givers {
+    /// Servers and tags are remembered up to so many bytes together.
+    const LONGEST: usize = 400;
+    const COUNT: u64 = 1024;
+
+    fn note(&self, what: &impl Hash, given: Given) {
+        let length = given.server.len() + given.etag.as_ref().map_or(0, Vec::len);
+        if length > Self::LONGEST {
+            return;
+        }
+        let hash = self.random.hash_one(what);
+        lock(&self.entries).insert(hash % Self::COUNT, (hash, given));
+    }
+
+    fn get(&self, what: &impl Hash) -> Option<Given> {
+        let hash = self.random.hash_one(what);
+        let entries = lock(&self.entries);
+        let (noted, given) = entries.get(&(hash % Self::COUNT))?;
+        (*noted == hash).then(|| given.clone())
+    }
 }
 
 /// When things were noted.
@@ -177,5 +231,24 @@ mod tests {
             let now = times.age(&"a.tar.gz").unwrap();
             assert!(now.abs_diff(expected) <= 1, "{age}: {now}");
         }
+    }
+
+    #[test]
+    fn who_gave_a_file_is_known_of_that_file_alone_and_bounded() {
+        let givers = Givers::default();
+        let given = |tag: usize| Given {
+            server: "mirror.example".to_owned(),
+            etag: Some(vec![b'x'; tag]),
+        };
+        assert_eq!(givers.get(&"a"), None);
+        givers.note(&"a", given(3));
+        assert_eq!(givers.get(&"a"), Some(given(3)));
+        assert_eq!(givers.get(&"b"), None);
+        givers.note(&"b", given(1_000));
+        assert_eq!(givers.get(&"b"), None);
+        for number in 0..10_000 {
+            givers.note(&number, given(1));
+        }
+        assert_eq!(lock(&givers.entries).len() as u64, Givers::COUNT);
     }
 }

@@ -32,7 +32,7 @@ use partial::Partials;
 use room::Rooms;
 use times::Times;
 
-pub use freshness::{Freshness, Validation};
+pub use freshness::{Freshness, Given, Validation};
 pub use modified::Modified;
 pub use partial::Partial;
 pub use path::{CachePath, Place};

@@ -1,8 +1,9 @@
 //! CachePath: a request path proved safe, the only thing that reaches the file system from outside.
 //!
 //! Rules: the path is split at its slashes first and decoded, once, afterwards, so that no escape can
-//! make a segment; empty segments are dropped; what could leave the directory, hide in a log or name
-//! a partial is refused. Any other byte is ordinary.
+//! make a segment; empty and `.` segments are dropped (flat apt repositories ask for `/repo/./Packages`);
+//! what could leave the directory, hide in a log or name a partial is refused. A segment with an encoded
+//! slash is no file name: it is passed on as it came. Any other byte is ordinary.
 //!
 //! Not here: limits on length. What the file system cannot name is relayed.
 
@@ -12,15 +13,18 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::http::{Malformed, StatusCode, percent_decode, percent_encode};
+use crate::http::{Malformed, StatusCode, percent_decode, percent_encode, percent_encode_rest};
 
 /// How the names begin that are ours alone; no request reaches a segment that begins so.
 pub const RESERVED: &[u8] = b".package-cache";
 
-/// Decoded segments joined by slashes: none empty, `.`, `..` or reserved, none with a control byte.
+/// Segments joined by slashes: none empty, `.`, `..` or reserved, none with a control byte. All are decoded but
+/// those with an encoded slash, which stand as they came.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CachePath {
     bytes: Vec<u8>,
+    /// The path for an upstream request, if a segment has an encoded slash: then the bytes do not tell it.
+    opaque: Option<String>,
 }
 
 /// What a request path names.
@@ -28,8 +32,10 @@ pub struct CachePath {
 pub enum Place {
     /// Nothing but slashes.
     Root,
-    /// A path that ends in a slash.
+    /// A path that ends in a slash, or in a `.` segment, which names the same directory (RFC 3986 §5.2.4).
     Listing(CachePath),
+    /// A path with a segment that has an encoded slash, as in npm's `/@scope%2fname`: it names nothing in the cache.
+    Opaque(CachePath),
     /// Any other path.
     File(CachePath),
 }
@@ -37,21 +43,23 @@ pub enum Place {
 impl CachePath {
     /// The place named by the path of a request target, still encoded and without its query.
     ///
-    /// Refused with 400: bad escapes, escaped slashes, NUL and control bytes, `.` and `..`;
-    /// with 404: reserved names.
+    /// Refused with 400: bad escapes, NUL and control bytes, `..`, behind an encoded slash too; with 404:
+    /// reserved names.
     pub fn place(encoded_path: &[u8]) -> Result<Place, Malformed> {
-        let mut bytes = Vec::with_capacity(encoded_path.len());
-        let mut reserved = false;
-        for encoded in encoded_path
-            .split(|&byte| byte == b'/')
-            .filter(|part| !part.is_empty())
-        {
+        let mut path = Self {
+            bytes: Vec::with_capacity(encoded_path.len()),
+            opaque: None,
+        };
+        let (mut reserved, mut is_listing) = (false, true);
+        for encoded in encoded_path.split(|&byte| byte == b'/') {
             let segment = decode(encoded)?;
-            reserved |= segment.starts_with(RESERVED);
-            if !bytes.is_empty() {
-                bytes.push(b'/');
+            is_listing = matches!(&*segment, b"" | b".");
+            if is_listing {
+                continue;
             }
-            bytes.extend_from_slice(&segment);
+            let mut parts = segment.split(|&byte| byte == b'/');
+            reserved |= parts.any(|part| part.starts_with(RESERVED));
+            path.push(encoded, &segment);
         }
         if reserved {
             return Err(Malformed::new(
@@ -59,11 +67,34 @@ impl CachePath {
                 "the name is reserved",
             ));
         }
-        Ok(match (bytes.is_empty(), encoded_path.ends_with(b"/")) {
-            (true, _) => Place::Root,
-            (false, true) => Place::Listing(Self { bytes }),
-            (false, false) => Place::File(Self { bytes }),
+        Ok(match path {
+            Self { bytes, .. } if bytes.is_empty() => Place::Root,
+            path if is_listing => Place::Listing(path),
+            path if path.opaque.is_some() => Place::Opaque(path),
+            path => Place::File(path),
         })
+    }
+
+    /// Adds a segment.
+    fn push(&mut self, encoded: &[u8], decoded: &[u8]) {
+        let is_opaque = decoded.contains(&b'/');
+        if is_opaque && self.opaque.is_none() {
+            self.opaque = Some(self.encoded());
+        }
+        if let Some(opaque) = &mut self.opaque {
+            if !opaque.is_empty() {
+                opaque.push('/');
+            }
+            match is_opaque {
+                true => percent_encode_rest(encoded, opaque),
+                false => percent_encode(decoded, opaque),
+            }
+        }
+        if !self.bytes.is_empty() {
+            self.bytes.push(b'/');
+        }
+        let segment = if is_opaque { encoded } else { decoded };
+        self.bytes.extend_from_slice(segment);
     }
 
     /// The decoded segments joined by slashes, without one at either end.
@@ -81,8 +112,12 @@ impl CachePath {
         self.segments().next_back().unwrap_or_default()
     }
 
-    /// The path for an upstream request: each segment percent-encoded, joined by slashes.
+    /// The path for an upstream request: each segment percent-encoded, or as it came if it has an encoded
+    /// slash, joined by slashes.
     pub fn encoded(&self) -> String {
+        if let Some(opaque) = &self.opaque {
+            return opaque.clone();
+        }
         let mut out = String::with_capacity(self.bytes.len());
         for segment in self.segments() {
             if !out.is_empty() {
@@ -104,21 +139,19 @@ impl fmt::Display for CachePath {
     }
 }
 
-/// One segment decoded, if it is a name that stays where it is put.
+/// One segment decoded, if it stays where it is put.
 fn decode(encoded: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
     let segment = if encoded.contains(&b'%') {
         Cow::Owned(percent_decode(encoded)?)
     } else {
         Cow::Borrowed(encoded)
     };
-    if segment.contains(&b'/') {
-        return Err(Malformed::bad_request("an escaped slash in the path"));
-    }
     if segment.iter().any(u8::is_ascii_control) {
         return Err(Malformed::bad_request("a control byte in the path"));
     }
-    if matches!(&*segment, b"." | b"..") {
-        return Err(Malformed::bad_request("a dot segment in the path"));
+    let mut parts = segment.split(|&byte| byte == b'/');
+    if parts.any(|part| part == b"..") {
+        return Err(Malformed::bad_request("a .. segment in the path"));
     }
     Ok(segment)
 }

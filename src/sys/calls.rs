@@ -29,8 +29,11 @@ pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
 
 const OTHER_FLAGS: bool = cfg!(any(target_arch = "aarch64", target_arch = "powerpc64"));
 const O_DIRECTORY: i32 = if OTHER_FLAGS { 0o40_000 } else { 0o200_000 };
+const SIGHUP: c_int = 1;
 const SIGXFSZ: c_int = 25;
 const SIG_BLOCK: c_int = 0;
+const SIG_UNBLOCK: c_int = 1;
+const SIG_DFL: usize = 0;
 const SIG_ERR: usize = usize::MAX;
 const SIG_IGN: usize = 1;
 const SOL_SOCKET: c_int = 1;
@@ -55,6 +58,7 @@ type Request = std::ffi::c_ulong;
 #[repr(C)]
 struct SignalSet(u64, [u64; 15]);
 const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]); // SIGTERM, 15, and SIGINT, 2
+const HANG_UP: SignalSet = SignalSet(1, [0; 15]); // SIGHUP, 1
 
 /// `struct epoll_event`: what happened, and the descriptor that we had noted for it.
 #[derive(Clone, Copy)]
@@ -105,12 +109,18 @@ pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io:
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Blocks SIGTERM and SIGINT in this thread and in those it spawns afterwards, and ignores SIGXFSZ, so that a
-/// file over the size limit is a write error (EFBIG).
+/// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in those it spawns afterwards, and ignores SIGXFSZ, so
+/// that a file over the size limit is a write error (EFBIG). A SIGHUP that is ignored (nohup(1)) stays so.
 pub fn block_signals() -> io::Result<()> {
-    // SAFETY: the set outlives the call; a null old set is allowed; SIG_IGN runs no code of ours.
+    // SAFETY: the sets outlive the calls; a null old set is allowed; SIG_IGN and SIG_DFL run no code of ours.
     unsafe {
         checked(sigprocmask(SIG_BLOCK, &STOP, std::ptr::null_mut()))?;
+        // Blocked first: in between it would end us. Blocked and ignored it would still be waited for.
+        checked(sigprocmask(SIG_BLOCK, &HANG_UP, std::ptr::null_mut()))?;
+        if signal(SIGHUP, SIG_DFL) == SIG_IGN {
+            signal(SIGHUP, SIG_IGN);
+            checked(sigprocmask(SIG_UNBLOCK, &HANG_UP, std::ptr::null_mut()))?;
+        }
         match signal(SIGXFSZ, SIG_IGN) {
             SIG_ERR => Err(io::Error::last_os_error()),
             _ => Ok(()),
@@ -118,11 +128,12 @@ pub fn block_signals() -> io::Result<()> {
     }
 }
 
-/// Waits for a blocked SIGTERM or SIGINT and returns its number.
+/// Waits for a blocked SIGTERM, SIGINT or SIGHUP and returns its number.
 pub fn wait_signal() -> i32 {
+    const ANY: SignalSet = SignalSet(STOP.0 | HANG_UP.0, [0; 15]);
     let mut number = 0;
     // SAFETY: the set and `number` outlive the call, which fails for no set of existing signals.
-    unsafe { sigwait(&STOP, &mut number) };
+    unsafe { sigwait(&ANY, &mut number) };
     number
 }
 

@@ -11,7 +11,7 @@ use super::Representation;
 use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::writer::Writer;
-use crate::http::age;
+use crate::http::{StatusCode, age};
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -40,11 +40,12 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     {
         // Noted before anybody is told: whoever asks next must not ask again.
         let (path, etag) = (&request.path, &held.etag);
-        let age = age(&response.head.fields).unwrap_or(0);
-        store.freshness().note_fresh(path, etag, age);
-        store
-            .freshness()
-            .note_validation(path, etag, Validation::Unchanged);
+        let (freshness, age) = (store.freshness(), age(&response.head.fields).unwrap_or(0));
+        freshness.note_fresh(path, etag, age);
+        freshness.note_validation(path, etag, Validation::Unchanged);
+        if held.given.is_none() && response.head.status == StatusCode::NOT_MODIFIED {
+            freshness.note_given(path, etag, response.given());
+        }
         upstream.finish(response, exchange);
         return writer.fail(Failure::NotModified);
     }

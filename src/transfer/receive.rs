@@ -14,9 +14,10 @@ use std::time::Instant;
 use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
+use crate::http::media_type;
 use crate::log;
 use crate::net::timed_out;
-use crate::store::{Partial, Store, Validation};
+use crate::store::{Given, Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -34,6 +35,8 @@ pub struct Receive<'a> {
     resume: Option<Resume>,
     /// The content's length in bytes, if it is known.
     length: Option<u64>,
+    /// Who gave it.
+    given: Given,
     /// What had been received when the present response began.
     begun_at: u64,
     breaks: Breaks,
@@ -68,6 +71,7 @@ impl<'a> Receive<'a> {
             partial,
             resume: whole.then(|| Resume::of(response)).flatten(),
             length,
+            given: response.given(),
             begun_at: 0,
             breaks: Breaks::default(),
         }
@@ -83,6 +87,10 @@ impl<'a> Receive<'a> {
             let moved = self.pump(&mut response, &mut block, length);
             let received = self.writer.received();
             match moved {
+                Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
+                    self.note_break(&response, &nothing(), length);
+                    return self.fail();
+                }
                 Ok(()) if length.is_none_or(|length| received == length) => break,
                 Err(Stop::Abandoned) => return self.fail(),
                 Ok(()) => self.note_break(&response, &cut_range(), length),
@@ -101,6 +109,12 @@ impl<'a> Receive<'a> {
         }
         self.upstream.finish(response, self.writer.exchange());
         self.publish(end, age);
+    }
+
+    /// Whether nothing at all cannot be the file.
+    fn is_archive(&self) -> bool {
+        let whole = !matches!(self.request.purpose, Purpose::Part(_));
+        whole && !self.request.is_listing() && media_type::is_archive(self.request.path.name())
     }
 
     fn fail(self) {
@@ -241,11 +255,13 @@ impl<'a> Receive<'a> {
             return;
         };
         let (freshness, path) = (self.store.freshness(), &self.request.path);
+        let (held, given) = (self.request.held.is_some(), self.given);
         let published = partial.seal().and_then(|modified| {
             let etag = modified.etag(length);
             // Noted first: a hit may come as soon as the name is there.
             freshness.note_fresh(path, &etag, age);
-            if self.request.held.is_some() {
+            freshness.note_given(path, &etag, given);
+            if held {
                 freshness.note_validation(path, &etag, Validation::Unchanged);
             }
             partial.publish()
@@ -270,6 +286,10 @@ fn over_length() -> io::Error {
         io::ErrorKind::InvalidData,
         "more content than was announced",
     )
+}
+
+fn nothing() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty")
 }
 
 fn cut_range() -> io::Error {

@@ -4,7 +4,7 @@
 
 use super::request::{Purpose, Request};
 use super::resume::Validators;
-use crate::http::{Forward, HttpDate, age, carried_by_name, media_type};
+use crate::http::{Forward, HttpDate, age, media_type};
 use crate::store::{Modified, Partial};
 use crate::upstream::Response;
 
@@ -78,14 +78,10 @@ fn forward(request: &Request, response: &Response) -> Forward {
 }
 
 /// The codings of a listing, which is relayed as it came: some servers code it although we ask for identity.
-/// A file has none beside those that its name carries, and those are the file (`upstream::Response::check`).
+/// A file has none: those that its name carries are the file (`upstream::Response::check`).
 fn content_encoding(request: &Request, response: &Response) -> Option<Vec<u8>> {
+    let fields = &response.head.fields;
+    let codings: Vec<&[u8]> = fields.members("Content-Encoding").collect();
     let listing = request.is_listing() || response.directory;
-    let codings: Vec<&[u8]> = response
-        .head
-        .fields
-        .members("Content-Encoding")
-        .filter(|coding| listing || !carried_by_name(coding, request.path.name()))
-        .collect();
-    (!codings.is_empty()).then(|| codings.join(&b", "[..]))
+    (listing && !codings.is_empty()).then(|| codings.join(&b", "[..]))
 }

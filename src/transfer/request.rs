@@ -1,8 +1,9 @@
 //! Request: what one transfer is to fetch, and what becomes of it.
 
 use super::resume::Part;
+use crate::http::cache_control::Confirm;
 use crate::http::{Forward, HttpDate, Method, StatusCode, media_type};
-use crate::store::CachePath;
+use crate::store::{CachePath, Given};
 use crate::upstream::{self, Kind, Response};
 
 /// What a transfer is to do.
@@ -60,11 +61,21 @@ impl Request {
         }
     }
 
-    /// To ask whether what is held has changed, and to fetch it if so.
-    pub fn revalidate(path: CachePath, held: Held, via: Via) -> Self {
+    /// The same, for an answer that the origin has confirmed.
+    pub fn confirmed(self, confirm: Confirm) -> Self {
+        Self {
+            upstream: self.upstream.confirmed(confirm),
+            ..self
+        }
+    }
+
+    /// To ask whether what is held has changed, and to fetch it if so. Caches on the way must ask as well.
+    pub fn revalidate(path: CachePath, held: Held, via: Via, confirm: Confirm) -> Self {
         let request = upstream::Request::new(Method::Get, Kind::StoredFile, &path, via.value);
         Self {
-            upstream: request.if_modified_since(held.date),
+            upstream: request
+                .if_changed(held.date, held.given.clone())
+                .confirmed(confirm.max(Confirm::MaxAge0)),
             path,
             purpose: Purpose::Store,
             held: Some(held),
@@ -93,13 +104,13 @@ impl Request {
         self.is_listing() || matches!(self.purpose, Purpose::RelayFile) || response.directory
     }
 
-    /// Whether what `response` brings is a file for the cache. A page for a name without extension may be a
+    /// Whether what `response` brings is a file for the cache. A document for a name without extension may be a
     /// listing: a file of that name would block all below it.
     pub fn is_storable(&self, response: &Response) -> bool {
         let media_type = response.head.fields.get("Content-Type").unwrap_or_default();
-        let page =
-            media_type::is_html(media_type) && media_type::extension(self.path.name()).is_none();
-        !page && !self.never_stores(response)
+        let nameless = media_type::extension(self.path.name()).is_none();
+        let may_be_listing = nameless && media_type::is_document(media_type);
+        !may_be_listing && !self.never_stores(response)
     }
 
     /// The entity tag of the stored file that is asked about.
@@ -126,23 +137,27 @@ pub enum Purpose {
 pub struct Held {
     /// Its entity tag.
     pub etag: String,
-    /// Its time, if that is the source's.
+    /// Its time, if that is the source's and tells something.
     pub date: Option<HttpDate>,
+    /// Which server gave it, if that is still known.
+    pub given: Option<Given>,
     /// Why it is not served unasked.
     pub why: Forward,
 }
 
 impl Held {
-    /// Whether the response brings nothing newer. A mirror may lag behind the one that gave us the file;
-    /// the first source may go back to an older one.
+    /// Whether the response brings nothing newer. A mirror may lag behind the one that gave us the file, by itself
+    /// or behind a redirector; who gave it, and the first source by itself, may go back to an older one.
     pub fn is_newest(&self, response: &Response) -> bool {
         if response.head.status == StatusCode::NOT_MODIFIED {
             return true;
         }
-        let older = response
-            .last_modified()
+        let theirs = response.last_modified().filter(|date| !date.is_unset());
+        let older = theirs
             .zip(self.date)
             .is_some_and(|(theirs, ours)| theirs < ours);
-        older && response.source > 0
+        let given = self.given.as_ref();
+        let gave_it = given.is_some_and(|given| given.server == response.url.authority());
+        older && !gave_it && !(response.source == 0 && response.by_itself)
     }
 }

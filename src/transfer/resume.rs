@@ -1,8 +1,9 @@
 //! Resume: going on with a broken body only where it is the same file.
 //!
 //! Rules: a source goes on only if its complete length is equal, its Last-Modified is the same (from the
-//! source that broke also its strong entity tag), and the last bytes received come again, equal byte for
-//! byte. Without any validator there is no proof, and nothing goes on: other caches that resume without it
+//! server that broke also its strong entity tag), and the last bytes received come again, equal byte for
+//! byte. A server is who answered in the end: behind one redirector there are many, each with entity tags of
+//! its own. Without any validator there is no proof, and nothing goes on: other caches that resume without it
 //! splice the bytes of two mirrors.
 
 use std::io;
@@ -17,23 +18,24 @@ use crate::net::timed_out;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Error, Exchange, Failure, Request, Response, Upstream};
 
-/// What an answer said of its content beside the length, and which source said it (RFC 9110 §8.8).
+/// What an answer said of its content beside the length, and which server said it (RFC 9110 §8.8).
 #[derive(Debug, Clone)]
 pub struct Validators {
-    /// Its Last-Modified.
+    /// Its Last-Modified, if that is a time.
     pub last_modified: Option<HttpDate>,
     /// Its entity tag, if that is a strong one.
     etag: Option<Vec<u8>>,
-    source: usize,
+    /// The authority that answered, after redirects.
+    server: String,
 }
 
 impl Validators {
     /// Those of `response`.
     pub fn of(response: &Response) -> Self {
         Self {
-            last_modified: response.last_modified(),
+            last_modified: response.last_modified().filter(|date| !date.is_unset()),
             etag: response.strong_etag().map(<[u8]>::to_vec),
-            source: response.source,
+            server: response.url.authority(),
         }
     }
 
@@ -42,14 +44,15 @@ impl Validators {
     /// # Errors
     /// What is another, or that nothing could show it.
     pub fn check(&self, response: &Response) -> Result<(), Error> {
-        let same_source = response.source == self.source;
-        if response.last_modified() != self.last_modified {
+        let theirs = Self::of(response);
+        let same_server = theirs.server == self.server;
+        if theirs.last_modified != self.last_modified {
             return Err(other("its Last-Modified is another"));
         }
-        if same_source && self.etag.is_some() && response.strong_etag() != self.etag.as_deref() {
+        if same_server && self.etag.is_some() && theirs.etag != self.etag {
             return Err(other("its entity tag is another"));
         }
-        if self.last_modified.is_none() && (self.etag.is_none() || !same_source) {
+        if self.last_modified.is_none() && (self.etag.is_none() || !same_server) {
             return Err(other("nothing proves that it is the same"));
         }
         Ok(())

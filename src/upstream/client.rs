@@ -18,7 +18,9 @@ use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{Caps, Method, ResponseHead, Url, UrlError, framing, parse_response};
+use crate::http::{
+    Caps, Method, ResponseHead, Url, UrlError, framing, parse_response, without_user_info,
+};
 use crate::net::{Body, HeadError, Wire, timed_out};
 use crate::sys::limits::{limits, ms};
 
@@ -89,7 +91,8 @@ impl Client {
             let next = url
                 .join(location)
                 .map_err(|why| redirect_error(location, &why))?;
-            directory = next.path().strip_suffix('/') == Some(url.path());
+            // Once a directory, the next hop may be to the same directory elsewhere.
+            directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
             self.discard(response, exchange);
         }
@@ -261,7 +264,8 @@ fn is_good(answer: &Result<Response, Error>) -> bool {
 }
 
 fn redirect_error(location: &[u8], why: &UrlError) -> Error {
-    Error::Redirect(format!("to {}: {why}", String::from_utf8_lossy(location)))
+    let to = without_user_info(&String::from_utf8_lossy(location));
+    Error::Redirect(format!("to {to}: {why}"))
 }
 
 /// Sends the request and reads heads until a final one; all of it takes `patience` at most.

@@ -22,6 +22,8 @@ pub enum Error {
     Malformed(Malformed),
     /// It answered with a status that is no content.
     Status(StatusCode),
+    /// It answered 429 or 503: not now, but perhaps in so many seconds.
+    Unavailable(StatusCode, Option<u32>),
     /// It redirects to where we cannot follow.
     Redirect(String),
     /// What it sent is not the file that was asked for.
@@ -36,7 +38,7 @@ impl Error {
         matches!(self, Self::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
-    /// Whether the source was silent for too long.
+    /// Whether the source was silent for too long before its head.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
     }
@@ -55,7 +57,12 @@ impl fmt::Display for Error {
             Self::Timeout(after) => write!(f, "no answer within {after:?}"),
             Self::Broken(cause) => write!(f, "connection broken: {cause}"),
             Self::Malformed(cause) => write!(f, "malformed answer: {cause}"),
-            Self::Status(status) => write!(f, "answered {status}"),
+            Self::Status(status) | Self::Unavailable(status, None) => {
+                write!(f, "answered {status}")
+            }
+            Self::Unavailable(status, Some(seconds)) => {
+                write!(f, "answered {status}, to be asked again in {seconds} s")
+            }
             Self::Redirect(why) => write!(f, "cannot follow its redirect {why}"),
             Self::NotTheFile(why) => write!(f, "not the file: {why}"),
             Self::GivenUp => f.write_str("given up, since nobody wants it any more"),
@@ -70,6 +77,7 @@ impl error::Error for Error {
             Self::Malformed(cause) => Some(cause),
             Self::Timeout(_)
             | Self::Status(_)
+            | Self::Unavailable(..)
             | Self::Redirect(_)
             | Self::NotTheFile(_)
             | Self::GivenUp => None,
@@ -82,26 +90,53 @@ impl error::Error for Error {
 pub enum Failure {
     /// Every source said that there is no such file, or there is no source.
     NotFound,
+    /// Every source refused it.
+    Forbidden,
     /// No source gave a usable answer.
     BadGateway,
-    /// The last source asked was silent.
+    /// The last source asked was silent, or could not be reached in time.
     Timeout,
+    /// The last source asked has no time for us now.
+    Unavailable {
+        /// In how many seconds it may have, if it said so.
+        retry_after: Option<u32>,
+    },
     /// No transfer became free in time.
     Busy,
     /// The content broke off.
     Broken,
+    /// It is not stored, and the client wants no source asked.
+    NotStored,
     /// There is nothing newer than what is stored.
     NotModified,
 }
 
 impl Failure {
-    /// What the failures so far mean together with one more: 404 only if every source said so, 504 if the
-    /// last word was a time-out.
-    pub fn and(self, next: &Error) -> Self {
-        match self {
-            Self::NotFound if next.is_not_found() => Self::NotFound,
-            _ if next.is_timeout() => Self::Timeout,
+    /// What one source's failure means alone.
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Status(StatusCode::FORBIDDEN) => Self::Forbidden,
+            Error::Unavailable(_, retry_after) => Self::Unavailable {
+                retry_after: *retry_after,
+            },
+            Error::Timeout(_) => Self::Timeout,
+            Error::Connect(cause) if cause.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            other if other.is_not_found() => Self::NotFound,
             _ => Self::BadGateway,
+        }
+    }
+
+    /// What the failures so far mean together with the next one: the last word counts. That there is no such file
+    /// must be every source's word; object stores say 403 for what is not there.
+    pub fn after(before: Option<Self>, next: &Error) -> Self {
+        match (before, Self::of(next)) {
+            (None, only) => only,
+            (Some(Self::Forbidden), Self::Forbidden) => Self::Forbidden,
+            (Some(Self::NotFound | Self::Forbidden), Self::NotFound | Self::Forbidden) => {
+                Self::NotFound
+            }
+            (Some(_), Self::NotFound | Self::Forbidden) => Self::BadGateway,
+            (Some(_), last) => last,
         }
     }
 }
@@ -115,8 +150,10 @@ mod tests {
         let status = |code| Error::Status(StatusCode::new(code).unwrap());
         let silent = || Error::Timeout(Duration::from_secs(5));
         let refused = || Error::Connect(io::ErrorKind::ConnectionRefused.into());
+        let unreached = || Error::Connect(io::ErrorKind::TimedOut.into());
+        let busy = |after| Error::Unavailable(StatusCode::SERVICE_UNAVAILABLE, after);
+        let unavailable = |retry_after| Failure::Unavailable { retry_after };
         for (errors, expected) in [
-            (vec![], Failure::NotFound),
             (vec![status(404), status(410)], Failure::NotFound),
             (vec![status(404), status(500)], Failure::BadGateway),
             (vec![status(500), status(404)], Failure::BadGateway),
@@ -124,9 +161,27 @@ mod tests {
             (vec![silent(), status(404)], Failure::BadGateway),
             (vec![status(404), silent()], Failure::Timeout),
             (vec![status(500), silent()], Failure::Timeout),
+            (vec![status(403), status(403)], Failure::Forbidden),
+            (vec![status(403), status(404)], Failure::NotFound),
+            (vec![status(404), status(403)], Failure::NotFound),
+            (
+                vec![status(403), status(404), status(403)],
+                Failure::NotFound,
+            ),
+            (vec![status(403), status(500)], Failure::BadGateway),
+            (vec![status(500), status(403)], Failure::BadGateway),
+            (vec![busy(Some(7)), status(403)], Failure::BadGateway),
+            (vec![status(404), unreached()], Failure::Timeout),
+            (vec![unreached()], Failure::Timeout),
+            (vec![unreached(), refused()], Failure::BadGateway),
+            (vec![status(404), busy(Some(7))], unavailable(Some(7))),
+            (vec![silent(), busy(None)], unavailable(None)),
+            (vec![busy(Some(7)), silent()], Failure::Timeout),
+            (vec![busy(Some(7)), status(404)], Failure::BadGateway),
         ] {
-            let found = errors.iter().fold(Failure::NotFound, Failure::and);
-            assert_eq!(found, expected, "{errors:?}");
+            let after = |before, next| Some(Failure::after(before, next));
+            let found = errors.iter().fold(None, after);
+            assert_eq!(found, Some(expected), "{errors:?}");
         }
     }
 

@@ -103,7 +103,7 @@ impl Upstream {
         exchange: &Exchange,
         accept: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Result<Response, Failure> {
-        let mut failure = Failure::NotFound;
+        let mut failure = None;
         let mut lacking = false;
         let mut hurried = Vec::new();
         for (at, number) in order.iter().enumerate() {
@@ -128,13 +128,13 @@ impl Upstream {
                 }
                 Err(cause) => {
                     lacking |= cause.is_not_found();
-                    failure = failure.and(&cause);
+                    failure = Some(Failure::after(failure, &cause));
                 }
             }
         }
-        if lacking && failure == Failure::NotFound {
+        if lacking && failure == Some(Failure::NotFound) {
             // A source that was silent for a moment has no say against one that answered.
-            return Err(failure);
+            return Err(Failure::NotFound);
         }
         for (number, demoted, cause) in hurried {
             let cause = match demoted {
@@ -144,9 +144,10 @@ impl Upstream {
                     Err(cause) => cause,
                 },
             };
-            failure = failure.and(&cause);
+            failure = Some(Failure::after(failure, &cause));
         }
-        Err(failure)
+        // Without a source there is no such file.
+        Err(failure.unwrap_or(Failure::NotFound))
     }
 
     /// The numbers of the sources in the order to ask them, those that failed lately last.
@@ -206,6 +207,7 @@ impl Upstream {
         }
         let answer = answer.and_then(|mut response| {
             response.source = number;
+            response.by_itself = response.url.authority() == source.url.authority();
             // Until it is accepted, what is read of it is a proof, and bounded as that.
             match accept(&mut response) {
                 Ok(()) => {

@@ -1,15 +1,30 @@
 //! Proxy: what `http_proxy` and `no_proxy` ask for, as they mean it to curl.
+//!
+//! Rules: an entry of `no_proxy` is `*`, a name with all names below it, or an address or a block of addresses; a
+//! port may follow, and then it must be that port. Names are never looked up for it: an address is one only where
+//! the URL has one.
+
+use std::fmt;
+use std::net::IpAddr;
 
 use super::connect::Peer;
 use crate::http::{Url, UrlError, percent_decode};
 
 /// The proxy that requests to sources go through, from the environment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
     /// The proxy itself and its `Proxy-Authorization`, if one is set.
     via: Option<(Peer, Option<String>)>,
-    /// Hosts asked straight: suffixes, or `*`.
+    /// Hosts asked straight: the entries of `no_proxy` in lower case.
     except: Vec<String>,
+}
+
+/// Without the password.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let via = self.via.as_ref().map(|(peer, _)| peer);
+        write!(f, "Proxy {{ via: {via:?}, except: {:?} }}", self.except)
+    }
 }
 
 impl Proxy {
@@ -18,39 +33,76 @@ impl Proxy {
     /// # Errors
     /// Why `http_proxy` is no usable address.
     pub fn new(http_proxy: Option<&str>, no_proxy: Option<&str>) -> Result<Self, UrlError> {
-        let except = no_proxy.unwrap_or_default().split([',', ' ']).map(|entry| {
-            entry
-                .trim()
-                .trim_start_matches("*.")
-                .trim_start_matches('.')
-                .to_ascii_lowercase()
-        });
+        let except = no_proxy.unwrap_or_default();
+        let except = except.split(|c: char| c == ',' || c.is_whitespace());
         let via = http_proxy
             .map(str::trim)
             .filter(|value| !value.is_empty())
             .map(parse_proxy);
         Ok(Self {
             via: via.transpose()?,
-            except: except.filter(|entry| !entry.is_empty()).collect(),
+            except: except.map(str::to_ascii_lowercase).collect(),
         })
     }
 
     /// The proxy for a request to `url`, and the credentials for it.
     pub fn for_url(&self, url: &Url) -> Option<(&Peer, Option<&str>)> {
         let (peer, credentials) = self.via.as_ref()?;
-        let host = url.host();
-        let straight = self.except.iter().any(|entry| {
-            let entry = entry
-                .strip_suffix(&format!(":{}", url.port()))
-                .unwrap_or(entry);
-            entry == "*"
-                || host == entry.trim_matches(['[', ']'])
-                || host
-                    .strip_suffix(entry)
-                    .is_some_and(|rest| rest.ends_with('.'))
-        });
+        let straight = self.except.iter().any(|entry| excepts(entry, url));
         (!straight).then_some((peer, credentials.as_deref()))
     }
+}
+
+/// Whether an entry of `no_proxy` means the host of `url`.
+fn excepts(entry: &str, url: &Url) -> bool {
+    let port = format!(":{}", url.port());
+    // In an IPv6 address a colon is followed by no port, unless there are brackets.
+    let entry = match entry.parse::<IpAddr>() {
+        Ok(_) => entry,
+        Err(_) => entry.strip_suffix(&port).unwrap_or(entry),
+    };
+    let host = url.host().trim_end_matches('.');
+    match host.parse() {
+        _ if entry == "*" => true,
+        Ok(address) => is_within(address, &entry.replace(['[', ']'], "")),
+        Err(_) => {
+            let name = entry.trim_start_matches("*.").trim_matches('.');
+            !name.is_empty()
+                && host
+                    .strip_suffix(name)
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        }
+    }
+}
+
+/// Whether `block`, an address or a prefix of `/BITS`, holds the address. An IPv4 address inside IPv6 is that one.
+fn is_within(address: IpAddr, block: &str) -> bool {
+    let (network, bits) = block
+        .split_once('/')
+        .map_or((block, None), |(a, b)| (a, Some(b)));
+    let Ok(network) = network.parse::<IpAddr>() else {
+        return false;
+    };
+    let (bytes, network): (Vec<u8>, Vec<u8>) =
+        match (address.to_canonical(), network.to_canonical()) {
+            (IpAddr::V4(address), IpAddr::V4(network)) => {
+                (address.octets().into(), network.octets().into())
+            }
+            (IpAddr::V6(address), IpAddr::V6(network)) => {
+                (address.octets().into(), network.octets().into())
+            }
+            _ => return false,
+        };
+    let all = bytes.len() * 8;
+    let Some(bits) = bits.map_or(Some(all), |bits| bits.parse().ok()) else {
+        return false;
+    };
+    let mut pairs = bytes.iter().zip(&network).zip((0..all).step_by(8));
+    bits <= all
+        && pairs.all(|((ours, theirs), from)| {
+            let ignored = 8 - bits.saturating_sub(from).min(8);
+            u32::from(ours ^ theirs) >> ignored == 0
+        })
 }
 
 /// `[http://][user:password@]host[:port][/]`.
@@ -110,22 +162,59 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_is_a_list_of_suffixes() {
+    fn no_proxy_is_a_list_of_names_addresses_and_blocks() {
         let proxy = |except| Proxy::new(Some("http://u:p%40@proxy:3128/"), Some(except)).unwrap();
         let url = |text: &str| Url::parse_source(text).unwrap();
         for (except, source, straight) in [
             ("", "http://a.example/", false),
+            (",", "http://a.example/", false),
+            (".", "http://a.example/", false),
             ("*", "http://a.example/", true),
+            ("*", "http://10.0.0.1/", true),
             ("example", "http://a.example/", true),
             (".example", "http://a.example/", true),
             ("*.example", "http://a.example/", true),
+            ("example.", "http://a.example/", true),
+            ("a.example", "http://a.example./", true),
             ("a.example", "http://a.example/", true),
             ("A.EXAMPLE", "http://a.example/", true),
             ("le", "http://a.example/", false),
+            ("b.example", "http://a.example/", false),
+            ("x,\ta.example y", "http://a.example/", true),
             ("a.example:8080", "http://a.example:8080/", true),
             ("a.example:8080", "http://a.example/", false),
             ("localhost, 127.0.0.1", "http://127.0.0.1:80/", true),
+            ("10.1.2.3:8080", "http://10.1.2.3:8080/", true),
+            ("10.1.2.3:8080", "http://10.1.2.3/", false),
+            // A name that ends alike is no address, nor the other way round.
+            ("2.3", "http://10.1.2.3/", false),
+            ("0.0/8", "http://10.0.0.0/", false),
+            ("10.0.0.0/8", "http://10.1.2.3/", true),
+            ("10.0.0.0/8", "http://11.1.2.3/", false),
+            ("10.1.2.3/8", "http://10.9.9.9/", true),
+            ("192.168.4.0/22", "http://192.168.7.255/", true),
+            ("192.168.4.0/22", "http://192.168.8.0/", false),
+            ("10.0.0.1/32", "http://10.0.0.1/", true),
+            ("10.0.0.1/32", "http://10.0.0.2/", false),
+            ("0.0.0.0/0", "http://8.8.8.8/", true),
+            ("0.0.0.0/0", "http://[2001:db8::1]/", false),
+            ("0.0.0.0/0", "http://a.example/", false),
+            ("10.0.0.0/33", "http://10.0.0.1/", false),
+            ("10.0.0.0/", "http://10.0.0.0/", false),
+            ("10.0.0.0/x", "http://10.0.0.0/", false),
+            ("10.0.0.0/-1", "http://10.0.0.0/", false),
             ("::1", "http://[::1]/", true),
+            ("[::1]", "http://[::1]/", true),
+            ("[::1]:8080", "http://[::1]:8080/", true),
+            ("[::1]:8080", "http://[::1]/", false),
+            ("0:0::1", "http://[::1]/", true),
+            ("2001:db8::80", "http://[2001:db8::80]/", true),
+            ("2001:db8::/32", "http://[2001:db8:ff::1]/", true),
+            ("[2001:db8::]/32", "http://[2001:db8:ff::1]/", true),
+            ("2001:db8::/32", "http://[2001:db9::1]/", false),
+            ("2001:db8:8000::/33", "http://[2001:db8:7fff::1]/", false),
+            ("10.0.0.0/8", "http://[::ffff:10.1.2.3]/", true),
+            ("::/129", "http://[::1]/", false),
         ] {
             assert_eq!(
                 proxy(except).for_url(&url(source)).is_none(),
@@ -137,6 +226,7 @@ mod tests {
         let (peer, credentials) = with.for_url(&url("http://a/")).unwrap();
         assert_eq!(peer, &("proxy".to_owned(), 3128));
         assert_eq!(credentials, Some("Basic dTpwQA=="));
+        assert!(!format!("{with:?}").contains("Basic"));
     }
 
     #[test]

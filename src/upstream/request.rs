@@ -1,11 +1,12 @@
 //! Request: what is asked of a source, beside its URL.
 //!
 //! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the question
-//! itself needs, and nothing else of a client.
+//! itself needs, and nothing else of a client. An entity tag is for the server alone that gave it.
 
 use super::connect::Peer;
+use crate::http::cache_control::Confirm;
 use crate::http::{Fields, HttpDate, Method, StatusCode, Url};
-use crate::store::CachePath;
+use crate::store::{CachePath, Given};
 
 /// What kind of thing is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct Request {
     range: Option<(u64, Option<u64>)>,
     /// Only if it was modified since (RFC 9110 §13.1.3).
     modified_since: Option<HttpDate>,
+    /// Only if it is another one than this (RFC 9110 §13.1.2).
+    none_match: Option<Given>,
+    /// How far caches on the way are to confirm theirs.
+    confirm: Confirm,
 }
 
 impl Request {
@@ -52,15 +57,23 @@ impl Request {
             via,
             range: None,
             modified_since: None,
+            none_match: None,
+            confirm: Confirm::No,
         }
     }
 
-    /// The same question, for content newer than `date` only.
-    pub fn if_modified_since(self, date: Option<HttpDate>) -> Self {
+    /// The same question, for content newer than `date` only, or of the server that gave ours for another one.
+    pub fn if_changed(self, date: Option<HttpDate>, given: Option<Given>) -> Self {
         Self {
             modified_since: date,
+            none_match: given,
             ..self
         }
+    }
+
+    /// The same question, for an answer that the origin has confirmed.
+    pub fn confirmed(self, confirm: Confirm) -> Self {
+        Self { confirm, ..self }
     }
 
     /// The same question for a part of the content, from byte `first` up to byte `last`.
@@ -69,6 +82,8 @@ impl Request {
             method: Method::Get,
             range: Some((first, last)),
             modified_since: None,
+            none_match: None,
+            confirm: Confirm::No,
             ..self.clone()
         }
     }
@@ -93,9 +108,16 @@ impl Request {
         &self.name
     }
 
-    /// Whether the news that nothing has changed is an answer to it.
-    pub fn is_conditional(&self) -> bool {
-        self.modified_since.is_some()
+    /// Whether the news that nothing has changed is an answer to it when it comes from `url`.
+    pub fn is_conditional(&self, url: &Url) -> bool {
+        self.modified_since.is_some() || self.etag_for(url).is_some()
+    }
+
+    /// The entity tag that the server of `url` gave.
+    fn etag_for(&self, url: &Url) -> Option<&[u8]> {
+        let given = self.none_match.as_ref()?;
+        let etag = given.etag.as_deref()?;
+        (given.server == url.authority()).then_some(etag)
     }
 
     /// The head as sent to `url`. A proxy wants the absolute-form (RFC 9112 §3.2.2).
@@ -130,6 +152,12 @@ impl Request {
         }
         if let Some(date) = self.modified_since {
             fields.push_fmt("If-Modified-Since", format_args!("{date}"));
+        }
+        if let Some(etag) = self.etag_for(url) {
+            fields.push("If-None-Match", etag);
+        }
+        if let Some(directive) = self.confirm.directive() {
+            fields.push("Cache-Control", directive);
         }
         if let Some(credentials) = credentials {
             fields.push("Proxy-Authorization", credentials);

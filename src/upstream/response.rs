@@ -5,13 +5,17 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::connect::Peer;
 use super::error::Error;
 use super::request::{Kind, Request};
-use crate::http::{HttpDate, ResponseHead, StatusCode, Url, carried_by_name, framing, media_type};
-use crate::net::{Body, Wire};
+use crate::http::{
+    Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, decimal, framing, media_type,
+};
+use crate::net::{Body, Wire, timed_out};
+use crate::store::Given;
+use crate::sys::limits::{limits, ms};
 
 /// A response of a source.
 #[derive(Debug)]
@@ -20,12 +24,16 @@ pub struct Response {
     pub head: ResponseHead,
     /// Where it came from, after redirects.
     pub url: Url,
-    /// Whether a redirect did nothing but add a slash to the path: a directory.
+    /// Whether a redirect on the way did nothing but add a slash to the path: a directory.
     pub directory: bool,
     /// The number of the source that was asked; `Upstream` sets it.
     pub source: usize,
+    /// Whether that source answered by itself, and sent us to no other server; `Upstream` sets it.
+    pub by_itself: bool,
     wire: Wire,
     body: Body,
+    /// What was read of the content to judge it, and is to be read again.
+    first: Vec<u8>,
     peer: Peer,
 }
 
@@ -37,8 +45,10 @@ impl Response {
             url: url.clone(),
             directory: false,
             source: 0,
+            by_itself: false,
             wire,
             body,
+            first: Vec::new(),
             peer,
         }
     }
@@ -64,6 +74,14 @@ impl Response {
         etag.filter(|etag| etag.starts_with(b"\""))
     }
 
+    /// Which server sent it, and its entity tag, weak ones too.
+    pub fn given(&self) -> Given {
+        Given {
+            server: self.url.authority(),
+            etag: self.head.fields.get("ETag").map(<[u8]>::to_vec),
+        }
+    }
+
     /// The connection that the content comes by.
     pub fn stream(&self) -> &Arc<TcpStream> {
         self.wire.stream()
@@ -71,7 +89,8 @@ impl Response {
 
     /// Whether the beginning of the content has surely come with the head: of chunks it may be but half a size.
     pub fn has_content(&self) -> bool {
-        self.length().is_some() && !self.wire.ahead().is_empty()
+        let ahead = !self.first.is_empty() || !self.wire.ahead().is_empty();
+        self.length().is_some() && ahead
     }
 
     /// Sets how long one read of the content may wait.
@@ -84,7 +103,37 @@ impl Response {
     /// # Errors
     /// Those of [`Body::read`].
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.body.read(&mut self.wire, out)
+        if self.first.is_empty() {
+            return self.body.read(&mut self.wire, out);
+        }
+        let count = self.first.len().min(out.len());
+        let first = self.first.drain(..count);
+        out.iter_mut()
+            .zip(first)
+            .for_each(|(out, byte)| *out = byte);
+        Ok(count)
+    }
+
+    /// The first bytes of the content, `count` or all if there are fewer; none of them is used up. They are awaited
+    /// for `patience_ms` in all.
+    fn first(&mut self, count: usize) -> Result<&[u8], Error> {
+        let patience = ms(limits().patience_ms);
+        let deadline = Instant::now() + patience;
+        while self.first.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Timeout(patience));
+            }
+            self.set_patience(left).map_err(Error::Broken)?;
+            let mut byte = [0];
+            match self.body.read(&mut self.wire, &mut byte) {
+                Ok(0) => break,
+                Ok(_) => self.first.extend(byte),
+                Err(cause) if timed_out(&cause) => return Err(Error::Timeout(patience)),
+                Err(cause) => return Err(Error::Broken(cause)),
+            }
+        }
+        Ok(&self.first)
     }
 
     /// Where its connection leads.
@@ -104,20 +153,46 @@ impl Response {
             .then_some((self.peer, self.wire))
     }
 
-    /// Whether it is the content that was asked for: a 200, not a captive portal's page, not in a coding that
-    /// the name does not carry; or the news that nothing has changed.
+    /// Whether it is the content that was asked for: a 200, not a captive portal's page, not in a coding of its
+    /// own, not nothing; or the news that nothing has changed.
     ///
     /// # Errors
     /// What it is instead.
-    pub fn check(&self, request: &Request) -> Result<(), Error> {
+    pub fn check(&mut self, request: &Request) -> Result<(), Error> {
         match self.head.status {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if request.is_conditional() => return Ok(()),
+            StatusCode::NOT_MODIFIED if request.is_conditional(&self.url) => return Ok(()),
+            status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                return Err(Error::Unavailable(status, self.retry_after()));
+            }
             other => return Err(Error::Status(other)),
         }
-        if request.kind == Kind::Listing {
-            return Ok(());
+        if request.kind != Kind::Listing {
+            self.check_page(request)?;
+            self.check_coding(request)?;
+            self.check_empty(request)?;
         }
+        Ok(())
+    }
+
+    /// In how many seconds the source wants to be asked again, at most an hour (RFC 9110 §10.2.3).
+    fn retry_after(&self) -> Option<u32> {
+        let value = self.head.fields.get("Retry-After")?;
+        let seconds = match decimal(value) {
+            Some(seconds) => seconds,
+            None => {
+                let now = HttpDate::of(SystemTime::now());
+                let wait = HttpDate::parse(value, now)?
+                    .unix()
+                    .checked_sub(now.unix())?;
+                u64::try_from(wait).unwrap_or(0)
+            }
+        };
+        u32::try_from(seconds.min(3600)).ok()
+    }
+
+    /// Refuses a page that is none by its name: captive portals and soft 404s.
+    fn check_page(&self, request: &Request) -> Result<(), Error> {
         let stored = request.kind == Kind::StoredFile;
         if stored && self.directory {
             return Err(Error::NotTheFile("a directory".to_owned()));
@@ -132,16 +207,54 @@ impl Response {
         if media_type::is_html(media_type) && !named_html && !self.directory {
             return Err(Error::NotTheFile("an HTML page".to_owned()));
         }
-        // A listing is relayed as it came.
+        Ok(())
+    }
+
+    /// Refuses content in a coding that was put on the file; a listing is relayed as it came.
+    fn check_coding(&mut self, request: &Request) -> Result<(), Error> {
         if self.directory {
             return Ok(());
         }
-        let mut codings = self.head.fields.members("Content-Encoding");
-        if let Some(coding) = codings.find(|coding| !carried_by_name(coding, request.name())) {
-            let coding = String::from_utf8_lossy(coding);
-            return Err(Error::NotTheFile(format!("it is coded as {coding}")));
+        let codings = self.head.fields.members("Content-Encoding");
+        let codings: Vec<_> = codings
+            .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+            .collect();
+        let coded = match codings.as_slice() {
+            [] => return Ok(()),
+            [coding] => coded(coding, request.name()),
+            // The name can carry one.
+            _ => Coded::Other,
+        };
+        let codings = String::from_utf8_lossy(&codings.join(&b", "[..])).into_owned();
+        let is_file = match coded {
+            Coded::File => true,
+            Coded::Other => false,
+            // There is nothing to look at.
+            Coded::FileIf(_) if request.method == Method::Head => true,
+            Coded::FileIf(magic) => self.first(magic.len())?.starts_with(magic),
+        };
+        match is_file {
+            true => Ok(()),
+            false => Err(Error::NotTheFile(format!("it is coded as {codings}"))),
         }
-        Ok(())
+    }
+
+    /// Refuses an archive or a package without a byte: what a mirror has whose disk was full.
+    fn check_empty(&mut self, request: &Request) -> Result<(), Error> {
+        let is_archive = media_type::is_archive(request.name());
+        if request.method != Method::Get || !is_archive || self.directory {
+            return Ok(());
+        }
+        // A source that says no length may take its time for the first byte: only what has come is looked at, and
+        // the transfer looks again at the end.
+        let is_empty = match self.length() {
+            Some(length) => length == 0,
+            None => self.wire.ahead().starts_with(b"0\r\n") && self.first(1)?.is_empty(),
+        };
+        match is_empty {
+            true => Err(Error::NotTheFile("it is empty".to_owned())),
+            false => Ok(()),
+        }
     }
 }
 

@@ -80,12 +80,12 @@ fn a_miss_is_fetched_once_and_the_hit_is_the_same() {
 #[test]
 fn an_empty_file_is_a_file() {
     let rig = Rig::start();
-    rig.origin.file("/distfiles/empty.tar", b"");
-    rig.daemon.get("/distfiles/empty.tar").assert_whole(b"");
-    assert_eq!(rig.cache.wait_stored("distfiles/empty.tar"), b"");
+    rig.origin.file("/distfiles/empty.txt", b"");
+    rig.daemon.get("/distfiles/empty.txt").assert_whole(b"");
+    assert_eq!(rig.cache.wait_stored("distfiles/empty.txt"), b"");
     assert!(
         rig.daemon
-            .get("/distfiles/empty.tar")
+            .get("/distfiles/empty.txt")
             .assert_whole(b"")
             .cache_status("hit")
     );

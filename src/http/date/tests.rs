@@ -164,3 +164,23 @@ fn every_prefix_is_refused_and_every_changed_byte_survived() {
         }
     }
 }
+
+#[test]
+fn a_time_near_the_epoch_is_none() {
+    for (seconds, expected) in [
+        (0, true),
+        (1, true),
+        (-86_400, true),
+        (86_400, true),
+        (86_401, false),
+        (-86_401, false),
+        (1_445_412_480, false),
+        (i64::MIN, false),
+    ] {
+        assert_eq!(
+            HttpDate::from_unix(seconds).is_unset(),
+            expected,
+            "{seconds}"
+        );
+    }
+}

@@ -200,6 +200,11 @@ fn responses() {
             100,
             "HTTP/1.1 100 Continue\r\n\r\n",
         ),
+        (
+            "HTTP/1.1 200 OK\r\nA : b\r\nC \t :d\r\n\r\n",
+            200,
+            "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n",
+        ),
     ] {
         let Ok(Parsed::Complete(head, used)) = verdict(text.as_bytes(), parse_response) else {
             panic!("refused: {text}");
@@ -225,7 +230,9 @@ fn responses() {
         "HTTP/1.1 600 OK\r\n\r\n",
         "HTTP/1.1 200 OK\n\n",
         "HTTP/1.1 200 O\0K\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA \r\n: b\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
     ] {
         assert!(

@@ -139,6 +139,51 @@ fn redirects() {
 }
 
 #[test]
+fn a_directory_is_a_path_with_a_slash_added() {
+    for (file, directory, expected) in [
+        ("http://h/a", "http://h/a/", true),
+        ("http://h/gtk%2B3.0", "http://h/gtk+3.0/", true),
+        ("http://h/gtk%2B3.0", "http://h/gtk%2b3.0/", true),
+        ("http://h/gtk+3.0", "http://h/gtk%2B3.0/", true),
+        ("http://h/b/a", "http://other:81/b/a/", true),
+        ("http://h/a?x=/", "http://h/a/?y", true),
+        ("http://h/a", "http://h/a", false),
+        ("http://h/a", "http://h/b/", false),
+        ("http://h/a", "http://h/a//", false),
+        ("http://h/a", "http://h/a%2F", false),
+        ("http://h/a", "http://h/?a/", false),
+        ("http://h/%zz", "http://h/%zz/", true),
+    ] {
+        let base = Url::parse_source("http://h/").unwrap();
+        let [file, directory] = [file, directory].map(|url| base.join(url.as_bytes()).unwrap());
+        assert_eq!(
+            directory.is_directory_of(&file),
+            expected,
+            "{file} {directory}"
+        );
+    }
+}
+
+#[test]
+fn user_info_is_not_shown() {
+    for (text, expected) in [
+        ("http://host/a", "http://host/a"),
+        ("ftp//x", "ftp//x"),
+        ("http://u:secret@host/a", "http://...@host/a"),
+        ("http://u:sec/ret@host/a", "http://...@host/a"),
+        ("http://u:sec@ret@host/a", "http://...@host/a"),
+        ("http://u:sec//ret@host", "http://...@host"),
+        ("u:secret@host:3128", "...@host:3128"),
+        ("//u:secret@host", "...@host"),
+        ("https://u:secret@", "https://...@"),
+        ("socks5h://u:secret@host", "socks5h://...@host"),
+        ("@", "...@"),
+    ] {
+        assert_eq!(without_user_info(text), expected);
+    }
+}
+
+#[test]
 fn messages_are_one_line_with_a_remedy() {
     for error in [
         Https, Scheme, UserInfo, Host, Port, Query, Fragment, Character,

@@ -7,11 +7,13 @@ use super::*;
 enum Expected {
     Root,
     Listing(&'static [u8]),
+    /// With what a source is asked.
+    Opaque(&'static str),
     File(&'static [u8]),
     Status(StatusCode),
 }
 
-use Expected::{File, Listing, Root, Status};
+use Expected::{File, Listing, Opaque, Root, Status};
 
 const BAD: Expected = Status(StatusCode::BAD_REQUEST);
 const GONE: Expected = Status(StatusCode::NOT_FOUND);
@@ -62,7 +64,6 @@ const TABLE: &[(&[u8], Expected)] = &[
     (b"/%c0%ae%c0%ae", File(b"\xc0\xae\xc0\xae")),
     (b"/%c0%af", File(b"\xc0\xaf")),
     (b"/%e0%80%af", File(b"\xe0\x80\xaf")),
-    (b"/a%c0%2fb", BAD),
     // Decoded once only.
     (b"/%252e%252e", File(b"%2e%2e")),
     (b"/%252e", File(b"%2e")),
@@ -79,32 +80,54 @@ const TABLE: &[(&[u8], Expected)] = &[
     (b"/a/.../b", File(b"a/.../b")),
     (b"/..;/a", File(b"..;/a")),
     (b"/..\\..\\a", File(b"..\\..\\a")),
-    // Dot segments in every disguise.
-    (b"/.", BAD),
+    // A dot segment is as good as none, in every disguise; at the end it names a directory.
+    (b"/.", Root),
+    (b"/./", Root),
+    (b"/%2e", Root),
+    (b"/a/./b", File(b"a/b")),
+    (b"/./a", File(b"a")),
+    (b"/a/%2e/b", File(b"a/b")),
+    (b"/a/%2E//./b", File(b"a/b")),
+    (b"/a/.", Listing(b"a")),
+    (b"/a/%2e", Listing(b"a")),
+    (b"/a/./", Listing(b"a")),
+    (b"/a/b/././", Listing(b"a/b")),
+    // Two dots leave a directory, and are refused in every disguise.
     (b"/..", BAD),
-    (b"/./", BAD),
     (b"/../", BAD),
     (b"/../etc/passwd", BAD),
     (b"/a/../b", BAD),
     (b"/a/..", BAD),
-    (b"/a/./b", BAD),
-    (b"/a/.", BAD),
     (b"..", BAD),
     (b"//../a", BAD),
-    (b"/%2e", BAD),
+    (b"/./../a", BAD),
     (b"/%2e%2e", BAD),
     (b"/%2E%2E/etc", BAD),
     (b"/.%2e/etc", BAD),
     (b"/%2e./etc", BAD),
     (b"/a/%2e%2e/b", BAD),
-    (b"/a/%2e/b", BAD),
-    // Slashes that are not separators.
-    (b"/a%2fb", BAD),
-    (b"/a%2Fb", BAD),
-    (b"/%2f", BAD),
-    (b"/a%2f", BAD),
+    // Slashes that are no separators: such a segment is passed on as it came, others are encoded as ever.
+    (b"/@scope%2fname", Opaque("@scope%2fname")),
+    (b"/@scope%2Fname", Opaque("@scope%2Fname")),
+    (b"/a%2fb", Opaque("a%2fb")),
+    (b"/%2f", Opaque("%2f")),
+    (b"/a%2f", Opaque("a%2f")),
+    (b"/x@1/./a%2fb//c+d", Opaque("x%401/a%2fb/c%2Bd")),
+    (b"/a%2fb/", Listing(b"a%2fb")),
+    (b"/a%2fb/.", Listing(b"a%2fb")),
+    (b"/a%2f\xc3\"%7e", Opaque("a%2f%C3%22%7e")),
+    (b"/a%2f%252e%252e", Opaque("a%2f%252e%252e")),
+    (b"/a%c0%2fb", Opaque("a%c0%2fb")),
     (b"/..%2f..%2fetc", BAD),
     (b"/%2e%2e%2fetc", BAD),
+    (b"/a%2f%2e%2e", BAD),
+    (b"/a%2f..%2fb", BAD),
+    (b"/a%2fb/..", BAD),
+    (b"/a%2f%0a", BAD),
+    (b"/a%2f%00", BAD),
+    (b"/a%2f%zz", BAD),
+    (b"/a%2f.package-cache-x", GONE),
+    (b"/.package-cache%2fa", GONE),
     // NUL and control bytes.
     (b"/%00", BAD),
     (b"/a%00", BAD),
@@ -150,9 +173,8 @@ const TABLE: &[(&[u8], Expected)] = &[
 
 /// What must hold of every path that was accepted.
 fn check_invariants(encoded: &[u8]) {
-    let (path, listing) = match CachePath::place(encoded) {
-        Ok(Place::File(path)) => (path, false),
-        Ok(Place::Listing(path)) => (path, true),
+    let path = match CachePath::place(encoded) {
+        Ok(Place::File(path) | Place::Listing(path) | Place::Opaque(path)) => path,
         Ok(Place::Root) | Err(_) => return,
     };
     let name = String::from_utf8_lossy(encoded).into_owned();
@@ -169,14 +191,17 @@ fn check_invariants(encoded: &[u8]) {
     assert_eq!(rest.as_os_str().as_bytes(), path.as_bytes(), "{name}");
     assert_eq!(rest.file_name().unwrap().as_bytes(), path.name(), "{name}");
     assert!(!path.as_bytes().iter().any(u8::is_ascii_control), "{name}");
-    let again = format!("/{}{}", path.encoded(), if listing { "/" } else { "" });
+    let again = format!("/{}", path.encoded());
     assert!(again.bytes().all(|byte| byte.is_ascii_graphic()), "{again}");
-    let place = if listing {
-        Place::Listing(path)
-    } else {
-        Place::File(path)
-    };
-    assert_eq!(CachePath::place(again.as_bytes()), Ok(place), "{name}");
+    let place = CachePath::place(again.as_bytes());
+    assert_eq!(place.map(encoded_path), Ok(path.encoded()), "{name}");
+}
+
+fn encoded_path(place: Place) -> String {
+    match place {
+        Place::Root => String::new(),
+        Place::Listing(path) | Place::Opaque(path) | Place::File(path) => path.encoded(),
+    }
 }
 
 #[test]
@@ -187,6 +212,7 @@ fn places() {
         match (expected, &place) {
             (Root, Ok(Place::Root)) => {}
             (Listing(bytes), Ok(Place::Listing(path))) => assert_eq!(path.as_bytes(), *bytes),
+            (Opaque(encoded), Ok(Place::Opaque(path))) => assert_eq!(path.encoded(), *encoded),
             (File(bytes), Ok(Place::File(path))) => assert_eq!(path.as_bytes(), *bytes),
             (Status(status), Err(malformed)) => assert_eq!(malformed.status, *status, "{name}"),
             _ => panic!("{name}: {place:?} instead of {expected:?}"),
@@ -204,7 +230,7 @@ fn every_byte_raw_and_escaped() {
         check_invariants(escaped.as_bytes());
         let refused = byte.is_ascii_control();
         let place = CachePath::place(escaped.as_bytes());
-        assert_eq!(place.is_err(), refused || byte == b'/', "{escaped}");
+        assert_eq!(place.is_err(), refused, "{escaped}");
         let expected = raw[1..].to_vec();
         match CachePath::place(&raw) {
             _ if matches!(byte, b'/' | b'%') => {}
