@@ -50,6 +50,16 @@ hash_names() {
 	done
 }
 
+# A repository without dists, whose paths apt asks for with a dot.
+publish_flat() {
+	local flat=$work/mirror/flat
+	mkdir -p "$flat"
+	cp "$pool/tool_1.0_all.deb" "$flat"
+	(cd "$flat" && apt-ftparchive packages . >Packages && apt-ftparchive release . >"$work/release" && mv "$work/release" Release)
+	gpg --batch --quiet --clearsign -o "$flat/InRelease" "$flat/Release"
+	find "$flat" -exec touch -d '2 hours ago' {} +
+}
+
 host() { # NAME URL [PROXY]
 	local root=$work/$1
 	mkdir -p "$root/etc/apt/apt.conf.d" "$root/etc/apt/preferences.d" "$root/etc/apt/sources.list.d" \
@@ -110,6 +120,15 @@ check "the indexes are stored" await 10 test -f "$work/cache/debian/dists/stable
 check "update through the cache as the proxy" updates_to proxied 1.0
 check "a package is downloaded through the proxy" downloads proxied 1.0
 check "the mirror was asked for the package once" asked_once '^GET /debian/pool/.*/tool_1.0_all.deb'
+
+publish_flat
+host flat "$cache_url/debian"
+echo "deb [signed-by=$work/key] $cache_url/flat ./" >"$work/flat/etc/apt/sources.list"
+check "update from a flat repository" updates_to flat 1.0
+check "apt asked for it with a dot" grep -F 'GET /flat/./InRelease ' "$logs/cache.log"
+check "a package of it is downloaded" downloads flat 1.0
+check "its files are stored without the dot" await 10 test -f "$work/cache/flat/tool_1.0_all.deb"
+check "its InRelease too" test -f "$work/cache/flat/InRelease"
 
 package tool 2.0 >>"$logs/commands"
 publish '1 hour ago'
