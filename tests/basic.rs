@@ -80,12 +80,12 @@ fn a_miss_is_fetched_once_and_the_hit_is_the_same() {
 #[test]
 fn an_empty_file_is_a_file() {
     let rig = Rig::start();
-    rig.origin.file("/distfiles/empty.tar", b"");
-    rig.daemon.get("/distfiles/empty.tar").is_whole(b"");
-    assert_eq!(rig.cache.stored("distfiles/empty.tar"), b"");
+    rig.origin.file("/distfiles/empty.patch", b"");
+    rig.daemon.get("/distfiles/empty.patch").is_whole(b"");
+    assert_eq!(rig.cache.stored("distfiles/empty.patch"), b"");
     assert!(
         rig.daemon
-            .get("/distfiles/empty.tar")
+            .get("/distfiles/empty.patch")
             .is_whole(b"")
             .cache_status("hit")
     );
