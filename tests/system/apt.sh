@@ -54,6 +54,16 @@ hash_names() {
 guided=$(sed -n 's|^    \(Acquire::http::Proxy::\)deb\.debian\.org "http://cache\.example:4000";$|\1mirror.example "'"$cache_url"'";|p' \
 	"$top/contrib/guides/distributions.md")
 
+# A repository without dists, whose paths apt asks for with a dot.
+publish_flat() {
+	local flat=$work/mirror/flat
+	mkdir -p "$flat"
+	cp "$pool/tool_1.0_all.deb" "$flat"
+	(cd "$flat" && apt-ftparchive packages . >Packages && apt-ftparchive release . >"$work/release" && mv "$work/release" Release)
+	gpg --batch --quiet --clearsign -o "$flat/InRelease" "$flat/Release"
+	find "$flat" -exec touch -d '2 hours ago' {} +
+}
+
 host() { # NAME URL [LINE of apt.conf]
 	local root=$work/$1
 	mkdir -p "$root/etc/apt/apt.conf.d" "$root/etc/apt/preferences.d" "$root/etc/apt/sources.list.d" \
@@ -119,6 +129,15 @@ check "update with an archive of another host beside it" updates_to mixed 1.0
 check "the cache is not asked for that one" not grep -F "GET http://127.0.0.1:8080/" "$logs/cache.log"
 check "but for the one that the guide's line names" grep -F "GET http://mirror.example/" "$logs/cache.log"
 check "the mirror was asked for the package once" asked_once '^GET /debian/pool/.*/tool_1.0_all.deb'
+
+publish_flat
+host flat "$cache_url/debian"
+echo "deb [signed-by=$work/key] $cache_url/flat ./" >"$work/flat/etc/apt/sources.list"
+check "update from a flat repository" updates_to flat 1.0
+check "apt asked for it with a dot" grep -F 'GET /flat/./InRelease ' "$logs/cache.log"
+check "a package of it is downloaded" downloads flat 1.0
+check "its files are stored without the dot" await 10 test -f "$work/cache/flat/tool_1.0_all.deb"
+check "its InRelease too" test -f "$work/cache/flat/InRelease"
 
 package tool 2.0 >>"$logs/commands"
 publish '1 hour ago'

@@ -177,7 +177,8 @@ impl Storm {
         let files: Vec<Arc<File>> = (0..FILES)
             .map(|number| {
                 let dir = dice.pick(&["a", "a/b", "c", "d/e/f", "blocked"]);
-                let path = format!("/{top}/{dir}/{number}.tar");
+                // Not of an archive: some have no content.
+                let path = format!("/{top}/{dir}/{number}.dat");
                 Arc::new(File::roll(path, &mut dice, SOURCES, number == 0))
             })
             .collect();
