@@ -22,6 +22,7 @@ use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
+use crate::upstream::Failure;
 
 /// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
 /// make progress often, a fast one costs few calls.
@@ -29,6 +30,21 @@ const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
 
 /// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes.
 const FIRST_PIECE: usize = 128 * 1024;
+
+/// Why a response was not sent whole.
+#[derive(Debug)]
+pub enum SendError {
+    /// The client has gone, takes nothing, or was evicted.
+    Client(io::Error),
+    /// The content broke off.
+    Content(Failure),
+}
+
+impl From<io::Error> for SendError {
+    fn from(cause: io::Error) -> Self {
+        Self::Client(cause)
+    }
+}
 
 /// The sending side of a connection, for one response.
 pub struct Sender<'a> {
