@@ -1,7 +1,7 @@
-//! Response: a request and what was found for it, made into a head and a content.
+//! Response: the head and the content, made from a request and what was found for it.
 //!
-//! Rules: errors have short text bodies that name the reason; failures of the sources become statuses here
-//! and nowhere else; a response that announces a length has just that many bytes or is cut.
+//! Rules: errors have short plain text that names the reason. Failures of the sources become statuses here and
+//! nowhere else. A response that announces a length has exactly that many bytes, or is cut.
 //!
 //! Not here: preconditions and ranges (`view`), sending it (`content`), the fields that every response has
 //! (`connection`).
@@ -19,7 +19,7 @@ use crate::upstream::Failure;
 /// A response, and how the cache took part in it.
 #[derive(Debug)]
 pub struct Response {
-    /// The head, but for the fields that every response has.
+    /// The head, without the fields that every response has.
     pub head: ResponseHead,
     /// What follows it.
     pub content: Content,
@@ -52,15 +52,15 @@ impl Response {
         }
     }
 
-    /// The refusal of a message.
+    /// The response to a malformed message.
     pub fn malformed(why: Malformed) -> Self {
         Self::text(why.status, why.why)
     }
 
-    /// The refusal of a method (RFC 9110 §9.1, §15.5.6).
+    /// The response to a method other than GET and HEAD (RFC 9110 §9.1, §15.5.6).
     pub fn method(method: Method) -> Self {
         if method.is_known() {
-            // Sent by clients that were told to use us as a proxy for https too.
+            // Clients send CONNECT when they are set to use us as a proxy for https too.
             let why = match method {
                 Method::Connect => "no tunnels, only http:// URLs go through the cache",
                 _ => "packages can be read only",
@@ -73,7 +73,7 @@ impl Response {
         }
     }
 
-    /// The response when there is no content.
+    /// The response when there is no content, and why.
     pub fn failure(failure: Failure) -> Self {
         let (status, why) = match failure {
             Failure::NotFound => (
@@ -85,7 +85,7 @@ impl Response {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no source can give it now, try again",
             ),
-            // Whoever was told of the latter had a stored file.
+            // NotModified is only said to requests that hold a stored file.
             Failure::BadGateway | Failure::NotModified => (
                 StatusCode::BAD_GATEWAY,
                 "no source gave it; the log says why",
@@ -121,7 +121,7 @@ impl Response {
     }
 }
 
-/// The response to `request` for `path`, of which `found` was found.
+/// The response to `request` for `path`, from what was `found` for it.
 pub fn of_found(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Response {
     match found {
         Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
@@ -169,7 +169,7 @@ fn from_transfer(
     representation: &Representation,
     collapsed: bool,
 ) -> Response {
-    // Of a response that is on its way to others already, or has been with a cache before (RFC 9111 §5.1).
+    // The response may be on its way to other clients already, or come from another cache (RFC 9111 §5.1).
     let aged = collapsed || representation.age.is_some();
     let age = aged.then(|| reader.age());
     let mut response = view(representation, age).respond(request, |part| match part {
