@@ -12,7 +12,7 @@ use crate::http::{CacheStatus, RequestHead, StatusCode, media_type};
 use crate::store::{CachePath, Stored};
 use crate::transfer::{Reader, Representation};
 
-/// The response to `request` for `path`, of which `found` was found.
+/// The response to `request` for `path`, from what was `found` for it.
 pub fn respond(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Response {
     match found {
         Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
@@ -60,7 +60,7 @@ fn from_transfer(
     representation: &Representation,
     collapsed: bool,
 ) -> Response {
-    // Of a response that is on its way to others already, or has been with a cache before (RFC 9111 §5.1).
+    // The response may be on its way to other clients already, or come from another cache (RFC 9111 §5.1).
     let aged = collapsed || representation.age.is_some();
     let age = aged.then(|| reader.age());
     let mut response = view(representation, age).respond(request, |part| match part {

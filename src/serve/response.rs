@@ -1,7 +1,7 @@
 //! Response: a head and a content, and the responses that are errors.
 //!
-//! Rules: errors have short text bodies that name the reason; failures of the sources become statuses here
-//! and nowhere else.
+//! Rules: errors have short plain text that names the reason. Failures of the sources become statuses here and
+//! nowhere else.
 //!
 //! Not here: what was found (`found`), preconditions and ranges (`view`), sending it (`content`), the fields
 //! that every response has (`connection`).
@@ -13,7 +13,7 @@ use crate::upstream::Failure;
 /// A response, and how the cache took part in it.
 #[derive(Debug)]
 pub struct Response {
-    /// The head, but for the fields that every response has.
+    /// The head, without the fields that every response has.
     pub head: ResponseHead,
     /// What follows it.
     pub content: Content,
@@ -46,15 +46,15 @@ impl Response {
         }
     }
 
-    /// The refusal of a message.
+    /// The response to a malformed message.
     pub fn malformed(why: Malformed) -> Self {
         Self::text(why.status, why.why)
     }
 
-    /// The refusal of a method (RFC 9110 §9.1, §15.5.6).
+    /// The response to a method other than GET and HEAD (RFC 9110 §9.1, §15.5.6).
     pub fn method(method: Method) -> Self {
         if method.is_known() {
-            // Sent by clients that were told to use us as a proxy for https too.
+            // Clients send CONNECT when they are set to use us as a proxy for https too.
             let why = match method {
                 Method::Connect => "no tunnels, only http:// URLs go through the cache",
                 _ => "packages can be read only",
@@ -67,7 +67,7 @@ impl Response {
         }
     }
 
-    /// The response when there is no content.
+    /// The response when there is no content, and why.
     pub fn failure(failure: Failure) -> Self {
         let (status, why) = match failure {
             Failure::NotFound => (
@@ -79,7 +79,7 @@ impl Response {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no source can give it now, try again",
             ),
-            // Whoever was told of the latter had a stored file.
+            // NotModified is only said to requests that hold a stored file.
             Failure::BadGateway | Failure::NotModified => (
                 StatusCode::BAD_GATEWAY,
                 "no source gave it; the log says why",
