@@ -114,9 +114,10 @@ impl Client {
         let mut scrap = [0; 4096];
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
-            if wait.is_zero() || response.set_patience(wait).is_err() {
+            if wait.is_zero() {
                 return exchange.let_go();
             }
+            response.set_patience(wait);
             match response.read(&mut scrap) {
                 Ok(0) => return self.finish(response, exchange),
                 Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
@@ -135,7 +136,7 @@ impl Client {
 
     /// Notes that this address gave a usable response: it is tried first next time.
     pub fn remember(&self, response: &Response) {
-        if let Ok(address) = response.stream().peer_addr() {
+        if let Some(address) = response.connected_to {
             self.connector.remember(response.peer(), address);
         }
     }
@@ -226,7 +227,11 @@ impl Client {
                 Err(Error::Broken(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
-                answer => return answer,
+                answer => {
+                    let mut response = answer?;
+                    response.connected_to = Some(address);
+                    return Ok(response);
+                }
             }
         }
     }
