@@ -24,6 +24,7 @@ fn a_stop_closes_idle_connections_at_once() {
         assert!(idle.wait_closed().is_some() && silent.wait_closed().is_some());
         assert_eq!(rig.daemon.wait_exit().code(), Some(0), "SIG{signal}");
         assert_eq!(rig.cache.walk(), ["a.tar"]);
+        assert!(rig.daemon.logged("warning: ").is_empty());
     }
 }
 
