@@ -7,7 +7,7 @@
 
 use std::time::SystemTime;
 
-use super::scan::File;
+use super::file::File;
 
 /// The bounds, and what is still to be removed for them.
 #[derive(Debug)]

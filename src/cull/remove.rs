@@ -6,20 +6,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::bounds::Bounds;
+use super::file::{File, Removal};
 use super::report::Report;
-use super::scan::{File, Scan};
+use super::scan::Scan;
 use crate::store::walk;
-
-/// What became of a file that was to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// It was removed, or would be in a dry run.
-    Removed,
-    /// Another process has removed it.
-    Vanished,
-    /// It stays: it was used or replaced since it was seen.
-    Spared,
-}
 
 /// Removes files, the least recently used first, until the bounds hold. What stays, or cannot be removed, still
 /// counts, so that later files go in its place.

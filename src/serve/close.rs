@@ -20,8 +20,8 @@ use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use super::content::SendError;
 use super::lead::Lead;
+use super::sender::SendError;
 use crate::http::{Framing, RequestHead};
 use crate::log;
 use crate::net::clients::Client;

@@ -17,8 +17,9 @@ use std::time::{Instant, SystemTime};
 use super::access;
 use super::close::{self, Next};
 use super::content::Content;
+use super::found;
 use super::lead::Lead;
-use super::response::{self, Response};
+use super::response::Response;
 use super::sender::Sender;
 use crate::cache::{Cache, Query, Sought};
 use crate::http::via::{self, Loop};
@@ -246,7 +247,7 @@ impl Connection {
                 Err(_) => return Response::failure(Failure::Busy),
             },
         };
-        response::of_found(&self.cache, request, path, found)
+        found::respond(&self.cache, request, path, found)
     }
 
     /// What the request's path names, and the Via entries to pass on; or the response that refuses it.

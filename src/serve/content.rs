@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::relay::Relay;
-use super::sender::Sender;
+use super::sender::{SendError, Sender};
 use crate::cache::Cache;
 use crate::log;
 use crate::transfer::{Reader, Ready};
@@ -48,21 +48,6 @@ pub enum Content {
         /// Whether it is sent in chunks; if not, the close ends it.
         chunked: bool,
     },
-}
-
-/// Why a response was not sent whole.
-#[derive(Debug)]
-pub enum SendError {
-    /// The client has gone, takes nothing, or was evicted.
-    Client(io::Error),
-    /// The content broke off.
-    Content(Failure),
-}
-
-impl From<io::Error> for SendError {
-    fn from(cause: io::Error) -> Self {
-        Self::Client(cause)
-    }
 }
 
 impl Content {

@@ -9,6 +9,7 @@ mod access;
 mod close;
 mod connection;
 mod content;
+mod found;
 mod lead;
 mod listener;
 mod poller;

@@ -11,8 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::content::SendError;
-use super::sender::Sender;
+use super::sender::{SendError, Sender};
 use crate::cache::Cache;
 use crate::http::chunked;
 use crate::net::clients::Look;

@@ -1,19 +1,13 @@
-//! Response: the head and the content, made from a request and what was found for it.
+//! Response: a head and a content, and the responses that are errors.
 //!
 //! Rules: errors have short plain text that names the reason. Failures of the sources become statuses here and
-//! nowhere else. A response that announces a length has exactly that many bytes, or is cut.
+//! nowhere else.
 //!
-//! Not here: preconditions and ranges (`view`), sending it (`content`), the fields that every response has
-//! (`connection`).
+//! Not here: what was found (`found`), preconditions and ranges (`view`), sending it (`content`), the fields
+//! that every response has (`connection`).
 
 use super::content::Content;
-use super::view::{Part, View};
-use crate::cache::{Cache, Found};
-use crate::http::{
-    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, media_type,
-};
-use crate::store::{CachePath, Stored};
-use crate::transfer::{Reader, Representation};
+use crate::http::{CacheStatus, Malformed, Method, ResponseHead, StatusCode};
 use crate::upstream::Failure;
 
 /// A response, and how the cache took part in it.
@@ -118,80 +112,5 @@ impl Response {
             fields.push_fmt("Retry-After", format_args!("{seconds}"));
         }
         response
-    }
-}
-
-/// The response to `request` for `path`, from what was `found` for it.
-pub fn of_found(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Response {
-    match found {
-        Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
-        Found::InTransfer {
-            reader,
-            representation,
-            collapsed,
-        } => from_transfer(request, reader, &representation, collapsed),
-        Found::Failed(failure) => Response::failure(failure),
-    }
-}
-
-fn from_stored(
-    cache: &Cache,
-    request: &RequestHead,
-    path: &CachePath,
-    stored: Stored,
-    status: CacheStatus,
-) -> Response {
-    let Stored {
-        file,
-        length,
-        modified,
-    } = stored;
-    let etag = modified.etag(length);
-    let view = View {
-        length: Some(length),
-        etag: Some(&etag),
-        last_modified: Some(modified.date()),
-        media_type: media_type::of(path.name()).as_bytes(),
-        content_encoding: None,
-        age: cache.age(path, &etag),
-    };
-    let mut response = view.respond(request, |part| match part {
-        Part::Bytes(part) => Content::File { file, part },
-        Part::All { .. } => Content::Empty,
-    });
-    response.status = Some(status);
-    response
-}
-
-fn from_transfer(
-    request: &RequestHead,
-    reader: Reader,
-    representation: &Representation,
-    collapsed: bool,
-) -> Response {
-    // The response may be on its way to other clients already, or come from another cache (RFC 9111 §5.1).
-    let aged = collapsed || representation.age.is_some();
-    let age = aged.then(|| reader.age());
-    let mut response = view(representation, age).respond(request, |part| match part {
-        Part::Bytes(part) => Content::Part { reader, part },
-        Part::All { chunked } => Content::Stream { reader, chunked },
-    });
-    response.status = Some(CacheStatus::Forwarded {
-        why: representation.forward,
-        status: Some(StatusCode::OK),
-        stored: representation.stored,
-        collapsed,
-    });
-    response
-}
-
-fn view(representation: &Representation, age: Option<u64>) -> View<'_> {
-    View {
-        length: representation.length,
-        etag: representation.etag.as_deref(),
-        last_modified: representation.last_modified,
-        media_type: &representation.media_type,
-        content_encoding: representation.content_encoding.as_deref(),
-        age,
     }
 }

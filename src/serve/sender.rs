@@ -23,6 +23,7 @@ use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
+use crate::upstream::Failure;
 
 /// The least and the most bytes for one sendfile(2). After a small piece a slow reader's progress shows soon;
 /// large pieces cost a fast one few calls.
@@ -30,6 +31,21 @@ const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
 
 /// The bytes for the first sendfile(2), and for one copy where sendfile(2) does not work.
 const FIRST_PIECE: usize = 128 * 1024;
+
+/// Why a response was not sent whole.
+#[derive(Debug)]
+pub enum SendError {
+    /// The client has gone, takes nothing, or was evicted.
+    Client(io::Error),
+    /// The content broke off.
+    Content(Failure),
+}
+
+impl From<io::Error> for SendError {
+    fn from(cause: io::Error) -> Self {
+        Self::Client(cause)
+    }
+}
 
 /// The sending side of a connection, for one response.
 pub struct Sender<'a> {

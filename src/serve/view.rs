@@ -3,7 +3,7 @@
 //! Rules: preconditions are evaluated here alone, and before ranges (RFC 9110 §13.2.2). A range is obeyed only
 //! where the length is known (§14.2 lets us ignore it). HEAD gets the fields of GET.
 //!
-//! Not here: where the representation was found (`response`), the fields that every response has (`connection`).
+//! Not here: where the representation was found (`found`), the fields that every response has (`connection`).
 
 use std::ops::Range;
 use std::time::SystemTime;

@@ -54,7 +54,9 @@ impl Health {
         match state.demoted {
             Some(until) if until > now => false,
             Some(_) if state.slow => {
-                state.demoted = Some(now + ms(limits().patience_ms));
+                // Longer than the one can take to find out.
+                let most = limits().connect_ms.saturating_add(limits().patience_ms);
+                state.demoted = Some(now + ms(most.max(limits().demote_ms)));
                 true
             }
             _ => !state.is_suspect(now),

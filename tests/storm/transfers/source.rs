@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::file::File;
@@ -40,9 +40,11 @@ impl Request {
     }
 }
 
-/// A running source.
+/// A running source. Where the host knows IPv6, its name has two addresses, and what listens at the other one
+/// gives no answer that is of use.
 pub struct Source {
     server: Server,
+    _other_address: Option<Server>,
     shared: Arc<Shared>,
 }
 
@@ -75,10 +77,25 @@ impl Source {
         });
         let answering = Arc::clone(&shared);
         let answer = move |exchange: &mut Exchange| answering.answer(exchange);
+        let server = Server::start(super::LIMIT, answer);
+        let other = TcpListener::bind((Ipv6Addr::LOCALHOST, server.address().port()));
+        let counting = Arc::clone(figures);
+        let useless = move |exchange: &mut Exchange| {
+            counting.add("source: asked at its useless address", 1);
+            useless(exchange)
+        };
         Self {
-            server: Server::start(super::LIMIT, answer),
+            server,
+            _other_address: other
+                .ok()
+                .map(|listener| Server::start_on(listener, super::LIMIT, useless)),
             shared,
         }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.address().port())
     }
 
     /// Where it listens.
@@ -108,6 +125,17 @@ impl Source {
     pub fn is_quiet(&self) -> bool {
         self.server.is_quiet()
     }
+}
+
+/// Silence, a failure, or the end.
+fn useless(exchange: &mut Exchange) -> io::Result<bool> {
+    exchange.read_last()?;
+    match exchange.request.target.len() % 3 {
+        0 => exchange.stall()?,
+        1 => exchange.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")?,
+        _ => {}
+    }
+    Ok(false)
 }
 
 impl Shared {
