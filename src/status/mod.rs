@@ -75,7 +75,7 @@ fn watch(options: &Options, pause: Duration, first: String) {
     let mut text = first;
     loop {
         let shown = match redraws {
-            true => terminal::over_the_last(&text),
+            true => terminal::over_the_last(&text, Terminal::of_stdout().rows),
             false => text,
         };
         let mut out = io::stdout().lock();

@@ -4,14 +4,16 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::process::{Command, Stdio};
 
-/// How wide a text is that nobody measures, in columns.
-const USUAL: u16 = 80;
+/// How wide a text is that nobody measures, in columns, and as high as it likes.
+const USUAL: usize = 80;
 
 /// What a text is laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
     /// Its width.
-    pub columns: u16,
+    pub columns: usize,
+    /// Its height in lines.
+    pub rows: usize,
     /// Whether it shows other characters than ASCII.
     pub blocks: bool,
 }
@@ -20,25 +22,31 @@ impl Terminal {
     /// What stdout leads to; what is no terminal is `COLUMNS` or 80 wide.
     pub fn of_stdout() -> Self {
         let is_terminal = io::stdout().is_terminal();
-        let columns = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        let measured = || if is_terminal { measure() } else { None };
-        let columns = columns.or_else(measured).filter(|columns| *columns > 0);
+        let measured = if is_terminal { measure() } else { None };
+        let (rows, columns) = measured.unwrap_or((usize::MAX, USUAL));
+        let wanted = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         Self {
-            columns: columns.unwrap_or(USUAL),
+            columns: wanted.filter(|columns| *columns > 0).unwrap_or(columns),
+            rows,
             blocks: is_terminal && is_utf8(|name| env::var(name).ok()),
         }
     }
 }
 
-/// The width that the terminal has now: a shell keeps `COLUMNS` to itself, and stty(1) is on every host.
-fn measure() -> Option<u16> {
+/// The height and width that the terminal has now: a shell keeps `COLUMNS` to itself, and stty(1) is on every host.
+fn measure() -> Option<(usize, usize)> {
     let mut stty = Command::new("stty");
     stty.arg("size")
         .stdin(Stdio::inherit())
         .stderr(Stdio::null());
     let output = stty.output().ok()?;
     let size = String::from_utf8(output.stdout).ok()?;
-    size.split_whitespace().nth(1)?.parse().ok()
+    let mut numbers = size.split_whitespace().map(str::parse);
+    match (numbers.next()?, numbers.next()?) {
+        // A terminal that does not know says zero.
+        (Ok(rows @ 1..), Ok(columns @ 1..)) => Some((rows, columns)),
+        _ => None,
+    }
 }
 
 /// Whether the locale has UTF-8: the first variable that is set decides (locale(7)).
@@ -50,10 +58,10 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
 }
 
 /// What draws `text` over the last picture without a moment in which the screen is empty: each line clears the rest of
-/// itself, and the end what is below.
-pub fn over_the_last(text: &str) -> String {
+/// itself, and the end what is below. Lines for which there are no `rows` are left out, lest the screen scroll.
+pub fn over_the_last(text: &str, rows: usize) -> String {
     let mut out = String::from("\x1b[H");
-    for line in text.lines() {
+    for line in text.lines().take(rows.saturating_sub(1)) {
         out.push_str(line);
         out.push_str("\x1b[K\n");
     }
@@ -85,6 +93,8 @@ mod tests {
 
     #[test]
     fn a_picture_clears_as_it_draws() {
-        assert_eq!(over_the_last("a\nbc\n"), "\x1b[Ha\x1b[K\nbc\x1b[K\n\x1b[J");
+        let drawn = "\x1b[Ha\x1b[K\nbc\x1b[K\n\x1b[J";
+        assert_eq!(over_the_last("a\nbc\n", usize::MAX), drawn);
+        assert_eq!(over_the_last("a\nbc\nd\ne\n", 3), drawn);
     }
 }

@@ -138,7 +138,12 @@ impl Text<'_> {
                 let percent = u128::from(transfer.received) * 100;
                 let percent = percent.checked_div(u128::from(length)).unwrap_or(100);
                 let bar = self.bar(transfer.received, length);
-                writeln!(f, "  {bar} {percent:>3} %  {received} of {}", Bytes(length))?;
+                let gap = if self.is_narrow() { "\n  " } else { "  " };
+                writeln!(
+                    f,
+                    "  {bar} {percent:>3} %{gap}{received} of {}",
+                    Bytes(length)
+                )?;
             }
             None => writeln!(f, "  {received}, nobody knows of how many")?,
         }
@@ -155,6 +160,11 @@ impl Text<'_> {
             Some(source) => writeln!(f, "  from {source}"),
             None => Ok(()),
         }
+    }
+
+    /// Whether lines are made two that fit on one else.
+    fn is_narrow(&self) -> bool {
+        self.layout.columns < 72
     }
 
     /// A bar that takes about a third of a line.
@@ -189,7 +199,7 @@ impl Text<'_> {
             "      {} questions, {failures} failures",
             source.requests
         )?;
-        if self.layout.columns < USUAL {
+        if self.is_narrow() {
             write!(f, "\n      ")?;
         } else {
             write!(f, ", ")?;
