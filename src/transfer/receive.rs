@@ -9,7 +9,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::request::{Purpose, Request};
 use super::resume::Resume;
@@ -39,6 +39,8 @@ pub struct Receive<'a> {
     given: Given,
     /// How many bytes had been received when the present response began.
     begun_at: u64,
+    /// When the last byte came, as far as the breaks tell.
+    last_byte: Instant,
     breaks: Breaks,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Receive<'a> {
             length,
             given: response.given(),
             begun_at: 0,
+            last_byte: Instant::now(),
             breaks: Breaks::default(),
         }
     }
@@ -154,15 +157,24 @@ impl<'a> Receive<'a> {
     fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
         let at = self.writer.received();
         let of = length.map_or_else(String::new, |length| format!(" of {length}"));
+        let (url, timeout) = (&response.url, self.upstream.timeout());
+        let silence = match timed_out(cause) {
+            true => timeout,
+            false => Duration::ZERO,
+        };
         if !self.writer.is_abandoned() {
-            log::warning!(
-                "source {}: broke off after {at}{of} bytes: {cause}",
-                response.url
-            );
+            let why = match silence.is_zero() {
+                true => cause.to_string(),
+                false => format!("silent for {timeout:?}"),
+            };
+            log::warning!("source {url}: broke off after {at}{of} bytes: {why}");
+            if !silence.is_zero() {
+                self.upstream.demote(response.source, silence);
+            }
         }
-        if timed_out(cause) && !self.writer.is_abandoned() {
-            self.upstream
-                .demote(response.source, self.upstream.timeout());
+        if at > self.begun_at {
+            let now = Instant::now();
+            self.last_byte = now.checked_sub(silence).unwrap_or(now);
         }
         if let Some(resume) = &mut self.resume {
             let gained = if timed_out(cause) {
@@ -184,30 +196,28 @@ impl<'a> Receive<'a> {
     /// Asks the sources for the rest, with proof that it is the same file, in several rounds with pauses.
     fn go_on(&mut self) -> Option<Response> {
         let received = self.writer.received();
-        let resume = self.resume.as_mut()?;
+        let Some(resume) = self.resume.as_mut() else {
+            log::debug!("{}: nothing could prove a rest", self.request.path);
+            return None;
+        };
         let overlap = self.writer.tail(limits().overlap_bytes)?;
         let mut pause = ms(limits().pause_ms);
-        // Most clients give up a transfer that is silent for longer.
-        let deadline = Instant::now() + self.upstream.timeout().saturating_mul(2);
+        // From the last byte, not from this break: a source may prove itself and then fall silent each time.
+        let deadline = self.last_byte + self.upstream.timeout().saturating_mul(3);
         while self.breaks.attempts < limits().attempts
             && Instant::now() < deadline
             && !self.writer.is_abandoned()
         {
             self.breaks.attempts += 1;
             let (upstream, exchange) = (self.upstream, self.writer.exchange());
-            match resume.ask(
-                upstream,
-                &self.request.upstream,
-                exchange,
-                received,
-                &overlap,
-            ) {
-                Some(response) => {
-                    log::info!("source {}: goes on at byte {received}", response.url);
-                    return Some(response);
-                }
-                None if resume.is_hopeless(upstream) || !self.writer.pause(pause) => return None,
-                None => {}
+            let request = &self.request.upstream;
+            if let Some(response) = resume.ask(upstream, request, exchange, received, &overlap) {
+                log::info!("source {}: goes on at byte {received}", response.url);
+                return Some(response);
+            }
+            let more = self.breaks.attempts < limits().attempts && !resume.is_hopeless(upstream);
+            if !more || Instant::now() + pause > deadline || !self.writer.pause(pause) {
+                return None;
             }
             pause = pause.saturating_mul(2);
         }

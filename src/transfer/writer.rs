@@ -108,21 +108,22 @@ impl Writer {
     pub fn tail(&self, most: u64) -> Option<Vec<u8>> {
         let state = lock(&self.transfer.state);
         let (end, stored) = (state.received(), state.stored);
-        let start = end.saturating_sub(most);
-        let mut relayed = Vec::new();
-        let mut at = start.max(stored);
+        let from = end.saturating_sub(most);
+        let mut ringed = Vec::new();
+        let mut at = from.max(stored);
         while at < end {
             let piece = state.ring.as_ref()?.read(at)?;
-            at += piece.len() as u64;
-            relayed.extend_from_slice(&piece);
+            at = at.saturating_add(piece.len() as u64);
+            ringed.extend_from_slice(&piece);
         }
         drop(state);
-        let mut tail = vec![0; usize::try_from(stored.saturating_sub(start)).ok()?];
-        if !tail.is_empty() {
+        let mut tail = Vec::new();
+        if from < stored {
+            tail.resize(usize::try_from(stored.saturating_sub(from)).ok()?, 0);
             let file = self.transfer.file.get()?;
-            file.read_exact_at(&mut tail, start).ok()?;
+            file.read_exact_at(&mut tail, from).ok()?;
         }
-        tail.extend_from_slice(&relayed);
+        tail.extend_from_slice(&ringed);
         Some(tail)
     }
 
