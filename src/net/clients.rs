@@ -10,7 +10,7 @@
 //! | head: a request head arrives, or the first one is awaited | its first byte | its own thread |
 //! | left: a response is awaited whose client has closed its side | a look that found it so | its own thread |
 //! | response: one is made and sent | the last progress | its own thread |
-//! | unframed: a response whose end only the close tells | the last progress | its own thread |
+//! | unframed: a response whose end only the close tells; left alike | the last progress | its own thread |
 //! | evicted: it makes room | the eviction | whoever needs room |
 //!
 //! At the limit a new connection has another one evicted: the longest idle first, then the longest at its head,
@@ -18,7 +18,8 @@
 //! of the address that has most connections, if that is under `crawl_bytes` a second over `crawl_ms`.
 //!
 //! * **A place is given back when the connection, its thread and its descriptors are gone.** One that was evicted
-//!   still counts: meanwhile the new one waits, unserved, and nobody else is evicted for it.
+//!   still counts: meanwhile the new one waits, unserved, and nobody else is evicted for it. In a rush, when the
+//!   table fills again as soon as there is a place, some more go at a time: a thread may need `look_ms` to leave.
 //! * **Idle and busy change hands by one compare-exchange.** A thread that takes up a request and one that
 //!   evicts both start from the state they saw; one of them fails. Without it a connection could be closed
 //!   after its request was taken up, and the client could not know whether to ask again.
@@ -36,7 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::entry::{ACTIVITY, Activity, EVICTED, Entry, activity_of};
+use super::entry::{ACTIVITY, Activity, EVICTED, Entry, activity_of, rank};
 use super::table::{Row, Table, group};
 use super::wire::{Pending, pending};
 use crate::sys::limits::limits;
@@ -104,7 +105,11 @@ impl Clients {
         match taken {
             Ok(open) => {
                 if open >= self.most.saturating_sub(self.most / 8) {
-                    lock(&self.table).evict_left();
+                    let mut table = lock(&self.table);
+                    table.evict_left();
+                    if open.saturating_add(1) >= self.most {
+                        table.has_filled();
+                    }
                 }
                 Ok(Place {
                     clients: Arc::clone(self),
@@ -247,7 +252,7 @@ impl Client {
         let state = entry.state.load(Ordering::Relaxed);
         match activity_of(state) {
             EVICTED => return Look::Evicted,
-            left if left == Activity::Left as u64 => return Look::Closed,
+            _ if rank(state) == Activity::Left as u64 => return Look::Closed,
             _ => {}
         }
         let (looked, micros) = (entry.looked.load(Ordering::Relaxed), entry.micros(now));
@@ -257,7 +262,7 @@ impl Client {
         entry.looked.store(micros, Ordering::Relaxed);
         match pending(&entry.stream) {
             Pending::End => {
-                entry.turn_to(Activity::Left, now);
+                entry.leave(state, now);
                 Look::Closed
             }
             _ => Look::There,

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::entry::{ACTIVITY, Activity, Entry, activity_of, may_go, rank};
+use super::entry::{ACTIVITY, Activity, Entry, may_go, rank};
 use crate::sys::limits::limits;
 
 /// An entry, and how far its connection was when somebody looked how fast it is.
@@ -14,29 +14,57 @@ use crate::sys::limits::limits;
 pub struct Row {
     /// The connection.
     pub entry: Arc<Entry>,
-    /// The moment in microseconds, and the bytes sent until then.
-    pub seen: Option<(u64, u64)>,
+    /// When somebody looked how fast it is, and what was found.
+    pub seen: Option<Seen>,
+}
+
+/// How far a connection was at a look.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The moment, in microseconds.
+    at: u64,
+    /// The bytes sent until then.
+    sent: u64,
+    /// Bytes a second over the `crawl_ms` before, if there was a look then.
+    rate: Option<u64>,
 }
 
 impl Row {
-    /// Bytes a second that its response has sent over the last `crawl_ms`; none while that is not known.
+    /// Bytes a second that its response has sent over `crawl_ms`, the last ones that are known; none while they are
+    /// not. What is known holds until the next `crawl_ms` are over, so that many crawlers can go at once, and not one
+    /// in that time.
     fn rate(&mut self, now: u64) -> Option<u64> {
         let sent = self.entry.sent.load(Ordering::Relaxed);
         let begun = self.entry.begun.load(Ordering::Relaxed);
-        let (then, before) = *self.seen.get_or_insert((now, sent));
-        if then < begun {
-            self.seen = Some((now, sent));
+        let window = limits().crawl_ms.saturating_mul(1_000);
+        let begins = Seen {
+            at: now,
+            sent,
+            rate: None,
+        };
+        let seen = *self.seen.get_or_insert(begins);
+        let elapsed = now.saturating_sub(seen.at);
+        // Another response, or a look long ago, says nothing of now.
+        if seen.at < begun || elapsed > window.saturating_mul(2) {
+            self.seen = Some(begins);
             return None;
         }
-        let elapsed = now.saturating_sub(then);
-        if elapsed < limits().crawl_ms.saturating_mul(1_000) {
-            return None;
+        let bytes = sent.saturating_sub(seen.sent);
+        if elapsed < window {
+            let enough = limits().crawl_bytes.saturating_mul(limits().crawl_ms) / 1_000;
+            return seen.rate.filter(|_| bytes < enough);
         }
-        self.seen = Some((now, sent));
-        let bytes = sent.saturating_sub(before);
-        Some(bytes.saturating_mul(1_000_000) / elapsed.max(1))
+        let rate = Some(bytes.saturating_mul(1_000_000) / elapsed.max(1));
+        self.seen = Some(Seen { rate, ..begins });
+        rate
     }
 }
+
+/// So many connections leave at once, at most, in a rush of new ones.
+const LEAVING: usize = 32;
+
+/// How soon the table fills again in a rush.
+const RUSH: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -48,13 +76,27 @@ pub struct Table {
     pub leaving: usize,
     /// When a connection that only waits was last evicted: it takes no time to go.
     pub evicted: Option<Instant>,
+    /// When the table was last filled.
+    filled: Option<Instant>,
+    /// How often that happened in one rush.
+    rush: usize,
 }
 
 impl Table {
-    /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out;
-    /// false if none can.
+    /// Notes that a new connection has taken the last place.
+    pub fn has_filled(&mut self) {
+        let now = Instant::now();
+        let before = self.filled.replace(now);
+        self.rush = match before.is_some_and(|before| now - before < RUSH) {
+            true => self.rush.saturating_add(1).min(LEAVING),
+            false => 1,
+        };
+    }
+
+    /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out, in a
+    /// rush some; false if none can.
     pub fn evict_one(&mut self, least: Activity) -> bool {
-        if self.leaving > 0 {
+        if self.leaving >= self.rush.max(1) {
             return true;
         }
         // A connection may change its state as we look; then the next look finds it elsewhere.
@@ -62,10 +104,10 @@ impl Table {
             match self.candidate(least).or_else(|| self.crawler()) {
                 Some((state, at)) if self.evict(at, state) => return true,
                 Some(_) => {}
-                None => return false,
+                None => break,
             }
         }
-        false
+        self.leaving > 0
     }
 
     fn evict(&mut self, at: usize, state: u64) -> bool {
@@ -73,7 +115,7 @@ impl Table {
         let evicted = row.is_some_and(|row| row.entry.evict(state));
         if evicted {
             self.leaving += 1;
-            let waits = activity_of(state) < Activity::Left as u64;
+            let waits = rank(state) < Activity::Left as u64;
             self.evicted = waits.then(Instant::now);
         }
         evicted
@@ -81,7 +123,7 @@ impl Table {
 
     /// Evicts all connections that wait for a request.
     pub fn evict_idle(&mut self) {
-        let idle = |state: &u64| activity_of(*state) < Activity::Left as u64;
+        let idle = |state: &u64| rank(*state) < Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| idle(state)).collect();
         for (state, at) in found {
             self.evict(at, state);
@@ -90,7 +132,7 @@ impl Table {
 
     /// Evicts those whose clients have closed their side.
     pub fn evict_left(&mut self) {
-        let left = |state: &u64| activity_of(*state) == Activity::Left as u64;
+        let left = |state: &u64| rank(*state) == Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| left(state)).collect();
         for (state, at) in found {
             self.evict(at, state);
@@ -110,7 +152,7 @@ impl Table {
     fn candidate(&self, least: Activity) -> Option<(u64, usize)> {
         let now = self.rows.iter().flatten().next()?.entry.now();
         self.states()
-            .filter(|(state, _)| activity_of(*state) >= least as u64 && may_go(*state, now))
+            .filter(|(state, _)| rank(*state) >= least as u64 && may_go(*state, now))
             .min_by_key(|(state, _)| (rank(*state), state >> ACTIVITY))
     }
 

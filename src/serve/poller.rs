@@ -167,6 +167,10 @@ impl Poller {
     }
 
     fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
+        // Of several listeners that had somebody at once, the first one's may wait for a place.
+        if lock(&self.state).newcomer.is_some() {
+            return;
+        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((stream, client.ip()))

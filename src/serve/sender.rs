@@ -24,10 +24,12 @@ use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 
 /// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
-/// make progress often, a fast one costs few calls.
-const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
+/// make progress often, a fast one costs few calls. The kernel restarts the time-out after each 64 KiB, so that one
+/// call may last half a second for each of those: all of it is less than `stuck_ms`.
+const SEND_PIECE: Range<usize> = 16 * 1024..1024 * 1024;
 
-/// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes.
+/// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes; the most where
+/// nobody can interrupt the call: an evicted connection must go soon.
 const FIRST_PIECE: usize = 128 * 1024;
 
 /// The sending side of a connection, for one response.
@@ -151,7 +153,11 @@ impl<'a> Sender<'a> {
         self.piece = if took > Duration::from_millis(500) {
             SEND_PIECE.start
         } else {
-            self.piece.saturating_mul(2).min(SEND_PIECE.end)
+            let most = match self.activity {
+                Activity::Unframed => FIRST_PIECE,
+                _ => SEND_PIECE.end,
+            };
+            self.piece.saturating_mul(2).min(most)
         };
     }
 
