@@ -172,7 +172,7 @@ impl Cache {
             let found = match sought {
                 Sought::Found(found) => Some(found),
                 Sought::MayHaveChanged(path, stored, why) => {
-                    self.validate(path, stored, why, query, client)
+                    self.validate(path, stored, why, query, &mut joins_foreign, client)
                 }
                 Sought::NotHere(path, purpose) => {
                     self.ask_sources(query, path, purpose, &mut joins_foreign, client)
@@ -215,8 +215,7 @@ impl Cache {
                 collapsed,
             }),
             Ok(None) => Some(Found::Failed(Failure::Timeout)),
-            // A source may have refused the other client's Via: that says nothing to this one.
-            Err(_) if collapsed && reader.request().foreign && !foreign && !client.is_evicted() => {
+            Err(_) if !foreign && is_of_another(&reader, collapsed, client) => {
                 *joins_foreign = false;
                 None
             }
@@ -252,6 +251,12 @@ impl Cache {
             Joined::Ended | Joined::Failed(_) => None,
         }
     }
+}
+
+/// Whether a failure is due to another client's question: a source may have refused that one's Via, which says
+/// nothing to a client without one.
+fn is_of_another(reader: &Reader, collapsed: bool, client: &Client) -> bool {
+    collapsed && reader.request().foreign && !client.is_evicted()
 }
 
 /// What there is for a client that wants nothing asked (RFC 9111 §5.2.1.7).

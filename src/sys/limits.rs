@@ -58,6 +58,8 @@ limits! {
     patience_ms = 5_000;
     /// A source that is silent to somebody for this long is asked last by others.
     suspect_ms = 500;
+    /// One that is silent to somebody for this long is not asked for what another source lacks.
+    silent_ms = 2_000;
     /// A kept connection to a source that is silent for this long is taken for dead.
     kept_answer_ms = 2_000;
     /// A source that could not be reached or timed out goes to the end of the order for this long.
