@@ -45,6 +45,8 @@ limits! {
     crawl_ms = 10_000;
     /// See `crawl_ms`.
     crawl_bytes = 64 * 1024;
+    /// A source that gives less a second over `crawl_ms` is left for another one, if others wait for a turn.
+    drip_bytes = 100;
     /// A thread that sends looks this often whether its client was evicted.
     send_look_ms = 500;
     /// How long the end of an answered connection is awaited, so that the answer is read before a reset; as the

@@ -86,7 +86,11 @@ impl<'a> Receive<'a> {
         loop {
             let moved = self.pump(&mut response, &mut block, length);
             let received = self.writer.received();
+            let broken_off = self.writer.exchange().is_broken_off();
             match moved {
+                _ if broken_off && length != Some(received) => {
+                    self.note_break(&response, &dripping(), length);
+                }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
                     self.note_break(&response, &nothing(), length);
                     return self.fail();
@@ -279,6 +283,13 @@ enum Stop {
     Abandoned,
     /// It broke off.
     Broken(io::Error),
+}
+
+fn dripping() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "hardly anything comes, and others wait",
+    )
 }
 
 fn over_length() -> io::Error {

@@ -19,6 +19,7 @@ pub struct Exchange {
 struct State {
     stream: Option<Arc<TcpStream>>,
     given_up: bool,
+    broken_off: bool,
 }
 
 impl Exchange {
@@ -29,6 +30,7 @@ impl Exchange {
             let _ = stream.shutdown(Shutdown::Both);
         }
         state.stream = Some(Arc::clone(stream));
+        state.broken_off = false;
     }
 
     /// The connection is not in use any more: another request may get it.
@@ -43,6 +45,20 @@ impl Exchange {
         if let Some(stream) = &state.stream {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Ends what goes by the present connection; it may go on by another one.
+    pub fn break_off(&self) {
+        let mut state = lock(&self.state);
+        if let Some(stream) = &state.stream {
+            let _ = stream.shutdown(Shutdown::Both);
+            state.broken_off = true;
+        }
+    }
+
+    /// Whether the last connection was broken off by us: its end says nothing.
+    pub fn is_broken_off(&self) -> bool {
+        lock(&self.state).broken_off
     }
 
     /// Whether nobody wants it any more.
