@@ -177,6 +177,7 @@ impl Cache {
                 Sought::NotHere(path, purpose) => {
                     self.ask_sources(query, path, purpose, &mut joins_foreign, client)
                 }
+                Sought::Busy(..) if client.is_evicted() => Some(Found::Failed(Failure::Busy)),
                 Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
             };
             if let Some(found) = found {

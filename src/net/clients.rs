@@ -212,8 +212,9 @@ pub enum Look {
 /// One connection among those that are served; dropped, it makes room.
 #[derive(Debug)]
 pub struct Client {
-    place: Place,
+    /// Dropped before the place: that is given back with the descriptor closed.
     entry: Arc<Entry>,
+    place: Place,
     /// Where its row stands in the table.
     at: usize,
 }

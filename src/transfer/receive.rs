@@ -101,6 +101,7 @@ impl<'a> Receive<'a> {
                 Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
             }
             // Its connection is closed before another is opened.
+            self.writer.exchange().let_go();
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
