@@ -63,8 +63,8 @@ impl Row {
 /// So many connections leave at once, at most, in a rush of new ones.
 const LEAVING: usize = 32;
 
-/// How soon the table fills again in a rush.
-const RUSH: Duration = Duration::from_millis(200);
+/// How soon the table fills again in a rush: longer than anybody needs to leave.
+const RUSH: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -88,7 +88,7 @@ impl Table {
         let now = Instant::now();
         let before = self.filled.replace(now);
         self.rush = match before.is_some_and(|before| now - before < RUSH) {
-            true => self.rush.saturating_add(1).min(LEAVING),
+            true => self.rush.saturating_mul(2).min(LEAVING),
             false => 1,
         };
     }
@@ -96,7 +96,12 @@ impl Table {
     /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out, in a
     /// rush some; false if none can.
     pub fn evict_one(&mut self, least: Activity) -> bool {
-        if self.leaving >= self.rush.max(1) {
+        // Whoever only waits goes at once, and alone.
+        let most = match self.evicted {
+            Some(_) => 1,
+            None => self.rush.max(1),
+        };
+        if self.leaving >= most {
             return true;
         }
         // A connection may change its state as we look; then the next look finds it elsewhere.
