@@ -1,4 +1,4 @@
-//! Table: the entries of all connections, and which of them is evicted (`clients` has the theory).
+//! Table: the entries of all connections, and the choice of the one to evict (`clients` has the theory).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,30 +9,29 @@ use std::time::{Duration, Instant};
 use super::entry::{ACTIVITY, Activity, Entry, may_go, rank};
 use crate::sys::limits::limits;
 
-/// An entry, and how far its connection was when somebody looked how fast it is.
+/// An entry, and how much its connection had sent at an earlier look.
 #[derive(Debug)]
 pub struct Row {
-    /// The connection.
+    /// The connection's entry.
     pub entry: Arc<Entry>,
-    /// When somebody looked how fast it is, and what was found.
+    /// The last look at its speed.
     pub seen: Option<Seen>,
 }
 
-/// How far a connection was at a look.
+/// What a look at the speed of a connection found.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
-    /// The moment, in microseconds.
+    /// When that was, in microseconds since the start.
     at: u64,
     /// The bytes sent until then.
     sent: u64,
-    /// Bytes a second over the `crawl_ms` before, if there was a look then.
+    /// Bytes a second over the `crawl_ms` before; none without an earlier look.
     rate: Option<u64>,
 }
 
 impl Row {
-    /// Bytes a second that its response has sent over `crawl_ms`, the last ones that are known; none while they are
-    /// not. What is known holds until the next `crawl_ms` are over, so that many crawlers can go at once, and not one
-    /// in that time.
+    /// Bytes a second that its response has sent over the last `crawl_ms` that are known; none until two looks are
+    /// that far apart. The value holds for as long again, so that many slow ones can be evicted in that time.
     fn rate(&mut self, now: u64) -> Option<u64> {
         let sent = self.entry.sent.load(Ordering::Relaxed);
         let begun = self.entry.begun.load(Ordering::Relaxed);
@@ -60,25 +59,26 @@ impl Row {
     }
 }
 
-/// So many connections leave at once, at most, in a rush of new ones.
+/// The most evicted connections that may be on their way out at once, in a rush.
 const LEAVING: usize = 32;
 
-/// How soon the table fills again in a rush: longer than anybody needs to leave.
+/// In a rush all places are taken again within this time; an evicted connection needs less to end.
 const RUSH: Duration = Duration::from_secs(1);
 
+/// All connections.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// By a number that a connection keeps.
+    /// The rows, by the index that each connection keeps.
     pub rows: Vec<Option<Row>>,
-    /// Numbers that are free.
+    /// Indexes of empty rows.
     pub free: Vec<usize>,
-    /// Evicted connections that have not gone yet.
+    /// Evicted connections that have not ended yet.
     pub leaving: usize,
-    /// When a connection that only waits was last evicted: it takes no time to go.
+    /// When a connection without a response was last evicted; such a one ends within a moment.
     pub evicted: Option<Instant>,
-    /// When the table was last filled.
+    /// When a new connection last took the last place.
     filled: Option<Instant>,
-    /// How often that happened in one rush.
+    /// How many evicted connections may be on their way out at once.
     rush: usize,
 }
 
@@ -93,10 +93,10 @@ impl Table {
         };
     }
 
-    /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out, in a
-    /// rush some; false if none can.
+    /// Evicts the connection that is first in the order of `clients`, of those whose activity is `least` or
+    /// later. Nothing is done while an evicted one, in a rush some, have not ended yet. False if none can be evicted.
     pub fn evict_one(&mut self, least: Activity) -> bool {
-        // Whoever only waits goes at once, and alone.
+        // A connection without a response ends within a moment.
         let most = match self.evicted {
             Some(_) => 1,
             None => self.rush.max(1),
@@ -104,7 +104,8 @@ impl Table {
         if self.leaving >= most {
             return true;
         }
-        // A connection may change its state as we look; then the next look finds it elsewhere.
+        // The state of the candidate may have changed since it was chosen: then it stays, and another look
+        // chooses again.
         for _ in 0..8 {
             match self.candidate(least).or_else(|| self.crawler()) {
                 Some((state, at)) if self.evict(at, state) => return true,
@@ -135,7 +136,7 @@ impl Table {
         }
     }
 
-    /// Evicts those whose clients have closed their side.
+    /// Evicts all connections whose clients have closed their side.
     pub fn evict_left(&mut self) {
         let left = |state: &u64| rank(*state) == Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| left(state)).collect();
@@ -144,7 +145,7 @@ impl Table {
         }
     }
 
-    /// The states of all rows, with their places.
+    /// The states of all connections, with the indexes of their rows.
     fn states(&self) -> impl Iterator<Item = (u64, usize)> {
         let rows = self.rows.iter().enumerate();
         rows.filter_map(|(at, row)| {
@@ -153,7 +154,7 @@ impl Table {
         })
     }
 
-    /// The connection that waits or stands still for longest, of those that do `least` or more.
+    /// The connection to evict, by activity and then by time, of those whose activity is `least` or later.
     fn candidate(&self, least: Activity) -> Option<(u64, usize)> {
         let now = self.rows.iter().flatten().next()?.entry.now();
         self.states()
@@ -186,7 +187,8 @@ impl Table {
     }
 }
 
-/// The address that a connection counts for: of IPv6 the network, since a host has as many addresses as it likes.
+/// The address that a connection counts for. In IPv6 it is the /64 network, since a host can use any address in
+/// it.
 pub fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {

@@ -2,11 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::filled;
-use crate::support::{Client, End, Gate, LIMIT, Rig, Step, halves, noise, wait_until};
+use crate::support::{
+    Client, End, Gate, LIMIT, Rig, Step, halves, keep_crawling, noise, wait_until,
+};
 
 #[test]
 fn a_full_table_makes_room_by_the_longest_idle() {
@@ -112,19 +113,10 @@ fn readers_that_crawl_make_room() {
         crawlers.push(client);
     }
     let mut late = rig.daemon.begin("/here.tar");
-    // They take something all the time: none of them stands still.
-    let reading = std::thread::spawn(move || {
-        let mut left = crawlers;
-        for _ in 0..200 {
-            for crawler in &mut left {
-                let _ = crawler.up_to(1024);
-            }
-            std::thread::park_timeout(std::time::Duration::from_millis(20));
-        }
-    });
+    // None of them stands still.
+    let crawling = keep_crawling(crawlers);
     late.answer().assert_whole(b"stored");
-    drop(late);
-    reading.join().unwrap();
+    drop((crawling, late));
 }
 
 #[test]
@@ -147,15 +139,7 @@ fn crawlers_go_as_fast_as_others_come() {
         // They stay: none of them makes room for the next one by its own end.
         late.ask("GET", "/large.tar", &[]);
     }
-    let (done, reads) = mpsc::channel::<()>();
-    let reading = std::thread::spawn(move || {
-        let mut left = crawlers;
-        while reads.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
-            for crawler in &mut left {
-                let _ = crawler.up_to(1024);
-            }
-        }
-    });
+    let crawling = keep_crawling(crawlers);
     for late in &mut late {
         late.answer().assert_whole(b"stored");
         assert_eq!(late.head().status, 200);
@@ -165,8 +149,7 @@ fn crawlers_go_as_fast_as_others_come() {
         "{:?}",
         begun.elapsed()
     );
-    drop((late, done));
-    reading.join().unwrap();
+    drop((crawling, late));
 }
 
 #[test]
