@@ -216,9 +216,9 @@ pub enum Look {
 /// One connection in the table. When it is dropped, its row and its place are free.
 #[derive(Debug)]
 pub struct Client {
-    /// Declared before the place, so that the descriptor is closed when the place is free.
-    entry: Arc<Entry>,
+    /// Declared first, so that it is free before the client sees the close and may come again.
     place: Place,
+    entry: Arc<Entry>,
     /// The index of its row in the table.
     at: usize,
 }
