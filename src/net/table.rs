@@ -62,6 +62,9 @@ impl Row {
 /// The most evicted connections that may be on their way out at once, in a rush.
 const LEAVING: usize = 32;
 
+/// A connection without a response ends within this time once it is evicted.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// In a rush all places are taken again within this time; an evicted connection needs less to end.
 const RUSH: Duration = Duration::from_secs(1);
 
@@ -96,10 +99,10 @@ impl Table {
     /// Evicts the connection that is first in the order of `clients`, of those whose activity is `least` or
     /// later. Nothing is done while an evicted one, in a rush some, have not ended yet. False if none can be evicted.
     pub fn evict_one(&mut self, least: Activity) -> bool {
-        // A connection without a response ends within a moment.
-        let most = match self.evicted {
-            Some(_) => 1,
-            None => self.rush.max(1),
+        // A connection without a response ends within a moment: no second one is evicted meanwhile.
+        let most = match self.evicted.is_some_and(|at| at.elapsed() < MOMENT) {
+            true => 1,
+            false => self.rush.max(1),
         };
         if self.leaving >= most {
             return true;
