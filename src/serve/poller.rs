@@ -168,7 +168,11 @@ impl Poller {
     }
 
     fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
-        // Of several listeners that had somebody at once, the first one's may wait for a place.
+        // The listeners were shut down: accepting would be an error that nobody wants to read of.
+        if self.clients.stopping() {
+            return self.rest(LONGEST, lead);
+        }
+        // Of several listeners that had somebody at once, the connection of the first one may wait for a place.
         if lock(&self.state).newcomer.is_some() {
             return;
         }
