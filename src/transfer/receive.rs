@@ -93,6 +93,8 @@ impl<'a> Receive<'a> {
             match moved {
                 _ if broken_off && length != Some(received) => {
                     self.note_break(&response, &dripping(), length);
+                    self.upstream
+                        .demote(response.source, self.upstream.timeout());
                 }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
                     self.note_break(&response, &nothing(), length);
@@ -182,7 +184,7 @@ impl<'a> Receive<'a> {
             self.last_byte = now.checked_sub(silence).unwrap_or(now);
         }
         if let Some(resume) = &mut self.resume {
-            let gained = if timed_out(cause) {
+            let gained = if timed_out(cause) || self.writer.exchange().is_broken_off() {
                 0
             } else {
                 at.saturating_sub(self.begun_at)
@@ -297,10 +299,7 @@ enum Stop {
 }
 
 fn dripping() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        "hardly anything comes, and others wait",
-    )
+    io::Error::other("hardly anything comes, and others wait")
 }
 
 fn over_length() -> io::Error {
