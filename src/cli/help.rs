@@ -51,8 +51,9 @@ Options:
                            files are passed on unstored, such as 256M, 10G or 0
                            (default: 1 % of it or 256M, the smaller)
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
-      --check              validate options, sources, cache and address, create
-                           nothing, print what is wrong, exit (default: serve)
+      --check              check the spelling of options and sources, the cache
+                           and the address; ask no source, create nothing,
+                           print what is wrong, exit (default: serve)
       --version            print the version and exit
   -h, --help               print this text and exit
 
@@ -106,6 +107,16 @@ impl Usage {
     /// The text of `--help`.
     pub fn text(&self) -> String {
         String::from(self.text)
+    }
+
+    /// The commands that may stand in place of the options, separated by commas.
+    pub fn commands(&self) -> String {
+        let calls = self.text.lines().take_while(|line| !line.is_empty());
+        let calls = calls.map(|line| line.trim_start_matches("Usage:").trim_start());
+        let words =
+            calls.filter_map(|line| line.strip_prefix(self.program)?.split_whitespace().next());
+        let commands: Vec<&str> = words.filter(|word| !word.starts_with(['[', '-'])).collect();
+        commands.join(", ")
     }
 
     /// The long name of an option with this letter.
