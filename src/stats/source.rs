@@ -63,7 +63,7 @@ pub struct Source {
     name: Option<String>,
     url: String,
     label: String,
-    /// Whether it answered when it was last asked, or was not asked yet.
+    /// False from when it could not be reached, was silent or dripped, until it answers.
     up: AtomicBool,
     /// Questions to it, redirects left out.
     pub requests: Counter,
@@ -116,7 +116,7 @@ pub struct SourceView {
     pub url: String,
     /// By what it differs from all others: a monitor knows no two of one label.
     pub label: String,
-    /// Whether it answered when it was last asked, or was not asked yet.
+    /// False from when it could not be reached, was silent or dripped, until it answers.
     pub up: bool,
     /// Questions to it, redirects left out.
     pub requests: u64,

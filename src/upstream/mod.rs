@@ -189,8 +189,8 @@ impl Upstream {
         }
     }
 
-    /// Puts a source that was silent for `took` at the end of the order for `demote_ms`.
-    fn demote(&self, number: usize, took: Duration) {
+    /// Puts a source that was silent, or dripped, for `took` at the end of the order for `demote_ms`.
+    pub fn demote(&self, number: usize, took: Duration) {
         if let Some(source) = self.sources.get(number) {
             source.health.demote(took);
         }

@@ -140,7 +140,7 @@ fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     for source in all {
         sample(f, received, &[("source", &source.label)], source.received)?;
     }
-    let help = "1 if the source answered when it was last asked, or was not asked yet.";
+    let help = "0 from when the source could not be reached, was silent or dripped until it answers, else 1.";
     let up = gauge(f, "source_up", help)?;
     for source in all {
         sample(f, up, &[("source", &source.label)], u8::from(source.up))?;
