@@ -10,6 +10,7 @@
 mod in_flight;
 mod patterns;
 mod revalidate;
+mod sets;
 
 use std::io;
 use std::ops::Range;

@@ -4,7 +4,7 @@
 //! `[!...]` one outside it; everything else is itself. A pattern is matched against a whole decoded
 //! path, with or without the slash before it, so that `*/Packages` matches one at the root as well.
 //!
-//! Not here: escapes (`[*]` is a star).
+//! Not here: escapes (`[*]` is a star), the sets that have a name (`sets`).
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -13,7 +13,14 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glob {
     /// What has to match a path without its first slash: one of these.
-    forms: Vec<Vec<Token>>,
+    forms: Vec<Form>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Form {
+    tokens: Vec<Token>,
+    /// The bytes behind the last token that is no byte: most paths end otherwise, and are told by that.
+    end: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +38,12 @@ enum Token {
 }
 
 /// Why a text is no pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GlobError {
     /// It is empty.
     Empty,
+    /// It names a set that there is none of; those that there are.
+    NoSet(String),
     /// A `[` without its `]`.
     OpenSet,
     /// A range that ends before it begins.
@@ -44,6 +53,9 @@ pub enum GlobError {
 impl fmt::Display for GlobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoSet(known) => {
+                return write!(f, "give one of {known}, or write [@] for the character");
+            }
             Self::Empty => "give a pattern such as */layout.conf",
             Self::OpenSet => "close the set with ], or write [[] for the character",
             Self::Backwards => "a range in a set must go upwards, as in [a-z]",
@@ -58,16 +70,30 @@ impl Glob {
     /// When it is empty, or a set in it is not well formed.
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         let bare = text.strip_prefix('/').unwrap_or(text);
-        let mut forms = vec![tokens(bare)?];
+        let mut forms = vec![Form::parse(bare)?];
         if let Some(rest) = bare.strip_prefix("*/") {
-            forms.push(tokens(rest)?);
+            forms.push(Form::parse(rest)?);
         }
         Ok(Self { forms })
     }
 
     /// Whether it matches a decoded path, given without its first slash.
     pub fn matches(&self, path: &[u8]) -> bool {
-        self.forms.iter().any(|tokens| matches(tokens, path))
+        let mut forms = self.forms.iter();
+        forms.any(|form| path.ends_with(&form.end) && matches(&form.tokens, path))
+    }
+}
+
+impl Form {
+    fn parse(text: &str) -> Result<Self, GlobError> {
+        let tokens = tokens(text)?;
+        let byte = |token: &Token| match token {
+            Token::Byte(byte) => Some(*byte),
+            _ => None,
+        };
+        let mut end: Vec<u8> = tokens.iter().rev().map_while(byte).collect();
+        end.reverse();
+        Ok(Self { tokens, end })
     }
 }
 
@@ -145,9 +171,20 @@ fn matches(tokens: &[Token], path: &[u8]) -> bool {
             return false;
         }
         let (_, from) = character(from);
+        let from = from_first(behind_run, from);
         last_run = Some((behind_run, from));
         (tokens, path) = (behind_run, from);
     }
+}
+
+/// `path` from the first place on where `tokens` can begin, if a byte says it: a byte that begins a character is
+/// never inside another one.
+fn from_first<'a>(tokens: &[Token], path: &'a [u8]) -> &'a [u8] {
+    let Some(Token::Byte(first)) = tokens.first() else {
+        return path;
+    };
+    let at = path.iter().position(|byte| byte == first);
+    path.get(at.unwrap_or(path.len())..).unwrap_or_default()
 }
 
 /// What is left of `path` behind one character that the token matches.

@@ -43,8 +43,10 @@ Options:
   -v, --verbose            log requests too; twice: debug (default: warnings)
       --syslog             log to /dev/log (default: stderr)
       --revalidate GLOB    files that change at the sources: ask before serving
-                           them; * matches slashes too; repeat for more
-                           (default: none, what is stored is served)
+                           them; * matches slashes too; @gentoo, @apt, @pacman,
+                           @rpm, @alpine, @freebsd, @void stand for what those
+                           replace; repeat for more (default: none, what is
+                           stored is served)
       --timeout SECONDS    longest silence tolerated from a source, 1 to 86400;
                            never a limit on a whole transfer (default: 30)
       --min-free SIZE      free space on the cache's file system below which
@@ -62,7 +64,7 @@ Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 
 Examples:
-  package-cache --source http://distfiles.gentoo.org/
+  package-cache --source http://distfiles.gentoo.org/ --revalidate @gentoo
   package-cache --host :: --cache /var/cache/package-cache --min-free 10G \\
       --source http://mirror.example/gentoo --source http://distfiles.gentoo.org
 Clients: GENTOO_MIRRORS=\"http://localhost:4000/\" in /etc/portage/make.conf

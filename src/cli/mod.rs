@@ -78,7 +78,7 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
         "port" => options.port = long.number(0..=u16::MAX)?,
         "verbose" => options.level = long.flag(more(options.level))?,
         "syslog" => options.sink = long.flag(Sink::Syslog)?,
-        "revalidate" => options.revalidate.push(long.glob()?),
+        "revalidate" => options.revalidate.extend(long.globs()?),
         "timeout" => options.timeout = Duration::from_secs(long.number(1..=86_400)?),
         "min-free" => options.min_free = MinFree::Bytes(long.size()?),
         "max-connections" => options.max_connections = long.number(1..=10_000)?,

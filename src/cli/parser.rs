@@ -132,10 +132,10 @@ impl<'a> Long<'a> {
             .map_err(|error| self.refuse(without_user_info(&text), &error.to_string()))
     }
 
-    /// Its value as a pattern of paths.
-    pub fn glob(&mut self) -> Result<Glob, UsageError> {
+    /// Its value as a pattern of paths, or as the name of a set of them.
+    pub fn globs(&mut self) -> Result<Vec<Glob>, UsageError> {
         let text = self.text()?;
-        Glob::parse(&text).map_err(|error| self.refuse(&text, &error.to_string()))
+        Glob::parse_or_set(&text).map_err(|error| self.refuse(&text, &error.to_string()))
     }
 
     /// Its value as a name or an address to listen on, without brackets.

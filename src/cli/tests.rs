@@ -287,6 +287,10 @@ fn messages_name_the_value_and_the_remedy() {
             ["--: unknown option", "see package-cache --help"],
         ),
         (
+            &["--revalidate=@gento"],
+            ["--revalidate=@gento: give one of @gentoo @apt", "[@]"],
+        ),
+        (
             &["--revalidate=[a"],
             ["--revalidate=[a: close the set", "]"],
         ),
