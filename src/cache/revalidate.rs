@@ -23,13 +23,12 @@ use crate::upstream::Failure;
 impl Cache {
     /// Why a stored file is not served unasked, if so. Without sources there is nobody to ask.
     pub(super) fn why_ask(&self, path: &CachePath, fields: &Fields) -> Option<Forward> {
-        if !self.upstream.has_sources() {
-            None
-        } else if self.changes(path) {
-            Some(Forward::Stale)
-        } else {
-            (Confirm::of(fields) > Confirm::No).then_some(Forward::Request)
-        }
+        let why = match self.changes(path) {
+            true => Forward::Stale,
+            false if Confirm::of(fields) > Confirm::No => Forward::Request,
+            false => return None,
+        };
+        self.upstream.has_sources(path).then_some(why)
     }
 
     /// Whether the administrator said that such files change.

@@ -33,8 +33,9 @@ from a source and stores it while streaming it to whoever asked; every later
 request is served from the cache directory.
 
 Options:
-      --source URL         mirror to fetch from, http://host[:port][/path];
-                           repeat for more, tried in the order given
+      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path];
+                           with NAME only what is below /NAME/; repeat for
+                           more, tried in the order given
                            (default: none, every miss is 404)
       --cache PATH         cache directory, created when missing
                            (default: /tmp/package-cache)
@@ -67,6 +68,8 @@ Examples:
   package-cache --source http://distfiles.gentoo.org/ --revalidate @gentoo
   package-cache --host :: --cache /var/cache/package-cache --min-free 10G \\
       --source http://mirror.example/gentoo --source http://distfiles.gentoo.org
+  package-cache --source gentoo=http://distfiles.gentoo.org \\
+      --source debian=http://deb.debian.org/debian
 Clients: GENTOO_MIRRORS=\"http://localhost:4000/\" in /etc/portage/make.conf
 ";
 

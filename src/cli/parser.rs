@@ -12,7 +12,8 @@ use super::help::Usage;
 use super::value::{integer, parse_age, parse_size, shown};
 use super::{Command, UsageError};
 use crate::cache::Glob;
-use crate::http::{Url, without_user_info};
+use crate::http::without_user_info;
+use crate::upstream::Source;
 
 /// Calls `set` with each option, a letter under its long name, until it returns a command.
 ///
@@ -126,9 +127,9 @@ impl<'a> Long<'a> {
     }
 
     /// Its value as a source.
-    pub fn source(&mut self) -> Result<Url, UsageError> {
+    pub fn source(&mut self) -> Result<Source, UsageError> {
         let text = self.text()?;
-        Url::parse_source(&text)
+        Source::parse(&text)
             .map_err(|error| self.refuse(without_user_info(&text), &error.to_string()))
     }
 

@@ -26,13 +26,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, Glob};
-use crate::http::{Url, via, without_user_info};
+use crate::http::{via, without_user_info};
 use crate::log::{self, Level, Sink};
 use crate::net::clients::Clients;
 use crate::store::{self, MinFree, Store, walk};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
-use crate::upstream::{Proxy, Upstream};
+use crate::upstream::{Proxy, Source, Upstream};
 use listener::Listener;
 
 /// Descriptors kept for the cache, the log and the sources beside three per connection.
@@ -42,7 +42,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The mirrors, in the order given.
-    pub sources: Vec<Url>,
+    pub sources: Vec<Source>,
     /// The cache directory.
     pub cache: PathBuf,
     /// The name or address to listen on, an IPv6 address without brackets.

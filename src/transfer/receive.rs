@@ -195,18 +195,15 @@ impl<'a> Receive<'a> {
         {
             self.breaks.attempts = self.breaks.attempts.saturating_add(1);
             let (upstream, exchange) = (self.upstream, self.writer.exchange());
-            match resume.ask(
-                upstream,
-                &self.request.upstream,
-                exchange,
-                received,
-                &overlap,
-            ) {
+            let request = &self.request.upstream;
+            match resume.ask(upstream, request, exchange, received, &overlap) {
                 Some(response) => {
                     log::info!("source {}: goes on at byte {received}", response.url);
                     return Some(response);
                 }
-                None if resume.is_hopeless(upstream) || !self.writer.pause(pause) => return None,
+                None if resume.is_hopeless(upstream, request) || !self.writer.pause(pause) => {
+                    return None;
+                }
                 None => {}
             }
             pause = pause.saturating_mul(2);

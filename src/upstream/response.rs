@@ -28,6 +28,8 @@ pub struct Response {
     pub directory: bool,
     /// The number of the source that was asked; `Upstream` sets it.
     pub source: usize,
+    /// Whether that source is the first of those that serve the path; `Upstream` sets it.
+    pub is_first: bool,
     /// Whether that source answered by itself, and sent us to no other server; `Upstream` sets it.
     pub by_itself: bool,
     wire: Wire,
@@ -45,6 +47,7 @@ impl Response {
             url: url.clone(),
             directory: false,
             source: 0,
+            is_first: false,
             by_itself: false,
             wire,
             body,

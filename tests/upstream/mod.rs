@@ -4,6 +4,8 @@
 mod connect;
 /// Sources that fail: the next one is asked, and the log says why.
 mod failover;
+/// Sources with a name: which paths they serve, and what they are asked.
+mod names;
 /// Sources as they are: paths, codings, documents, verdicts, listening, proxies.
 mod oddities;
 /// In which order sources are asked, and which status remains when all fail.

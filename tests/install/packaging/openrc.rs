@@ -55,7 +55,7 @@ fn the_service_without_settings() {
 fn the_settings_reach_the_program_as_they_are() {
     let given = arguments(
         "CACHE_DIR=\"/srv/the user's cache\" HOST=:: PORT=80 PC_OPTS='-v --min-free \"1 G\"'
-        SOURCES='http://a.example  http://b.example/x?' REVALIDATE='*.db *.files'",
+        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files'",
     );
     let expected = [
         "--syslog",
@@ -68,7 +68,7 @@ fn the_settings_reach_the_program_as_they_are() {
         "--source",
         "http://a.example",
         "--source",
-        "http://b.example/x?",
+        "b=http://b.example/x?",
         "--revalidate",
         "*.db",
         "--revalidate",
