@@ -54,13 +54,17 @@ Options:
                            files are passed on unstored, such as 256M, 10G or 0
                            (default: 1 % of it or 256M, the smaller)
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
+      --allow ADDR[/BITS]  clients that are served beside this host itself, such
+                           as 192.168.0.0/24 or 2001:db8::/32; repeat for more
+                           (default: everyone)
       --check              validate options, sources, cache and address, create
                            nothing, print what is wrong, exit (default: serve)
       --version            print the version and exit
   -h, --help               print this text and exit
 
 To trim a cache: package-cache cull --help
-Of a repeated option the last one counts; every --source and --revalidate does.
+Of a repeated option the last one counts; every --source, --revalidate and
+--allow does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 

@@ -1,6 +1,7 @@
 //! The command line: an argument list in, a Command out.
 //!
-//! Rules: options may repeat, the last one wins (`--source` and `--revalidate` collect); `--help` and
+//! Rules: options may repeat, the last one wins (`--source`, `--revalidate` and `--allow`
+//! collect); `--help` and
 //! `--version` win over whatever follows them; an error is one line that names the value and the remedy.
 //!
 //! Not here: the environment, files, name lookup. That a value works is found out where it is used.
@@ -82,6 +83,7 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
         "timeout" => options.timeout = Duration::from_secs(long.number(1..=86_400)?),
         "min-free" => options.min_free = MinFree::Bytes(long.size()?),
         "max-connections" => options.max_connections = long.number(1..=10_000)?,
+        "allow" => options.allow.push(long.network()?),
         _ => return Err(long.unknown()),
     }
     Ok(())

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::help::Usage;
-use super::value::{integer, parse_age, parse_size, shown};
+use super::value::{integer, parse_age, parse_network, parse_size, shown};
 use super::{Command, UsageError};
 use crate::cache::Glob;
 use crate::http::without_user_info;
+use crate::net::Network;
 use crate::upstream::Source;
 
 /// Calls `set` with each option, a letter under its long name, until it returns a command.
@@ -181,6 +182,12 @@ impl<'a> Long<'a> {
         let text = self.text()?;
         let remedy = "give whole bytes, or a number with K, M, G or T such as 256M";
         parse_size(&text).ok_or_else(|| self.refuse(&text, remedy))
+    }
+
+    /// Its value as an address or a network.
+    pub fn network(&mut self) -> Result<Network, UsageError> {
+        let text = self.text()?;
+        parse_network(&text).map_err(|remedy| self.refuse(&text, &remedy))
     }
 
     /// Its value as a time.

@@ -72,6 +72,8 @@ fn every_option_in_both_forms() {
         "2G",
         "--max-connections",
         "10000",
+        "--allow",
+        "2001:db8::/32",
     ];
     let joined = [
         "--source=http://a.example/x",
@@ -85,6 +87,7 @@ fn every_option_in_both_forms() {
         "--timeout=86400",
         "--min-free=2G",
         "--max-connections=10000",
+        "--allow=2001:db8::/32",
         "--",
     ];
     let expected = Options {
@@ -101,6 +104,7 @@ fn every_option_in_both_forms() {
         timeout: Duration::from_secs(86_400),
         min_free: MinFree::Bytes(2 << 30),
         max_connections: 10_000,
+        allow: vec![value::parse_network("2001:db8::/32").unwrap()],
     };
     assert_eq!(served(&apart), expected);
     assert_eq!(served(&joined), expected);
@@ -248,6 +252,7 @@ fn usage_names_every_option_and_fits() {
     named.sort_unstable();
     named.dedup();
     let known = [
+        "allow",
         "cache",
         "check",
         "help",
@@ -264,10 +269,10 @@ fn usage_names_every_option_and_fits() {
     ];
     assert_eq!(named, known);
     for name in known {
-        let value = if name == "source" {
-            "http://a.example"
-        } else {
-            "1"
+        let value = match name {
+            "source" => "http://a.example",
+            "allow" => "::1",
+            _ => "1",
         };
         let plain = parsed(&[&format!("--{name}")]).is_ok();
         let valued = parsed(&[&format!("--{name}={value}")]).is_ok();

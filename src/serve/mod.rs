@@ -28,11 +28,13 @@ use std::time::{Duration, Instant};
 use crate::cache::{Cache, Glob};
 use crate::http::{via, without_user_info};
 use crate::log::{self, Level, Sink};
+use crate::net::Network;
 use crate::net::clients::Clients;
 use crate::store::{self, MinFree, Store, walk};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Proxy, Source, Upstream};
+use access::Access;
 use listener::Listener;
 
 /// Descriptors kept for the cache, the log and the sources beside three per connection.
@@ -61,6 +63,8 @@ pub struct Options {
     pub min_free: MinFree,
     /// Client connections served at once, 1 to 10,000.
     pub max_connections: usize,
+    /// The clients that are served beside this host; none: all.
+    pub allow: Vec<Network>,
 }
 
 impl Default for Options {
@@ -76,6 +80,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             min_free: MinFree::Default,
             max_connections: 1024,
+            allow: Vec::new(),
         }
     }
 }
@@ -126,8 +131,9 @@ fn run(options: &Options) -> Result<(), String> {
     );
     let listener = Listener::bind(&options.host, options.port)?;
     let clients = Clients::new(connections(options.max_connections));
+    let access = Arc::new(Access::new(options.allow.clone()));
     listener
-        .start(&cache, &clients)
+        .start(&cache, &clients, &access)
         .map_err(|cause| format!("cannot serve: {cause}"))?;
     for address in listener.addresses() {
         log::notice!("listening on http://{address}/");

@@ -14,6 +14,8 @@
 //! * **The listeners are in every poller's set, exclusively**: one connect wakes one leader. While an accepted
 //!   connection waits for a place, or no descriptor is left, they leave the set for a moment: the kernel's
 //!   backlog keeps the connects meanwhile. Nobody is evicted before somebody has come.
+//! * **Who is not allowed is refused on the accepted socket** (`access`), before a place is asked for: nobody is
+//!   evicted for such a connection, and none waits for it.
 //! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on its way.
 //!
 //! The lock of `waiting` is held for table accesses and epoll_ctl alone.
@@ -28,6 +30,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::access::Access;
 use super::connection::Connection;
 use super::lead::{Lead, Post};
 use crate::cache::Cache;
@@ -54,6 +57,7 @@ pub struct Poller {
     listeners: Arc<[TcpListener]>,
     cache: Arc<Cache>,
     clients: Arc<Clients>,
+    access: Arc<Access>,
     state: Mutex<State>,
 }
 
@@ -81,12 +85,14 @@ impl Poller {
         listeners: &Arc<[TcpListener]>,
         cache: &Arc<Cache>,
         clients: &Arc<Clients>,
+        access: &Arc<Access>,
         threads: &Arc<Threads>,
     ) -> io::Result<()> {
         let poller = Self {
             listeners: Arc::clone(listeners),
             cache: Arc::clone(cache),
             clients: Arc::clone(clients),
+            access: Arc::clone(access),
             state: Mutex::new(State {
                 waiting: Vec::new(),
                 newcomer: None,
@@ -146,7 +152,7 @@ impl Poller {
                 Duration::ZERO
             }
             Some(_) => PAUSE,
-            None if self.clients.open() == 0 => return -1,
+            None if self.clients.open() == 0 && !self.access.lingers() => return -1,
             None => ms(limits().idle_ms) / LOOKS,
         };
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
@@ -174,7 +180,10 @@ impl Poller {
         match accepted {
             Ok(newcomer) => {
                 lock(&self.state).pause = Duration::ZERO;
-                self.admit(newcomer, lead);
+                match self.access.allows(newcomer.1) {
+                    true => self.admit(newcomer, lead),
+                    false => self.access.refuse(newcomer.0, newcomer.1, self.cache.via()),
+                }
             }
             Err(cause) => self.back_off(&cause, lead),
         }
@@ -280,6 +289,7 @@ impl Poller {
         let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
         drop(state);
         drop(over);
+        self.access.close_old(now);
     }
 }
 

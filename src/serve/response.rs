@@ -3,14 +3,16 @@
 //! Rules: errors have short text bodies that name the reason; failures of the sources become statuses here
 //! and nowhere else; a response that announces a length has just that many bytes or is cut.
 //!
-//! Not here: preconditions and ranges (`view`), sending it (`content`), the fields that every response has
-//! (`connection`).
+//! Not here: preconditions and ranges (`view`), sending it (`content`).
+
+use std::time::SystemTime;
 
 use super::content::Content;
 use super::view::{Part, View};
 use crate::cache::{Cache, Found};
 use crate::http::{
-    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, media_type,
+    CacheStatus, HttpDate, Malformed, Method, RequestHead, ResponseHead, StatusCode, Version,
+    media_type,
 };
 use crate::store::{CachePath, Stored};
 use crate::transfer::{Reader, Representation};
@@ -118,6 +120,32 @@ impl Response {
             fields.push_fmt("Retry-After", format_args!("{seconds}"));
         }
         response
+    }
+
+    /// Adds the fields that every response has; `via` is our entry in Via.
+    pub fn complete(&mut self, via: &str, version: Version, reusable: bool) {
+        let fields = &mut self.head.fields;
+        let now = HttpDate::of(SystemTime::now());
+        // Nothing is better than 1970, by which every cache would take the answer for stale (RFC 9110 §6.6.1).
+        if now >= HttpDate::WRITTEN {
+            fields.push_checked("Date", now.text());
+        }
+        fields.push_checked(
+            "Server",
+            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
+        );
+        fields.push_checked("Via", via);
+        if let Some(status) = self.status {
+            match status {
+                CacheStatus::Hit => fields.push_checked("Cache-Status", CacheStatus::HIT),
+                _ => fields.push_fmt("Cache-Status", format_args!("{status}")),
+            }
+        }
+        match (reusable, version) {
+            (false, _) => fields.push_checked("Connection", "close"),
+            (true, Version::Http10) => fields.push_checked("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
     }
 }
 

@@ -98,6 +98,18 @@ fn messages_name_the_value_and_the_remedy() {
             ["--: unknown option", "see package-cache --help"],
         ),
         (
+            &["--allow=localhost"],
+            ["--allow=localhost: give an address", "192.168.0.0/24"],
+        ),
+        (
+            &["--allow", "192.168.0.1/24"],
+            ["--allow=192.168.0.1/24: ", "give 192.168.0.0/24"],
+        ),
+        (
+            &["--allow=::ffff:10.0.0.0/104"],
+            ["--allow=::ffff:10.0.0.0/104: ", "give 10.0.0.0/8"],
+        ),
+        (
             &["--revalidate=@gento"],
             ["--revalidate=@gento: give one of @gentoo @apt", "[@]"],
         ),

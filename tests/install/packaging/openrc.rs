@@ -49,13 +49,14 @@ fn the_service_without_settings() {
     assert_eq!(values(&given, "--port"), ["4000"]);
     assert_eq!(values(&given, "--source"), ["http://distfiles.gentoo.org"]);
     assert!(values(&given, "--revalidate").contains(&"@gentoo"));
+    assert!(values(&given, "--allow").is_empty());
 }
 
 #[test]
 fn the_settings_reach_the_program_as_they_are() {
     let given = arguments(
         "CACHE_DIR=\"/srv/the user's cache\" HOST=:: PORT=80 PC_OPTS='-v --min-free \"1 G\"'
-        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files'",
+        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files' ALLOW='10.0.0.0/8  2001:db8::/32'",
     );
     let expected = [
         "--syslog",
@@ -73,6 +74,10 @@ fn the_settings_reach_the_program_as_they_are() {
         "*.db",
         "--revalidate",
         "*.files",
+        "--allow",
+        "10.0.0.0/8",
+        "--allow",
+        "2001:db8::/32",
         "-v",
         "--min-free",
         "1 G",
