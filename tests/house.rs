@@ -128,3 +128,33 @@ fn unsafe_code_stands_in_one_file_and_nothing_is_hidden_in_threads() {
         );
     }
 }
+
+#[test]
+fn the_map_names_files_and_functions_that_are_there() {
+    let sources = sources();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(project.join("src/README.md")).unwrap();
+    let mut named = 0;
+    for word in map.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '/' | ':' | '.')) {
+        let word = word.trim_start_matches('/');
+        if word.ends_with(".rs") {
+            let is_file = |dir: &str| project.join(dir).join(word).is_file();
+            let ends_so = |(path, _): &(PathBuf, String)| path.ends_with(word);
+            assert!(is_file("") || sources.iter().any(ends_so), "no file {word}");
+        } else if let Some((_, name)) = word.rsplit_once("::")
+            && !name.is_empty()
+        {
+            let known = [
+                format!("fn {name}("),
+                format!("fn {name}<"),
+                format!(" {name}: "),
+                format!("struct {name} "),
+                format!("macro_rules! {name} "),
+            ];
+            let is_known = |(_, text): &(PathBuf, String)| known.iter().any(|it| text.contains(it));
+            assert!(sources.iter().any(is_known), "nothing is called {word}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named}");
+}

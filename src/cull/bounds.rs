@@ -7,7 +7,7 @@
 
 use std::time::SystemTime;
 
-use super::scan::File;
+use super::file::File;
 
 /// What the bounds still ask for.
 #[derive(Debug)]

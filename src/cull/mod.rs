@@ -23,6 +23,7 @@ use crate::store;
 use crate::sys::calls;
 
 mod bounds;
+mod file;
 mod guard;
 mod remove;
 mod report;

@@ -6,20 +6,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::bounds::Bounds;
+use super::file::{File, Removal};
 use super::report::Report;
-use super::scan::{File, Scan};
+use super::scan::Scan;
 use crate::store::walk;
-
-/// What became of a file that was to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// It is gone, or would be.
-    Removed,
-    /// Another process was faster.
-    Vanished,
-    /// It stays: it was used or replaced since it was seen.
-    Spared,
-}
 
 /// Removes files, the least recently used first, until the bounds hold. What is spared or cannot be
 /// removed goes on to count, so that later ones go in its place.

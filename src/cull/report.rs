@@ -9,8 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::remove::Removal;
-use super::scan::File;
+use super::file::{File, Removal};
 
 /// Complaints that are printed; the others are counted.
 const COMPLAINTS: u64 = 20;

@@ -8,48 +8,12 @@ use std::ffi::OsStr;
 use std::fs::{DirEntry, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use super::file::File;
 use super::guard::Guard;
 use super::report::Report;
 use crate::store::walk::{self, Visited};
-
-/// A name of a file, and the file as it was seen.
-#[derive(Debug, Clone, Default)]
-pub struct File {
-    /// The time of last use; none of a dead partial.
-    pub used: Option<SystemTime>,
-    /// Bytes that it takes on disk.
-    pub size: u64,
-    /// Its device, and its number there.
-    pub identity: (u64, u64),
-    /// How many names it has, in the cache and elsewhere.
-    pub links: u64,
-    /// Its directory: an index of `Scan::dirs`.
-    pub dir: usize,
-    /// Where its name begins in `Scan::names`.
-    pub name: usize,
-}
-
-impl File {
-    /// A file of the cache, or a dead partial, that is like `metadata`.
-    pub fn new(metadata: &Metadata, is_partial: bool) -> Self {
-        Self {
-            used: metadata.accessed().ok().filter(|_| !is_partial),
-            size: metadata.blocks().saturating_mul(512),
-            identity: (metadata.dev(), metadata.ino()),
-            links: metadata.nlink(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether both are names of one file.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.identity == other.identity
-    }
-}
 
 /// What is in the cache.
 #[derive(Debug, Default)]

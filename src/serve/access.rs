@@ -1,15 +1,17 @@
-//! Access: who is served, and the access line.
+//! Access: who is served, and one line for each response.
 //!
-//! Rules: `--allow` is looked at before anything is read or a place is taken. Who is refused is told so, which
-//! costs neither a thread nor a place. The line is Combined Log Format with the cache status behind it.
+//! Rules: `--allow` is checked before anything is read from a client and before a place is reserved for it. A client
+//! that is refused gets 403, which costs neither a thread nor a place. The line is in the Combined Log Format with
+//! the cache status behind it.
 //!
 //! # Theory
 //!
-//! The 403 leaves in one write that does not wait, into the empty buffer of a new socket. The client's request may
-//! come later, and were the socket closed by then, the kernel would answer it with a reset, which can overtake the
-//! 403 (RFC 9112 §9.6). So our side alone ends at once, and the socket is kept: until a look, every few seconds,
-//! finds it older than `linger_ms`, or `LINGERING` others were refused after it. What has come by then is read
-//! before the close, so that even in a storm only a request that is later still meets a reset.
+//! The 403 is written at once, without waiting: the send buffer of a new socket is empty. The client's request may
+//! come later. If the socket were closed by then, the kernel would answer the request with a reset, and the client
+//! could see that instead of the 403 (RFC 9112 §9.6). So only our side is shut down at first. The socket is closed
+//! when the poller looks for silent connections and it is older than `linger_ms`, or when `LINGERING` further
+//! clients were refused. What has come by then is read before the close, so that even under a flood of refused
+//! clients only those are reset whose request comes later still.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -142,18 +144,18 @@ fn close(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 4096]);
 }
 
-/// What one line tells.
+/// What one line says.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// The client's address.
     pub client: IpAddr,
     /// The request; none if it could not be read.
     pub request: Option<&'a RequestHead>,
-    /// The answer's status.
+    /// The status of the response.
     pub status: StatusCode,
-    /// Bytes of content sent.
+    /// Bytes of content that were sent.
     pub sent: u64,
-    /// The cache's part in it.
+    /// How the cache took part in it.
     pub cache_status: Option<CacheStatus>,
 }
 
@@ -193,7 +195,7 @@ impl fmt::Display for Entry<'_> {
     }
 }
 
-/// A client's bytes inside quotes: they can neither end the quotes nor the line.
+/// A client's bytes inside quotes, escaped so that they can end neither the quotes nor the line.
 struct Quoted<'a>(&'a [u8]);
 
 impl fmt::Display for Quoted<'_> {

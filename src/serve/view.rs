@@ -1,9 +1,9 @@
-//! View: a representation as one request sees it, wherever its content comes from.
+//! View: a representation and one request make a response, whatever the content comes from.
 //!
-//! Rules: preconditions come before ranges (RFC 9110 §13.2.2) and are evaluated here alone; a range is obeyed
-//! only where the length is known (§14.2 lets us ignore it); HEAD gets the fields of GET.
+//! Rules: preconditions are evaluated here alone, and before ranges (RFC 9110 §13.2.2). A range is obeyed only
+//! where the length is known (§14.2 lets us ignore it). HEAD gets the fields of GET.
 //!
-//! Not here: where the representation was found (`response`), the fields that every response has (`connection`).
+//! Not here: where the representation was found (`found`), the fields that every response has (`connection`).
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -17,35 +17,35 @@ use crate::http::{HttpDate, Method, RequestHead, ResponseHead, StatusCode, Versi
 /// A representation (RFC 9110 §8), by its fields.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// Its length in bytes; none if only its end will tell.
+    /// The length in bytes; none if only the end of the content will tell.
     pub length: Option<u64>,
     /// Its strong entity tag, quotes included.
     pub etag: Option<&'a str>,
-    /// Its time; one in the future is not announced (RFC 9110 §8.8.2.1).
+    /// Its modification time. One in the future is not sent (RFC 9110 §8.8.2.1).
     pub last_modified: Option<HttpDate>,
     /// Its Content-Type.
     pub media_type: &'a [u8],
-    /// Its Content-Encoding; none if it is coded no further than its name says.
+    /// Its Content-Encoding. A file has none: a coding that its name carries is part of the file.
     pub content_encoding: Option<&'a [u8]>,
-    /// Seconds since its origin made or confirmed it, as far as known (RFC 9111 §5.1).
+    /// Seconds since the origin server generated or validated it, as far as known (RFC 9111 §5.1).
     pub age: Option<u64>,
 }
 
-/// The bytes that a response is to have.
+/// Which bytes a response carries.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part {
-    /// These of a content whose length is known.
+    /// These bytes of content of a known length.
     Bytes(Range<u64>),
-    /// All, however many; `chunked` or until the close.
+    /// All of a content of unknown length.
     All {
-        /// Whether the client understands chunks.
+        /// Whether it is sent in chunks; if not, the close ends it.
         chunked: bool,
     },
 }
 
 impl View<'_> {
-    /// The response that the request's preconditions and range ask for; `content` makes its content of
-    /// the part selected, and is not called where there is none.
+    /// The response to `request`, by its preconditions and its range. `content` makes the content from the
+    /// selected bytes; it is not called where there is none.
     pub fn respond(
         &self,
         request: &RequestHead,
@@ -81,7 +81,8 @@ impl View<'_> {
         response
     }
 
-    /// All of it: HTTP/1.0 knows no chunks, so there the close ends it (RFC 9112 §6.3).
+    /// The 200 with content of unknown length. HTTP/1.0 knows no chunks: there the close ends it (RFC 9112
+    /// §6.3).
     fn of_unknown_length(
         &self,
         request: &RequestHead,
@@ -111,7 +112,7 @@ impl View<'_> {
         head
     }
 
-    /// The fields of the representation; on a 304 only those that RFC 9110 §15.4.5 asks for.
+    /// The fields of the representation; on a 304 only those of RFC 9110 §15.4.5.
     fn head(&self, status: StatusCode) -> ResponseHead {
         let mut head = ResponseHead::new(status);
         let fields = &mut head.fields;
@@ -152,12 +153,13 @@ fn unsatisfiable(length: u64) -> Response {
     response
 }
 
-/// Whether a Last-Modified does not lie in the future (RFC 9110 §8.8.2.1), or nobody knows what that is.
+/// Whether a Last-Modified may be sent: not if it is in the future (RFC 9110 §8.8.2.1), unless our clock cannot
+/// be right.
 fn may_be_said(date: HttpDate, clock: HttpDate) -> bool {
     date <= clock || clock < HttpDate::WRITTEN
 }
 
-/// The time, by a clock that may be late but not absurd.
+/// The present, but never before this program was written: a clock may still be in 1970.
 fn now() -> HttpDate {
     HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN)
 }

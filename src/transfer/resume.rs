@@ -306,7 +306,7 @@ fn read<'a>(
     if left.is_zero() {
         return Err(Error::Timeout(patience));
     }
-    response.set_patience(left).map_err(Error::Broken)?;
+    response.set_patience(left);
     match response.read(space) {
         Ok(0) => Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
         Ok(count) => Ok(space.get(..count).unwrap_or_default()),

@@ -1,14 +1,14 @@
 //! Upstream: the sources in their order, and which of their responses is usable.
 //!
-//! Rules: a path whose first segment is the name of sources is asked of those alone, every other path of the
-//! sources without a name; each name has an order of its own. Sources are asked in the order given, and anything but a usable 200 goes on to the next; one
-//! that cannot be reached or was silent goes to the end of the order for a while (`health`); while another
-//! source is left, or it is at the end, a source gets `patience_ms` for its head, else the time that the
-//! administrator allows. A source that was merely slower gets its full time once all others have failed, unless
-//! one of them says that there is no such file. Each failure is one warning that names URL and cause; that a source
-//! has no such file is information.
+//! Rules: a path whose first segment is the name of sources is asked of these sources alone, every other path of
+//! the sources without a name; each name has an order of its own. Sources are asked in the order given, and
+//! anything but a usable 200 goes on to the next. One that cannot be reached or was silent goes to the end of the
+//! order for a while (`health`). While another source is left, or when it is itself at the end, a source has
+//! `patience_ms` for its head, else the time of `--timeout`. One that was merely slower is asked once more with
+//! its full time when all others have failed, unless one of them says that there is no such file. Each failure is
+//! one warning that names URL and cause; that a source has no such file is logged as information.
 //!
-//! Only transfers ask here, each by its own [`Exchange`], which others can give up.
+//! Only transfers ask sources, each through its own [`Exchange`], which other threads can give up.
 //!
 //! Not here: what becomes of the content (`transfer`).
 
@@ -44,7 +44,7 @@ struct Entry {
     health: Health,
 }
 
-/// The sources.
+/// The sources, with what is known of their health, and the client that asks them.
 #[derive(Debug)]
 pub struct Upstream {
     sources: Vec<Entry>,
@@ -53,7 +53,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sources in the order to ask them; `timeout` is the longest silence tolerated from one.
+    /// Sources in the order in which they are asked; `timeout` is the longest silence tolerated from one
+    /// (`--timeout`).
     pub fn new(sources: Vec<Source>, proxy: Proxy, timeout: Duration) -> Self {
         let sources = sources.into_iter().map(|source| Entry {
             source,
@@ -71,7 +72,7 @@ impl Upstream {
         self.timeout
     }
 
-    /// Whether there is anybody to ask for `path`.
+    /// Whether there is any source for `path`.
     pub fn has_sources(&self, path: &CachePath) -> bool {
         self.numbers(path.first()).next().is_some()
     }
@@ -102,7 +103,7 @@ impl Upstream {
         self.numbers(request.first())
     }
 
-    /// Gives a connection back whose content was read to its end.
+    /// Keeps the connection of a response whose content was read to its end, for another request.
     pub fn finish(&self, response: Response, exchange: &Exchange) {
         self.client.finish(response, exchange);
     }
@@ -117,7 +118,8 @@ impl Upstream {
         })
     }
 
-    /// The first response that `accept` takes, from the sources whose numbers are in `order`.
+    /// The first response that `accept` takes, from the sources whose numbers are in `order`. `accept` says why
+    /// it refuses a response.
     ///
     /// # Errors
     /// What all the failures together mean.
@@ -158,7 +160,7 @@ impl Upstream {
             }
         }
         if lacking && failure == Some(Failure::NotFound) {
-            // A source that was silent for a moment has no say against one that answered.
+            // A source that answered knows better than one that was silent for a few seconds: no second try.
             return Err(Failure::NotFound);
         }
         for (number, demoted, cause) in hurried {
@@ -171,7 +173,7 @@ impl Upstream {
             };
             failure = Some(Failure::after(failure, &cause));
         }
-        // Without a source there is no such file.
+        // Without sources there is no such file.
         Err(failure.unwrap_or(Failure::NotFound))
     }
 
@@ -191,15 +193,15 @@ impl Upstream {
         source.is_some_and(|source| source.health.is_in_place(now))
     }
 
-    /// Puts a source, which was silent in mid-content for `took`, at the end of the order for a while.
+    /// Puts a source that was silent within its content for `took` at the end of the order for `demote_ms`.
     pub fn demote(&self, number: usize, took: Duration) {
         if let Some(source) = self.sources.get(number) {
             source.health.demote(took);
         }
     }
 
-    /// Asks one source; the response has passed `accept`, and its content waits for bytes as long as the
-    /// administrator allows.
+    /// Asks one source. The response that it returns has passed `accept`; each further read of its content may
+    /// wait for `--timeout`.
     fn ask_one(
         &self,
         number: usize,
@@ -236,11 +238,11 @@ impl Upstream {
             response.source = number;
             response.is_first = self.serving(request).next() == Some(number);
             response.by_itself = response.url.authority() == source.url.authority();
-            // Until it is accepted, what is read of it is a proof, and bounded as that.
+            // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {
                     self.client.remember(&response);
-                    response.set_patience(self.timeout).map_err(Error::Broken)?;
+                    response.set_patience(self.timeout);
                     Ok(response)
                 }
                 Err(cause) => {
@@ -255,7 +257,7 @@ impl Upstream {
         answer.map_err(|cause| match exchange.is_given_up() {
             true => Error::GivenUp,
             false => {
-                // A source without the file is in order; with several, one that has it is enough.
+                // Not every source has every file: with several it is enough that one has it.
                 match cause.is_not_found() {
                     true => log::info!("source {url}: {cause}"),
                     false => log::warning!("source {url}: {cause}"),

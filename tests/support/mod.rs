@@ -25,7 +25,7 @@ mod script;
 /// Listens, accepts, reads requests: for the origin and for the sources of the storms.
 mod server;
 
-pub use client::{Client, Response};
+pub use client::{Client, Response, keep_crawling};
 pub use daemon::{Daemon, Setup};
 pub use dice::{Dice, mix};
 pub use dir::{CacheDir, LEFTOVER};
