@@ -247,6 +247,8 @@ mod tests {
             ("*??", "\u{20ac}", false),
             ("*?[!a]", "\u{20ac}", false),
             ("*?b", "\u{20ac}b", true),
+            ("*\u{e9}b", "\u{e8}\u{e9}\u{e9}b", true),
+            ("*\u{e9}b*", "\u{e9}ab", false),
             ("[a-c]x", "bx", true),
             ("[a-c]x", "dx", false),
             ("[!a-c]x", "dx", true),
@@ -262,6 +264,49 @@ mod tests {
         ] {
             let glob = Glob::parse(pattern).unwrap();
             assert_eq!(glob.matches(path.as_bytes()), expected, "{pattern} {path}");
+        }
+    }
+
+    /// What a pattern of letters, `*` and `?` means, letter by letter.
+    fn plainly(pattern: &[u8], path: &[u8]) -> bool {
+        match (pattern.split_first(), path.split_first()) {
+            (None, _) => path.is_empty(),
+            (Some((b'*', rest)), None) => plainly(rest, path),
+            (Some((b'*', rest)), Some((_, behind))) => {
+                plainly(rest, path) || plainly(pattern, behind)
+            }
+            (Some((b'?', rest)), Some((_, behind))) => plainly(rest, behind),
+            (Some((letter, rest)), Some((first, behind))) => {
+                letter == first && plainly(rest, behind)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Every text of up to `most` of these letters.
+    fn texts(letters: &str, most: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..most {
+            let longer: Vec<_> = all[from..]
+                .iter()
+                .flat_map(|text| letters.chars().map(move |letter| format!("{text}{letter}")))
+                .collect();
+            from = all.len();
+            all.extend(longer);
+        }
+        all
+    }
+
+    #[test]
+    fn short_cuts_change_nothing() {
+        let paths = texts("ab", 5);
+        for pattern in texts("ab*?", 5).iter().skip(1) {
+            let glob = Glob::parse(pattern).unwrap();
+            for path in &paths {
+                let expected = plainly(pattern.as_bytes(), path.as_bytes());
+                assert_eq!(glob.matches(path.as_bytes()), expected, "{pattern} {path}");
+            }
         }
     }
 
