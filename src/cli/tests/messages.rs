@@ -11,22 +11,6 @@ fn messages_name_the_value_and_the_remedy() {
             &["--source=ftp://a.example/"],
             ["--source=ftp://a.example/", ""],
         ),
-        (
-            &["--source==http://a.example"],
-            ["--source==http://a.example: no valid name", "debian=http"],
-        ),
-        (
-            &["--source=a/b=http://u:p@a.example"],
-            ["--source=a/b=http://...@a.example: no valid", "letters"],
-        ),
-        (
-            &["--source=.package-cache=http://a.example"],
-            ["the name is reserved", "begin with .package-cache"],
-        ),
-        (
-            &["--source=debian=https://a.example"],
-            ["--source=debian=https://a.example: TLS", "http://"],
-        ),
         (&["--port", "http"], ["--port=http", "from 0 to 65535"]),
         (&["--port", "70000"], ["--port=70000", "from 0 to 65535"]),
         (&["--timeout=0"], ["--timeout=0", "from 1 to 86400"]),
@@ -44,7 +28,10 @@ fn messages_name_the_value_and_the_remedy() {
         (&["cull"], ["cull: no bound is given", "--max-size"]),
         (
             &["--port=1", "cull"],
-            ["cull: unexpected argument", "package-cache --help"],
+            [
+                "cull: unexpected argument",
+                "a command (cull) is the first word: see package-cache --help",
+            ],
         ),
         (
             &["cull", "-s"],
@@ -56,7 +43,7 @@ fn messages_name_the_value_and_the_remedy() {
         ),
         (
             &["cull", "--unused=1d"],
-            ["--unused: unknown option", "did you mean --unused-for"],
+            ["--unused: unknown option", "did you mean --unused-for?"],
         ),
         (
             &["cull", "--unused-for=180"],
@@ -73,22 +60,33 @@ fn messages_name_the_value_and_the_remedy() {
         (&[""], [": unexpected argument", "--help"]),
         (&["-"], ["-: unexpected argument", "--help"]),
         (&["--", "-v"], ["-v: unexpected argument", "--help"]),
+        (
+            &["clean"],
+            ["clean: unexpected argument", "a command (cull) is"],
+        ),
+        (
+            &["cull", "clean"],
+            [
+                "clean: unexpected argument: see package-cache cull --help",
+                "",
+            ],
+        ),
         (&["-x"], ["-x: unknown option", "--help"]),
         (&["-vx"], ["-vx: unknown option", "--help"]),
         (
             &["--sources=http://a/"],
-            ["--sources: unknown option", "did you mean --source"],
+            ["--sources: unknown option", "did you mean --source?"],
         ),
         (
             &["--verb"],
-            ["--verb: unknown option", "did you mean --verbose"],
+            ["--verb: unknown option", "did you mean --verbose?"],
         ),
         (
             &["--max-conections=1"],
-            ["--max-conections", "did you mean --max-connections"],
+            ["--max-conections", "did you mean --max-connections?"],
         ),
-        (&["--minfree=1"], ["--minfree", "did you mean --min-free"]),
-        (&["-port"], ["-port", "did you mean --port"]),
+        (&["--minfree=1"], ["--minfree", "did you mean --min-free?"]),
+        (&["-port"], ["-port", "did you mean --port?"]),
         (
             &["--bogus"],
             ["--bogus: unknown option", "see package-cache --help"],
@@ -96,6 +94,22 @@ fn messages_name_the_value_and_the_remedy() {
         (
             &["--=1"],
             ["--: unknown option", "see package-cache --help"],
+        ),
+        (
+            &["--source==http://a.example"],
+            ["--source==http://a.example: no valid name", "debian=http"],
+        ),
+        (
+            &["--source=a/b=http://u:p@a.example"],
+            ["--source=a/b=http://...@a.example: no valid", "letters"],
+        ),
+        (
+            &["--source=.package-cache=http://a.example"],
+            ["the name is reserved", "begin with .package-cache"],
+        ),
+        (
+            &["--source=debian=https://a.example"],
+            ["--source=debian=https://a.example: TLS", "http://"],
         ),
         (
             &["--allow=localhost"],
