@@ -119,6 +119,10 @@ impl Cache {
         if !running.any(|transfer| transfer.give_way()) {
             for transfer in &in_flight.running {
                 transfer.leave_crawler_behind();
+                // Of one source alone nobody else could go on.
+                if self.upstream.count() > 1 {
+                    transfer.leave_dripping_source();
+                }
             }
         }
         // A reader that leaves rings no bell here, so look again soon.

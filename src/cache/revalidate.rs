@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::in_flight::Joined;
-use super::{Cache, Found, Query, Sought};
+use super::{Cache, Found, Query, Sought, is_of_another};
 use crate::http::cache_control::Confirm;
 use crate::http::{CacheStatus, Fields, Forward, StatusCode};
 use crate::net::clients::Client;
@@ -65,6 +65,7 @@ impl Cache {
         stored: Stored,
         why: Forward,
         query: Query<'_>,
+        joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
         let etag = stored.etag();
@@ -81,7 +82,9 @@ impl Cache {
             why,
         };
         let confirm = Confirm::of(&query.request.fields);
-        let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let mut request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        request.joins_foreign = *joins_foreign;
+        let foreign = request.foreign;
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,
@@ -109,6 +112,10 @@ impl Cache {
                 Validation::Unanswered
             }
             Err(Failure::NotModified) => Validation::Unchanged,
+            Err(_) if !foreign && is_of_another(&reader, collapsed, client) => {
+                *joins_foreign = false;
+                return None;
+            }
             Err(Failure::NotFound) => Validation::Gone,
             Err(Failure::Busy) if client.is_evicted() => {
                 return Some(Found::Failed(Failure::Busy));

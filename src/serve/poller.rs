@@ -178,6 +178,10 @@ impl Poller {
         if self.clients.stopping() {
             return self.rest(LONGEST, lead);
         }
+        // Of several listeners that had somebody at once, the connection of the first one may wait for a place.
+        if lock(&self.state).newcomer.is_some() {
+            return;
+        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((stream, client.ip()))
