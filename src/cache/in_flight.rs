@@ -120,8 +120,9 @@ impl Cache {
         if !running.any(|transfer| transfer.give_way()) {
             for transfer in &in_flight.running {
                 transfer.leave_crawler_behind();
-                // Of one source alone nobody else could go on.
-                if self.upstream.count() > 1 {
+                // Where one source alone serves the path, no other could go on.
+                let mut sources = self.upstream.serving(&transfer.request().upstream);
+                if sources.nth(1).is_some() {
                     transfer.leave_dripping_source();
                 }
             }

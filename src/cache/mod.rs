@@ -10,6 +10,7 @@
 mod in_flight;
 mod patterns;
 mod revalidate;
+mod sets;
 
 use std::io;
 use std::ops::Range;
@@ -151,6 +152,10 @@ impl Cache {
             Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
             Place::Listing(path) => return Sought::NotHere(path.clone(), Purpose::RelayListing),
             Place::Opaque(path) => return Sought::NotHere(path.clone(), Purpose::RelayFile),
+            // Like every directory; a stored file of that name would block all below it.
+            Place::File(path) if self.upstream.is_name(path) => {
+                return Sought::NotHere(path.clone(), Purpose::RelayListing);
+            }
             Place::File(path) => path,
         };
         match self.store.find(path) {

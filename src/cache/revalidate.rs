@@ -24,13 +24,12 @@ impl Cache {
     /// Why a source is asked before a stored file is served; none if it is served as it is. Without sources
     /// none can be asked.
     pub(super) fn why_ask(&self, path: &CachePath, fields: &Fields) -> Option<Forward> {
-        if !self.upstream.has_sources() {
-            None
-        } else if self.changes(path) {
-            Some(Forward::Stale)
-        } else {
-            (Confirm::of(fields) > Confirm::No).then_some(Forward::Request)
-        }
+        let why = match self.changes(path) {
+            true => Forward::Stale,
+            false if Confirm::of(fields) > Confirm::No => Forward::Request,
+            false => return None,
+        };
+        self.upstream.has_sources(path).then_some(why)
     }
 
     /// Whether the file changes at the sources, as the administrator says with `--revalidate`.

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::access::Access;
 use super::poller::Poller;
 use crate::cache::Cache;
 use crate::log;
@@ -67,6 +68,7 @@ impl Listener {
         &self,
         cache: &Arc<Cache>,
         clients: &Arc<Clients>,
+        access: &Arc<Access>,
         shows_status: bool,
     ) -> io::Result<()> {
         self.sockets.iter().try_for_each(prepare)?;
@@ -76,7 +78,7 @@ impl Listener {
         // One poller for each processor, but at least two, so that a slow disk does not hold up all
         // connections.
         for _ in 0..calls::get_nprocs().clamp(2, POLLERS) {
-            Poller::start(&listeners, cache, clients, &threads, shows_status)?;
+            Poller::start(&listeners, cache, clients, access, &threads, shows_status)?;
         }
         threads.stand_by();
         Ok(())

@@ -15,6 +15,8 @@
 //!   While an accepted connection waits for a place, or after accept(2) has failed, they leave the set for a
 //!   moment, and the kernel's backlog keeps the connects. No connection is evicted before there is one to take
 //!   its place.
+//! * **A client that `--allow` does not name is refused on the accepted socket** (`access`), before a place is
+//!   reserved: no connection is evicted for it.
 //! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on the way.
 //!
 //! The lock of `waiting` is held for accesses to the table and for epoll_ctl(2) alone.
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::access::Access;
 use super::connection::Connection;
 use super::lead::{Lead, Post};
 use crate::cache::Cache;
@@ -55,6 +58,7 @@ pub struct Poller {
     listeners: Arc<[TcpListener]>,
     cache: Arc<Cache>,
     clients: Arc<Clients>,
+    access: Arc<Access>,
     shows_status: bool,
     state: Mutex<State>,
 }
@@ -83,6 +87,7 @@ impl Poller {
         listeners: &Arc<[TcpListener]>,
         cache: &Arc<Cache>,
         clients: &Arc<Clients>,
+        access: &Arc<Access>,
         threads: &Arc<Threads>,
         shows_status: bool,
     ) -> io::Result<()> {
@@ -90,6 +95,7 @@ impl Poller {
             listeners: Arc::clone(listeners),
             cache: Arc::clone(cache),
             clients: Arc::clone(clients),
+            access: Arc::clone(access),
             shows_status,
             state: Mutex::new(State {
                 waiting: Vec::new(),
@@ -150,7 +156,7 @@ impl Poller {
                 Duration::ZERO
             }
             Some(_) => PAUSE,
-            None if self.clients.open() == 0 => return -1,
+            None if self.clients.open() == 0 && !self.access.lingers() => return -1,
             None => ms(limits().idle_ms) / LOOKS,
         };
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
@@ -186,7 +192,10 @@ impl Poller {
         match accepted {
             Ok(newcomer) => {
                 lock(&self.state).pause = Duration::ZERO;
-                self.admit(newcomer, lead);
+                match self.access.allows(newcomer.1) {
+                    true => self.admit(newcomer, lead),
+                    false => self.access.refuse(newcomer.0, newcomer.1, self.cache.via()),
+                }
             }
             Err(cause) => self.back_off(&cause, lead),
         }
@@ -293,6 +302,7 @@ impl Poller {
         let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
         drop(state);
         drop(over);
+        self.access.close_old(now);
     }
 }
 

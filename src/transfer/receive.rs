@@ -224,7 +224,8 @@ impl<'a> Receive<'a> {
                 upstream.stats().resumed.add(1);
                 return Some(response);
             }
-            let more = self.breaks.attempts < limits().attempts && !resume.is_hopeless(upstream);
+            let hopeless = resume.is_hopeless(upstream, request);
+            let more = self.breaks.attempts < limits().attempts && !hopeless;
             if !more || Instant::now() + pause > deadline || !self.writer.pause(pause) {
                 return None;
             }
