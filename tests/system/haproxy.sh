@@ -61,6 +61,17 @@ all_clients() {
 	end_well
 }
 
+by_nginx() { # CLIENT
+	cache_url=http://127.0.0.1:4006 client "$1"
+}
+
+# With + escaped, and without.
+two_more() {
+	local before
+	before=$(fetched)
+	by_nginx 1 && by_nginx 2 && [ "$(fetched)" -eq "$before" ]
+}
+
 # The names of the small files that the cache stores.
 held() { # CACHE
 	find "$work/cache$1/distfiles" -name 'small*' -printf '%f\n'
@@ -165,6 +176,20 @@ check "at least two thirds of its files are asked of it again" test $((back * 3)
 check "nothing is fetched again" test "$(fetched)" -eq "$before"
 note "asked of it again: $back of $(held 1 | wc -l)"
 
+# The form for nginx in the guide.
+{
+	echo "user root; pid $work/nginx.pid; error_log $logs/nginx; worker_processes 1; events {} http { access_log off;"
+	sed -n 's/^    //; /^upstream caches {/,/^}$/p; /^server {/,/^}$/p' "$top/contrib/guides/several-caches.md" |
+		sed -e 's/192\.0\.2\.1\([123]\):4000/127.0.0.1:400\1/' -e 's/listen 4000/listen 127.0.0.1:4006/' \
+			-e 's/distfiles.gentoo.org/127.0.0.1:8080/'
+	echo "}"
+} >"$work/nginx.conf"
+nginx -c "$work/nginx.conf" 2>>"$logs/nginx"
+await 10 listens 4006
+check "a client gets all files through nginx, as the guide has it" by_nginx 0
+check "two clients cause no request to the source after that" two_more
+note "the caches hold $(held 1 | wc -l), $(held 2 | wc -l), $(held 3 | wc -l) after the balancers' different hashes"
+
 # A graceful stop, while clients ask and a large file is on its way.
 health() { # PORT STATUS
 	[ "$(curl -sS --max-time 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/.package-cache/health")" = "$2" ]
@@ -196,5 +221,7 @@ gone() {
 }
 check "HAProxy knows that no cache is left" await 15 gone
 check "the mirror itself answers" client 1
+check "so it does through nginx" by_nginx 1
+kill "$(cat "$work/nginx.pid")"
 kill "$haproxy"
 note "from the kill to here: $((SECONDS - killed)) s"
