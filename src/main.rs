@@ -20,6 +20,8 @@ mod http;
 mod log;
 mod net;
 mod serve;
+mod stats;
+mod status;
 mod store;
 mod sys;
 mod transfer;
@@ -34,9 +36,10 @@ use crate::cli::Command;
 fn main() -> ExitCode {
     match cli::parse(env::args_os().skip(1)) {
         Ok(Command::Print(text)) => print(&text),
-        Ok(Command::Serve(options)) => status(serve::serve(&options).map(|()| true)),
-        Ok(Command::Check(options)) => status(serve::check(&options).map(|()| true)),
-        Ok(Command::Cull(options)) => status(cull::cull(&options)),
+        Ok(Command::Serve(options)) => end(serve::serve(&options).map(|()| true)),
+        Ok(Command::Check(options)) => end(serve::check(&options).map(|()| true)),
+        Ok(Command::Cull(options)) => end(cull::cull(&options)),
+        Ok(Command::Status(options)) => end(status::status(&options).map(|()| true)),
         Err(usage) => {
             // A service has nobody who reads its stderr.
             if env::args_os().any(|arg| arg == "--syslog") {
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 /// The exit status of a command: whether all is well, or why it cannot run.
-fn status(result: Result<bool, String>) -> ExitCode {
+fn end(result: Result<bool, String>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -14,10 +14,10 @@ const ORDER: [&[&str]; 11] = [
     &["cache"],
     &["transfer"],
     &["upstream"],
-    &["cull"],
+    &["cull", "status"],
     &["store"],
     &["net"],
-    &["log"],
+    &["log", "stats"],
     &["http", "sys"],
 ];
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::Cache;
 use crate::log;
 use crate::net::clients::{Client, Look};
+use crate::stats::{self, Outcome};
 use crate::store::{CachePath, Lookup};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
@@ -124,6 +125,13 @@ impl Cache {
         Some(self.ended.wait(in_flight, patience))
     }
 
+    /// What there is to see of the transfers that run.
+    pub fn transfers(&self) -> Vec<stats::Transfer> {
+        // Cloned first: a path may be long, and who starts a transfer waits for the table.
+        let running = lock(&self.in_flight).running.clone();
+        running.iter().map(|transfer| transfer.view()).collect()
+    }
+
     /// Waits until what has been received is published, but not longer than `grace`.
     pub fn settle(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
@@ -178,12 +186,14 @@ impl Turn {
     fn run(&self, writer: Writer) {
         let (cache, request) = (&*self.cache, self.transfer.request());
         let run = || transfer::fetch(&cache.store, &cache.upstream, request, writer);
-        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             log::error!(
                 "the transfer of {} panicked; its clients were cut off",
                 request.path
             );
-        }
+            Outcome::Failed
+        });
+        cache.stats().transferred(outcome);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::http::{CacheStatus, Forward, RequestHead, via};
 use crate::log;
 use crate::net::Threads;
 use crate::net::clients::Client;
+use crate::stats::{Space, Stats};
 use crate::store::{CachePath, Lookup, Place, Store, Stored};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::Bell;
@@ -121,6 +122,16 @@ impl Cache {
     /// Our name in Via.
     pub fn pseudonym(&self) -> &str {
         &self.pseudonym
+    }
+
+    /// Where it is counted what happens.
+    pub fn stats(&self) -> &Arc<Stats> {
+        self.upstream.stats()
+    }
+
+    /// What there is to see of the cache directory; this may wait for its file system.
+    pub fn space(&self) -> Space {
+        self.store.space()
     }
 
     /// Our entry in Via.

@@ -1,6 +1,6 @@
 //! What `--help` and `--version` print, and which option a misspelt one was meant to be.
 
-/// How to call the program in one of its two ways.
+/// How to call the program in one of its ways.
 pub struct Usage {
     /// The words before the options.
     pub program: &'static str,
@@ -24,9 +24,17 @@ pub const CULL: Usage = Usage {
     text: CULL_TEXT,
 };
 
+/// `package-cache status`.
+pub const STATUS: Usage = Usage {
+    program: "package-cache status",
+    letters: &[(b'h', "help")],
+    text: STATUS_TEXT,
+};
+
 const SERVE_TEXT: &str = "\
 Usage: package-cache [OPTIONS]
        package-cache cull [OPTIONS]
+       package-cache status [OPTIONS]
 
 A caching proxy for package downloads: the first request for a file fetches it
 from a source and stores it while streaming it to whoever asked; every later
@@ -51,12 +59,15 @@ Options:
                            files are passed on unstored, such as 256M, 10G or 0
                            (default: 1 % of it or 256M, the smaller)
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
+      --no-status          no status page at /, no metrics, no health
+                           (default: they are shown)
       --check              validate options, sources, cache and address, create
                            nothing, print what is wrong, exit (default: serve)
       --version            print the version and exit
   -h, --help               print this text and exit
 
 To trim a cache: package-cache cull --help
+What a running one does: package-cache status --help, or / in a browser
 Of a repeated option the last one counts; every --source and --revalidate does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
@@ -95,6 +106,27 @@ removed, 2 usage.
 Examples:
   package-cache cull --cache /var/cache/package-cache --unused-for 180d -n
   package-cache cull --cache /srv/cache --max-size 50G --min-free 5G
+";
+
+const STATUS_TEXT: &str = "\
+Usage: package-cache status [OPTIONS]
+
+Shows what a running package-cache does: what came from the cache and what that
+saved, the transfers that run, the state of the sources, the last failures.
+
+Options:
+      --host HOST          name or address of the server (default: localhost)
+      --port PORT          its port (default: 4000)
+      --json               print JSON instead of text (default: text)
+      --watch[=SECONDS]    show it again and again until Ctrl-C, 1 to 86400
+                           seconds apart, 2 if none are given (default: once)
+  -h, --help               print this text and exit
+
+Exit status: 0 fine, 1 none answers, 2 usage.
+
+Examples:
+  package-cache status --watch
+  package-cache status --host cache.example --json
 ";
 
 /// The line of `--version`.

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use crate::log::{Level, Sink};
 use crate::store::MinFree;
-use crate::{cull, serve};
+use crate::{cull, serve, status};
 use parser::{Long, read};
 
 mod cull_options;
 mod help;
 mod parser;
+mod status_options;
 mod value;
 
 /// What the program is to do.
@@ -29,6 +30,8 @@ pub enum Command {
     Check(serve::Options),
     /// Trim a cache.
     Cull(cull::Options),
+    /// Show what a running server does.
+    Status(status::Options),
     /// Print a text: help or version.
     Print(String),
 }
@@ -50,6 +53,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
     let mut args = args.into_iter().peekable();
     if args.next_if(|first| first == "cull").is_some() {
         return cull_options::parse(&mut args);
+    }
+    if args.next_if(|first| first == "status").is_some() {
+        return status_options::parse(&mut args);
     }
     let mut options = serve::Options::default();
     let mut check = false;
@@ -81,6 +87,7 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
         "revalidate" => options.revalidate.push(long.glob()?),
         "timeout" => options.timeout = Duration::from_secs(long.number(1..=86_400)?),
         "min-free" => options.min_free = MinFree::Bytes(long.size()?),
+        "no-status" => options.status = long.flag(false)?,
         "max-connections" => options.max_connections = long.number(1..=10_000)?,
         _ => return Err(long.unknown()),
     }

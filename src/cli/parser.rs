@@ -175,6 +175,17 @@ impl<'a> Long<'a> {
             })
     }
 
+    /// Its value as [`Long::number`] takes it, if one stands behind an equals sign; else `usual`.
+    pub fn number_or<T>(&mut self, usual: T, range: RangeInclusive<T>) -> Result<T, UsageError>
+    where
+        T: TryFrom<u64> + PartialOrd + fmt::Display,
+    {
+        match &self.inline {
+            Some(_) => self.number(range),
+            None => Ok(usual),
+        }
+    }
+
     /// Its value in bytes.
     pub fn size(&mut self) -> Result<u64, UsageError> {
         let text = self.text()?;

@@ -67,6 +67,7 @@ fn every_option_in_both_forms() {
         "2G",
         "--max-connections",
         "10000",
+        "--no-status",
     ];
     let joined = [
         "--source=http://a.example/x",
@@ -79,6 +80,7 @@ fn every_option_in_both_forms() {
         "--timeout=86400",
         "--min-free=2G",
         "--max-connections=10000",
+        "--no-status",
         "--",
     ];
     let expected = Options {
@@ -92,6 +94,7 @@ fn every_option_in_both_forms() {
         timeout: Duration::from_secs(86_400),
         min_free: MinFree::Bytes(2 << 30),
         max_connections: 10_000,
+        status: false,
     };
     assert_eq!(served(&apart), expected);
     assert_eq!(served(&joined), expected);
@@ -343,6 +346,7 @@ fn usage_names_every_option_and_fits() {
         "host",
         "max-connections",
         "min-free",
+        "no-status",
         "port",
         "revalidate",
         "source",

@@ -4,7 +4,7 @@
 //!
 //! Not here: the decision.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write};
 
 use super::StatusCode;
 
@@ -32,6 +32,59 @@ impl Forward {
     }
 }
 
+/// A cache status in one word, as it is logged and counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Word {
+    /// Served from the cache.
+    Hit,
+    /// Fetched, since it is not stored.
+    Miss,
+    /// Served from the transfer that an earlier request began.
+    Collapsed,
+    /// Passed on: such paths are not stored.
+    Bypass,
+    /// Served from the cache, a source having confirmed it.
+    Revalidated,
+    /// Fetched, since the stored file had changed.
+    Expired,
+    /// Served from the cache, since no source could confirm it.
+    Stale,
+}
+
+impl Word {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Hit,
+        Self::Miss,
+        Self::Collapsed,
+        Self::Bypass,
+        Self::Revalidated,
+        Self::Expired,
+        Self::Stale,
+    ];
+
+    /// The word in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Bypass => "bypass",
+            Self::Revalidated => "revalidated",
+            Self::Expired => "expired",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// In capitals, as in the access log.
+impl Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut letters = self.name().chars();
+        letters.try_for_each(|letter| f.write_char(letter.to_ascii_uppercase()))
+    }
+}
+
 /// How the cache handled a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CacheStatus {
@@ -56,30 +109,30 @@ impl CacheStatus {
     /// The text of the commonest.
     pub const HIT: &str = "package-cache; hit";
 
-    /// The word for the access log.
-    pub fn word(self) -> &'static str {
+    /// The word for it.
+    pub fn word(self) -> Word {
         match self {
-            Self::Hit => "HIT",
-            Self::Stale => "STALE",
+            Self::Hit => Word::Hit,
+            Self::Stale => Word::Stale,
             Self::Forwarded {
                 status: Some(StatusCode::NOT_MODIFIED),
                 ..
-            } => "REVALIDATED",
+            } => Word::Revalidated,
             Self::Forwarded {
                 collapsed: true, ..
-            } => "COLLAPSED",
+            } => Word::Collapsed,
             Self::Forwarded {
                 why: Forward::UriMiss,
                 ..
-            } => "MISS",
+            } => Word::Miss,
             Self::Forwarded {
                 why: Forward::Bypass,
                 ..
-            } => "BYPASS",
+            } => Word::Bypass,
             Self::Forwarded {
                 why: Forward::Stale | Forward::Request,
                 ..
-            } => "EXPIRED",
+            } => Word::Expired,
         }
     }
 }
@@ -158,7 +211,7 @@ mod tests {
             ),
         ] {
             assert_eq!(status.to_string(), format!("package-cache; {text}"));
-            assert_eq!(status.word(), word, "{text}");
+            assert_eq!(status.word().to_string(), word, "{text}");
         }
     }
 }

@@ -27,7 +27,7 @@ mod url;
 pub mod via;
 
 pub use age::age;
-pub use cache_status::{CacheStatus, Forward};
+pub use cache_status::{CacheStatus, Forward, Word};
 pub use content_coding::{Coded, coded};
 pub use date::HttpDate;
 pub use fields::Fields;

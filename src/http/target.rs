@@ -65,6 +65,17 @@ impl Target {
         }
     }
 
+    /// Whether it is a path alone, so meant for us and for no other host (RFC 9112 §3.2.1).
+    pub fn is_origin_form(&self) -> bool {
+        self.form == Form::Origin
+    }
+
+    /// What follows the first question mark.
+    pub fn query(&self) -> Option<&[u8]> {
+        let at = self.raw.iter().position(|&byte| byte == b'?')?;
+        self.raw.get(at.saturating_add(1)..)
+    }
+
     /// The authority of an absolute-form, `host` or `host:port`.
     #[cfg(test)]
     pub fn authority(&self) -> Option<&[u8]> {

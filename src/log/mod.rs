@@ -8,7 +8,7 @@
 //! Not here: what an access line says, and the quoting of its fields.
 
 use std::fmt::{self, Write as _};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -60,6 +60,9 @@ enum Output {
 static MOST: AtomicU8 = AtomicU8::new(0);
 static OUTPUT: OnceLock<Output> = OnceLock::new();
 
+/// Events by level, access lines left out.
+static WRITTEN: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+
 /// Starts the log with the least important level to write, and makes panics events of it.
 ///
 /// A second call changes the level alone.
@@ -91,11 +94,21 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
+    if let Some(written) = WRITTEN.get(usize::from(level as u8).saturating_sub(1)) {
+        written.fetch_add(1, Ordering::Relaxed);
+    }
     match OUTPUT.get() {
         Some(Output::Stderr(stderr)) => stderr.put(stamped(level, message)),
         Some(Output::Syslog(syslog)) => send(syslog, level, message),
         None => {}
     }
+}
+
+/// How many events were written, by level, worst first; access lines are none.
+pub fn written() -> [u64; 5] {
+    WRITTEN
+        .each_ref()
+        .map(|written| written.load(Ordering::Relaxed))
 }
 
 /// Writes one access line, if `Info` is enabled: on stderr bare, as log analysers read it.

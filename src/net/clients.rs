@@ -156,6 +156,11 @@ impl Clients {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Places in all.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Sees to it that a connection goes; false if none can.
     pub fn make_room(&self) -> bool {
         lock(&self.table).evict_one(Activity::Idle)
@@ -267,6 +272,11 @@ impl Client {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.place.clients.open()
+    }
+
+    /// How many there can be at once.
+    pub fn most(&self) -> usize {
+        self.place.clients.most()
     }
 
     /// Whether the program stops.

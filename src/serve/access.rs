@@ -53,7 +53,10 @@ impl fmt::Display for Entry<'_> {
                 .unwrap_or(b"-");
             write!(f, " \"{}\"", Quoted(value))?;
         }
-        write!(f, " {}", self.cache_status.map_or("-", CacheStatus::word))
+        match self.cache_status {
+            Some(status) => write!(f, " {}", status.word()),
+            None => f.write_str(" -"),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! Rules: a malformed request is answered and closed; a failure after the head cuts the connection short of
 //! its promised end. Before any wait the thread gives up the lead (`lead`).
 //!
-//! Not here: which response it is (`response`), where the bytes are (`cache`), the end (`close`), who awaits
+//! Not here: which response it is (`question`, `response`), where the bytes are (`cache`), the end (`close`), who awaits
 //! the next request (`poller`).
 
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -17,10 +17,10 @@ use super::access;
 use super::close::{self, Next};
 use super::content::Content;
 use super::lead::Lead;
-use super::response::{self, Response};
+use super::question;
+use super::response::Response;
 use super::sender::Sender;
-use crate::cache::{Cache, Query, Sought};
-use crate::http::via::{self, Loop};
+use crate::cache::Cache;
 use crate::http::{
     CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version,
     asks_for_head, framing, parse_request,
@@ -28,7 +28,7 @@ use crate::http::{
 use crate::log;
 use crate::net::clients::Client;
 use crate::net::{Activity, HeadError, Wire, timed_out};
-use crate::store::{CachePath, Place};
+use crate::stats::Answer;
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::Failure;
@@ -57,11 +57,13 @@ pub struct Connection {
     moved: Instant,
     /// How many bytes may still come after the last response; none before that (`close`).
     closing: Option<u64>,
+    /// Whether status, metrics and health are shown.
+    shows_status: bool,
 }
 
 impl Connection {
-    /// A connection just accepted from `address`.
-    pub fn new(cache: Arc<Cache>, client: Client, address: IpAddr) -> Self {
+    /// A connection just accepted from `address`, to which the status is shown or not.
+    pub fn new(cache: Arc<Cache>, client: Client, address: IpAddr, shows_status: bool) -> Self {
         let now = Instant::now();
         Self {
             cache,
@@ -71,6 +73,7 @@ impl Connection {
             begun: now,
             moved: now,
             closing: None,
+            shows_status,
         }
     }
 
@@ -206,7 +209,8 @@ impl Connection {
                 return self.refuse(Some(request), Response::malformed(malformed), lead);
             }
         };
-        let response = self.respond(request, lead);
+        let response =
+            question::respond(request, &self.cache, &self.client, self.shows_status, lead);
         let persists = framing::persists(request.version, &request.fields);
         let reusable = persists
             && response.head.status != StatusCode::BAD_REQUEST
@@ -219,60 +223,6 @@ impl Connection {
             Next::Close if !persists && close::is_over(framing, &self.wire) => Next::Done,
             next => next,
         }
-    }
-
-    /// The response to a well-framed request.
-    fn respond(&self, request: &RequestHead, lead: &mut Lead) -> Response {
-        let (place, via) = match self.check(request) {
-            Ok(checked) => checked,
-            Err(refusal) => return refusal,
-        };
-        let (Place::Listing(path) | Place::Opaque(path) | Place::File(path)) = &place else {
-            return Response::failure(Failure::NotFound);
-        };
-        let query = Query {
-            request,
-            place: &place,
-            via: &via,
-        };
-        let found = match self.cache.stored(query) {
-            Sought::Found(found) => found,
-            // From here on this thread may wait, and another one leads.
-            sought => match lead.give_up(self.client.stream()) {
-                Ok(()) => self.cache.fetch(query, sought, &self.client),
-                Err(_) => return Response::failure(Failure::Busy),
-            },
-        };
-        response::of_found(&self.cache, request, path, found)
-    }
-
-    /// What the request asks for, and the Via entries to pass on; or why it is refused.
-    fn check(&self, request: &RequestHead) -> Result<(Place, Vec<String>), Response> {
-        if !matches!(request.method, Method::Get | Method::Head) {
-            return Err(Response::method(request.method));
-        }
-        let mut expects = request.fields.members("Expect");
-        if expects.any(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
-            let why = "only 100-continue can be expected";
-            return Err(Response::text(StatusCode::EXPECTATION_FAILED, why));
-        }
-        let most = usize::try_from(limits().via_hops).unwrap_or(usize::MAX);
-        let looped = |why| Err(Response::text(StatusCode::LOOP_DETECTED, why));
-        let via = match via::passed_on(&request.fields, self.cache.pseudonym(), most) {
-            Ok(via) => via,
-            Err(Loop::Own) => {
-                log::warning!(
-                    "a request came back to us: one of our sources leads to this very cache"
-                );
-                return looped("the request came back to this cache");
-            }
-            Err(Loop::TooMany) => return looped("the request went through too many caches"),
-        };
-        let path = request.target.path();
-        let path = path
-            .ok_or_else(|| Response::malformed(Malformed::bad_request("the target has no path")))?;
-        let place = CachePath::place(path).map_err(Response::malformed)?;
-        Ok((place, via))
     }
 
     /// Answers what cannot be served, and closes: nobody knows where the next request would begin.
@@ -303,11 +253,13 @@ impl Connection {
             response.content = Content::Empty;
         }
         if !response.content.is_small() && lead.give_up(self.client.stream()).is_err() {
+            let looked_up = response.looked_up;
             response = Response::failure(Failure::Busy);
+            response.looked_up = looked_up;
         }
         let reusable = reusable && !unframed;
         self.complete_head(&mut response, version, reusable);
-        let (status, cache_status) = (response.head.status, response.status);
+        let (status, cache_status, word) = (response.head.status, response.status, response.word());
         let mut out = std::mem::take(&mut lead.buffer);
         out.clear();
         let head = response.head.fields.as_bytes().len().saturating_add(64);
@@ -331,6 +283,12 @@ impl Connection {
         let result = response.content.send(&mut out, &mut sender, &self.cache);
         self.moved = sender.moved();
         let sent = sender.sent().saturating_sub(head);
+        self.cache.stats().answered(&Answer {
+            word,
+            status,
+            sent: sent.saturating_sub(sender.framing()),
+            first_byte: sender.first_byte(),
+        });
         lead.buffer = out;
         if log::enabled(log::Level::Info) {
             let entry = access::Entry {

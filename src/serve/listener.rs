@@ -63,14 +63,19 @@ impl Listener {
     ///
     /// # Errors
     /// When a socket cannot be prepared or no thread can be had.
-    pub fn start(&self, cache: &Arc<Cache>, clients: &Arc<Clients>) -> io::Result<()> {
+    pub fn start(
+        &self,
+        cache: &Arc<Cache>,
+        clients: &Arc<Clients>,
+        shows_status: bool,
+    ) -> io::Result<()> {
         self.sockets.iter().try_for_each(prepare)?;
         let threads = Threads::new("client");
         let clones = self.sockets.iter().map(TcpListener::try_clone);
         let listeners = clones.collect::<io::Result<Arc<[_]>>>()?;
         // One poller a processor; two, so that a slow disk does not hold everybody up.
         for _ in 0..calls::get_nprocs().clamp(2, POLLERS) {
-            Poller::start(&listeners, cache, clients, &threads)?;
+            Poller::start(&listeners, cache, clients, &threads, shows_status)?;
         }
         threads.stand_by();
         Ok(())

@@ -12,9 +12,11 @@ mod content;
 mod lead;
 mod listener;
 mod poller;
+mod question;
 mod relay;
 mod response;
 mod sender;
+mod status;
 mod view;
 
 use std::env;
@@ -29,6 +31,7 @@ use crate::cache::{Cache, Glob};
 use crate::http::{Url, via, without_user_info};
 use crate::log::{self, Level, Sink};
 use crate::net::clients::Clients;
+use crate::stats::Stats;
 use crate::store::{self, MinFree, Store, walk};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
@@ -61,6 +64,8 @@ pub struct Options {
     pub min_free: MinFree,
     /// Client connections served at once, 1 to 10,000.
     pub max_connections: usize,
+    /// Whether status, metrics and health are shown.
+    pub status: bool,
 }
 
 impl Default for Options {
@@ -76,6 +81,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             min_free: MinFree::Default,
             max_connections: 1024,
+            status: true,
         }
     }
 }
@@ -116,8 +122,10 @@ fn logged(options: &Options, command: fn(&Options) -> Result<(), String>) -> Res
 /// Serves until a signal says stop, the log being there.
 fn run(options: &Options) -> Result<(), String> {
     let proxy = proxy_of_environment()?;
-    let store = Arc::new(open_store(options)?);
-    let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout);
+    let sources = options.sources.iter();
+    let stats = Stats::new(sources.map(|source| (None, source.to_string())));
+    let store = Arc::new(open_store(options, &stats)?);
+    let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout, stats);
     let cache = Cache::new(
         Arc::clone(&store),
         upstream,
@@ -127,7 +135,7 @@ fn run(options: &Options) -> Result<(), String> {
     let listener = Listener::bind(&options.host, options.port)?;
     let clients = Clients::new(connections(options.max_connections));
     listener
-        .start(&cache, &clients)
+        .start(&cache, &clients, options.status)
         .map_err(|cause| format!("cannot serve: {cause}"))?;
     for address in listener.addresses() {
         log::notice!("listening on http://{address}/");
@@ -182,9 +190,9 @@ fn place_for(cache: &Path) -> io::Result<&Path> {
     Ok(parent)
 }
 
-fn open_store(options: &Options) -> Result<Store, String> {
+fn open_store(options: &Options, stats: &Arc<Stats>) -> Result<Store, String> {
     let private = store::is_default_root(&options.cache);
-    Store::open(&options.cache, private, options.min_free)
+    Store::open(&options.cache, private, options.min_free, Arc::clone(stats))
         .map_err(|cause| unusable(&options.cache, &cause))
 }
 

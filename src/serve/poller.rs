@@ -54,6 +54,7 @@ pub struct Poller {
     listeners: Arc<[TcpListener]>,
     cache: Arc<Cache>,
     clients: Arc<Clients>,
+    shows_status: bool,
     state: Mutex<State>,
 }
 
@@ -82,11 +83,13 @@ impl Poller {
         cache: &Arc<Cache>,
         clients: &Arc<Clients>,
         threads: &Arc<Threads>,
+        shows_status: bool,
     ) -> io::Result<()> {
         let poller = Self {
             listeners: Arc::clone(listeners),
             cache: Arc::clone(cache),
             clients: Arc::clone(clients),
+            shows_status,
             state: Mutex::new(State {
                 waiting: Vec::new(),
                 newcomer: None,
@@ -187,7 +190,9 @@ impl Poller {
             Ok(place) => {
                 let (stream, address) = newcomer;
                 let client = Clients::admit(place, Arc::new(stream), address);
-                let connection = Connection::new(Arc::clone(&self.cache), client, address);
+                let (cache, shows_status) = (Arc::clone(&self.cache), self.shows_status);
+                cache.stats().connections.add(1);
+                let connection = Connection::new(cache, client, address, shows_status);
                 self.serve(Box::new(connection), false, lead);
             }
             Err(pause) => {

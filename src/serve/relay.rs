@@ -113,16 +113,16 @@ impl<'a, 's> Relay<'a, 's> {
             if in_chunks {
                 let mut frame = Vec::new();
                 chunked::chunk_head(usize::try_from(count).unwrap_or(usize::MAX), &mut frame);
-                self.give(&frame, self.reader)?;
+                self.frame(&frame)?;
             }
             self.send(&ready, at, count)?;
             if in_chunks {
-                self.give(b"\r\n", self.reader)?;
+                self.frame(b"\r\n")?;
             }
             at = at.saturating_add(count);
         }
         if in_chunks {
-            self.sender.send(chunked::LAST_CHUNK)?;
+            self.frame(chunked::LAST_CHUNK)?;
         }
         Ok(())
     }
@@ -150,6 +150,14 @@ impl<'a, 's> Relay<'a, 's> {
             _ => return Err(SendError::Content(Failure::Broken)),
         }
         Ok(count)
+    }
+
+    /// Sends what frames chunks and is no content.
+    fn frame(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let sent = self.sender.sent();
+        let given = self.give(bytes, self.reader);
+        self.sender.framed(sent);
+        given
     }
 
     /// Sends bytes, and tells `reader` whenever the client takes some of them.

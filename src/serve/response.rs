@@ -10,7 +10,7 @@ use super::content::Content;
 use super::view::{Part, View};
 use crate::cache::{Cache, Found};
 use crate::http::{
-    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, media_type,
+    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, Word, media_type,
 };
 use crate::store::{CachePath, Stored};
 use crate::transfer::{Reader, Representation};
@@ -25,21 +25,27 @@ pub struct Response {
     pub content: Content,
     /// For `Cache-Status` and the access line.
     pub status: Option<CacheStatus>,
+    /// Whether a file was looked up for it.
+    pub looked_up: bool,
 }
 
 impl Response {
     /// A response with a short text that names the reason.
     pub fn text(status: StatusCode, why: &str) -> Self {
-        let mut head = ResponseHead::new(status);
         let text = format!("{}: {why}\n", status);
-        head.fields
-            .push("Content-Type", "text/plain; charset=utf-8");
+        Self::of_text(ResponseHead::new(status), "text/plain; charset=utf-8", text)
+    }
+
+    /// A response with a text of ours.
+    pub fn of_text(mut head: ResponseHead, media_type: &str, text: String) -> Self {
+        head.fields.push("Content-Type", media_type);
         head.fields
             .push_fmt("Content-Length", format_args!("{}", text.len()));
         Self {
             head,
             content: Content::Text(text),
             status: None,
+            looked_up: false,
         }
     }
 
@@ -49,7 +55,14 @@ impl Response {
             head,
             content: Content::Empty,
             status: None,
+            looked_up: false,
         }
+    }
+
+    /// The word that counts it: that of its cache status; a file that was looked up and not given is a miss.
+    pub fn word(&self) -> Option<Word> {
+        let status = self.status.map(CacheStatus::word);
+        status.or(self.looked_up.then_some(Word::Miss))
     }
 
     /// The refusal of a message.

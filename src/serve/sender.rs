@@ -38,6 +38,11 @@ pub struct Sender<'a> {
     activity: Activity,
     /// Bytes that the kernel has taken for this response.
     sent: u64,
+    /// How many of them frame chunks.
+    framing: u64,
+    /// When the response began, and how long its first byte took.
+    begun: Instant,
+    first_byte: Option<Duration>,
     /// How many of them were acknowledged when last asked, and since when.
     acknowledged: i64,
     moved: Instant,
@@ -52,6 +57,9 @@ impl<'a> Sender<'a> {
             lead,
             activity,
             sent: 0,
+            framing: 0,
+            begun: now,
+            first_byte: None,
             acknowledged: i64::MIN,
             moved: now,
             piece: FIRST_PIECE,
@@ -66,6 +74,22 @@ impl<'a> Sender<'a> {
     /// Bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// How many of them frame chunks.
+    pub fn framing(&self) -> u64 {
+        self.framing
+    }
+
+    /// How long the first byte took since the response began, if it was sent.
+    pub fn first_byte(&self) -> Option<Duration> {
+        self.first_byte
+    }
+
+    /// Notes that all that was sent since so many bytes were `sent` frames chunks.
+    pub fn framed(&mut self, sent: u64) {
+        let framing = self.sent.saturating_sub(sent);
+        self.framing = self.framing.saturating_add(framing);
     }
 
     /// Sends all of `bytes`.
@@ -158,6 +182,9 @@ impl<'a> Sender<'a> {
     fn progress(&mut self, count: usize) -> io::Result<()> {
         self.sent = self.sent.saturating_add(count as u64);
         self.moved = Instant::now();
+        if self.first_byte.is_none() {
+            self.first_byte = Some(self.moved.saturating_duration_since(self.begun));
+        }
         self.hold(count)
     }
 

@@ -27,6 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::HttpDate;
 use crate::log;
+use crate::stats::{Space, Stats};
 use crate::sys::calls;
 use partial::Partials;
 use room::Rooms;
@@ -81,14 +82,20 @@ pub struct Store {
     freshness: Freshness,
     /// Whether storing failed the last time: one error in the log, not one per file.
     failing: AtomicBool,
+    stats: Arc<Stats>,
 }
 
 impl Store {
-    /// Opens the cache directory, making it when it is missing.
+    /// Opens the cache directory, making it when it is missing; `stats` counts what cannot be stored.
     ///
     /// # Errors
     /// When it cannot be made, or is no directory, or `private` and not safely ours.
-    pub fn open(root: &Path, private: bool, min_free: MinFree) -> io::Result<Self> {
+    pub fn open(
+        root: &Path,
+        private: bool,
+        min_free: MinFree,
+        stats: Arc<Stats>,
+    ) -> io::Result<Self> {
         let root = &itself(root);
         if !root.is_dir() {
             let mut builder = DirBuilder::new();
@@ -107,6 +114,7 @@ impl Store {
             partials: Arc::default(),
             freshness: Freshness::default(),
             failing: AtomicBool::new(false),
+            stats,
         })
     }
 
@@ -192,12 +200,24 @@ impl Store {
     /// Logs that `path` could not be stored, once in a series of failures.
     pub fn failed(&self, path: &CachePath, cause: &io::Error) {
         let root = self.root.display();
+        self.stats.store_failures.add(1);
         if self.failing.swap(true, Ordering::Relaxed) {
             log::debug!("cannot store {root}/{path}: {cause}");
         } else {
             log::error!(
                 "cannot store {root}/{path}: {cause}; clients are served, nothing is stored until this is mended"
             );
+            // The path on this host is the log's alone.
+            let why = format!("cannot be stored: {}", cause.kind());
+            self.stats.failed(&path.encoded(), &why);
+        }
+    }
+
+    /// What there is to see of the directory; this may wait for its file system.
+    pub fn space(&self) -> Space {
+        Space {
+            free: self.rooms.space(&self.root),
+            storing: !self.failing.load(Ordering::Relaxed),
         }
     }
 

@@ -61,6 +61,12 @@ impl Rooms {
         })
     }
 
+    /// What is free in `dir`, and what is left free, in bytes, if that is known.
+    pub fn space(&self, dir: &Path) -> Option<(u64, u64)> {
+        let (free, total) = known(calls::space(dir)).ok().flatten()?;
+        Some((free, self.min_free.of(total)))
+    }
+
     /// Whether `needed` bytes more in `dir` leave what is to be left.
     fn look(&self, dir: &Path, needed: u128) -> io::Result<()> {
         let Some((free, total)) = known(calls::space(dir))? else {

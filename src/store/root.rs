@@ -88,6 +88,7 @@ pub fn check_writable(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Stats;
     use crate::store::{MinFree, Store};
 
     #[test]
@@ -125,7 +126,7 @@ mod tests {
             check_root(&link, false).unwrap();
             let why = check_root(&link, true).unwrap_err();
             assert_eq!(why.kind(), ErrorKind::NotADirectory, "{end:?}");
-            assert!(Store::open(&link, true, MinFree::Default).is_err());
+            assert!(Store::open(&link, true, MinFree::Default, Stats::new([])).is_err());
         }
     }
 }

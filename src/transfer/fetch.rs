@@ -12,11 +12,17 @@ use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::writer::Writer;
 use crate::http::{StatusCode, age};
+use crate::stats::Outcome;
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
-/// Runs one transfer to its end.
-pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer: Writer) {
+/// Runs one transfer to its end; how it ended.
+pub fn fetch(
+    store: &Arc<Store>,
+    upstream: &Upstream,
+    request: &Request,
+    writer: Writer,
+) -> Outcome {
     let exchange = writer.exchange();
     let answer = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
@@ -30,7 +36,11 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
                 let freshness = store.freshness();
                 freshness.note_validation(&request.path, &held.etag, said);
             }
-            return writer.fail(failure);
+            writer.fail(failure);
+            return match failure {
+                Failure::NotFound => Outcome::Passed,
+                _ => Outcome::Failed,
+            };
         }
     };
     if let Some(held) = request
@@ -47,13 +57,14 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
             freshness.note_given(path, etag, response.given());
         }
         upstream.finish(response, exchange);
-        return writer.fail(Failure::NotModified);
+        writer.fail(Failure::NotModified);
+        return Outcome::Passed;
     }
     if request.is_head() {
         writer.announce(Representation::of(request, &response, None), None);
         upstream.finish(response, exchange);
         let _ = writer.finish();
-        return;
+        return Outcome::Passed;
     }
     let partial = begin(store, request, &response);
     let representation = Representation::of(request, &response, partial.as_ref());
@@ -63,7 +74,7 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     if !response.has_content() {
         writer.tell();
     }
-    Receive::new(store, upstream, request, writer, partial, length, &response).run(response);
+    Receive::new(store, upstream, request, writer, partial, length, &response).run(response)
 }
 
 /// What a failed question says of the stored file.

@@ -44,6 +44,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
+use crate::stats;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
 use crate::upstream::{Exchange, Failure};
@@ -87,6 +88,8 @@ struct Cursor {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// When the head came; before, when the transfer began.
+    since: Instant,
     /// How many bytes can be read from the file.
     stored: u64,
     /// What came after the last byte that could be stored.
@@ -132,6 +135,7 @@ impl Transfer {
     pub fn new(request: Request) -> (Arc<Self>, Writer) {
         let state = State {
             phase: Phase::Asking,
+            since: Instant::now(),
             stored: 0,
             ring: None,
             cursors: Vec::new(),
@@ -154,6 +158,24 @@ impl Transfer {
     /// What it fetches.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// What there is to see of it.
+    pub fn view(&self) -> stats::Transfer {
+        let representation = self.representation.get();
+        let source = self.exchange.source();
+        let state = lock(&self.state);
+        let received = state.received();
+        let millis = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        stats::Transfer {
+            path: format!("/{}", self.request.upstream.path()),
+            received,
+            length: representation.and_then(|representation| representation.length),
+            readers: state.cursors.len(),
+            bytes_per_second: received.saturating_mul(1_000) / millis.max(1),
+            source,
+            stored: self.file.get().is_some() && state.ring.is_none(),
+        }
     }
 
     /// The age of what comes in seconds, as RFC 9111 §4.2.3 counts it: what its source said, and the time since

@@ -17,6 +17,7 @@ use super::writer::{Abandoned, WriteError, Writer};
 use crate::http::media_type;
 use crate::log;
 use crate::net::timed_out;
+use crate::stats::Outcome;
 use crate::store::{Given, Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
@@ -78,7 +79,7 @@ impl<'a> Receive<'a> {
     }
 
     /// Moves the content until its end, then publishes it.
-    pub fn run(mut self, mut response: Response) {
+    pub fn run(mut self, mut response: Response) -> Outcome {
         let length = self.length;
         // A small file needs no large block, which would be mapped and unmapped for it.
         let most = length.and_then(|length| usize::try_from(length).ok());
@@ -108,7 +109,7 @@ impl<'a> Receive<'a> {
             return self.fail();
         }
         self.upstream.finish(response, self.writer.exchange());
-        self.publish(end, age);
+        self.publish(end, age)
     }
 
     /// Whether nothing at all cannot be the file.
@@ -117,8 +118,9 @@ impl<'a> Receive<'a> {
         whole && !self.request.is_listing() && media_type::is_archive(self.request.path.name())
     }
 
-    fn fail(self) {
+    fn fail(self) -> Outcome {
         self.writer.fail(Failure::Broken);
+        Outcome::Failed
     }
 
     /// Moves what this response has.
@@ -159,10 +161,8 @@ impl<'a> Receive<'a> {
                 "source {}: broke off after {at}{of} bytes: {cause}",
                 response.url
             );
-        }
-        if timed_out(cause) && !self.writer.is_abandoned() {
-            self.upstream
-                .demote(response.source, self.upstream.timeout());
+            let path = self.request.upstream.path();
+            self.upstream.broke(response.source, path, cause);
         }
         if let Some(resume) = &mut self.resume {
             let gained = if timed_out(cause) {
@@ -204,6 +204,7 @@ impl<'a> Receive<'a> {
             ) {
                 Some(response) => {
                     log::info!("source {}: goes on at byte {received}", response.url);
+                    upstream.stats().resumed.add(1);
                     return Some(response);
                 }
                 None if resume.is_hopeless(upstream) || !self.writer.pause(pause) => return None,
@@ -250,9 +251,9 @@ impl<'a> Receive<'a> {
         self.partial = None;
     }
 
-    fn publish(self, length: u64, age: u64) {
+    fn publish(self, length: u64, age: u64) -> Outcome {
         let Some(mut partial) = self.partial else {
-            return;
+            return Outcome::Passed;
         };
         let (freshness, path) = (self.store.freshness(), &self.request.path);
         let (held, given) = (self.request.held.is_some(), self.given);
@@ -267,8 +268,14 @@ impl<'a> Receive<'a> {
             partial.publish()
         });
         match published {
-            Ok(()) => self.store.succeeded(),
-            Err(cause) => self.store.failed(path, &cause),
+            Ok(()) => {
+                self.store.succeeded();
+                Outcome::Stored
+            }
+            Err(cause) => {
+                self.store.failed(path, &cause);
+                Outcome::Passed
+            }
         }
     }
 }

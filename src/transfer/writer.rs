@@ -48,6 +48,7 @@ impl Writer {
         }
         let _ = self.transfer.representation.set(Arc::new(representation));
         let mut state = lock(&self.transfer.state);
+        state.since = Instant::now();
         state.phase = Phase::Receiving;
         if !stored {
             state.ring = Some(Ring::new(0));

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::http::{Malformed, StatusCode};
+use crate::stats::Reason;
 
 /// Why one source did not answer usably.
 #[derive(Debug)]
@@ -41,6 +42,22 @@ impl Error {
     /// Whether the source was silent for too long before its head.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
+    }
+
+    /// As what it counts; none if the source is in order: it has no such file, or nobody wants it any more.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            _ if self.is_not_found() => None,
+            Self::GivenUp => None,
+            Self::Resolve(_) => Some(Reason::Resolve),
+            Self::Connect(_) => Some(Reason::Connect),
+            Self::Timeout(_) => Some(Reason::Timeout),
+            Self::Broken(_) => Some(Reason::Broken),
+            Self::Malformed(_) => Some(Reason::Malformed),
+            Self::Status(_) | Self::Unavailable(..) => Some(Reason::Status),
+            Self::Redirect(_) => Some(Reason::Redirect),
+            Self::NotTheFile(_) => Some(Reason::NotTheFile),
+        }
     }
 
     /// Whether another request would fail alike for now.

@@ -5,14 +5,29 @@
 //! interrupted are the look-up of a name, which the resolver bounds, and a connect, which `connect_ms` bounds.
 
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::sys::lock::lock;
 
+/// The number of no source.
+const NOBODY: usize = usize::MAX;
+
 /// One transfer's dealings with sources, one connection at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Exchange {
     state: Mutex<State>,
+    /// The number of the source that was last asked.
+    source: AtomicUsize,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            source: AtomicUsize::new(NOBODY),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +37,17 @@ struct State {
 }
 
 impl Exchange {
+    /// The source of that number is asked.
+    pub fn asks(&self, number: usize) {
+        self.source.store(number, Ordering::Relaxed);
+    }
+
+    /// The number of the source that was last asked.
+    pub fn source(&self) -> Option<usize> {
+        let number = self.source.load(Ordering::Relaxed);
+        (number != NOBODY).then_some(number)
+    }
+
     /// From here on it goes by `stream`.
     pub fn goes_by(&self, stream: &Arc<TcpStream>) {
         let mut state = lock(&self.state);

@@ -20,10 +20,14 @@ mod proxy;
 mod request;
 mod response;
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
+use crate::net::timed_out;
+use crate::stats::{Reason, Stats};
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
@@ -46,11 +50,12 @@ pub struct Upstream {
     sources: Vec<Source>,
     client: Client,
     timeout: Duration,
+    stats: Arc<Stats>,
 }
 
 impl Upstream {
-    /// Sources in the order to ask them; `timeout` is the longest silence tolerated from one.
-    pub fn new(urls: Vec<Url>, proxy: Proxy, timeout: Duration) -> Self {
+    /// Sources in the order to ask them, which `stats` counts; `timeout` is the longest silence tolerated from one.
+    pub fn new(urls: Vec<Url>, proxy: Proxy, timeout: Duration, stats: Arc<Stats>) -> Self {
         let sources = urls.into_iter().map(|url| Source {
             url,
             health: Health::default(),
@@ -59,7 +64,13 @@ impl Upstream {
             sources: sources.collect(),
             client: Client::new(proxy),
             timeout,
+            stats,
         }
+    }
+
+    /// Where it is counted what they do.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     /// The longest silence tolerated from a source.
@@ -164,11 +175,48 @@ impl Upstream {
         source.is_some_and(|source| source.health.is_in_place(now))
     }
 
-    /// Puts a source, which was silent in mid-content for `took`, at the end of the order for a while.
-    pub fn demote(&self, number: usize, took: Duration) {
+    /// Counts that the content of a source broke off. One that was silent for all the time allowed goes to the end
+    /// of the order for a while.
+    pub fn broke(&self, number: usize, path: &str, cause: &io::Error) {
+        let reason = match timed_out(cause) {
+            true => Reason::Timeout,
+            false => Reason::Broken,
+        };
+        self.stats
+            .source_failed(number, reason, path, &format!("broke off: {cause}"));
+        if reason == Reason::Timeout {
+            self.demote(number, self.timeout);
+        }
+    }
+
+    /// Puts a source, which was silent for `took`, at the end of the order for a while.
+    fn demote(&self, number: usize, took: Duration) {
         if let Some(source) = self.sources.get(number) {
             source.health.demote(took);
         }
+        self.set_up(number, false);
+    }
+
+    /// Notes whether a source answers.
+    fn set_up(&self, number: usize, up: bool) {
+        if let Some(source) = self.stats.source(number) {
+            source.set_up(up);
+        }
+    }
+
+    /// One question to a source; redirects are followed.
+    fn ask_url(
+        &self,
+        number: usize,
+        url: &Url,
+        request: &Request,
+        patience: Duration,
+        exchange: &Exchange,
+    ) -> Result<Response, Error> {
+        if let Some(source) = self.stats.source(number) {
+            source.requests.add(1);
+        }
+        self.client.ask(url, request, patience, exchange)
     }
 
     /// Asks one source; the response has passed `accept`, and its content waits for bytes as long as the
@@ -191,22 +239,28 @@ impl Upstream {
         let url = source.url.below(request.path());
         let begun = Instant::now();
         source.health.asked(begun);
-        let mut answer = self.client.ask(&url, request, patience, exchange);
+        exchange.asks(number);
+        let mut answer = self.ask_url(number, &url, request, patience, exchange);
         if let Ok(response) = &answer
             && let Some(request) = request.by_get(response.head.status)
         {
-            answer = self.client.ask(&url, &request, patience, exchange);
+            answer = self.ask_url(number, &url, &request, patience, exchange);
         }
         let given_up = exchange.is_given_up();
         match &answer {
-            Ok(_) => source.health.answered(),
+            Ok(_) => {
+                source.health.answered();
+                self.set_up(number, true);
+            }
             Err(cause) if cause.is_unreachable() && !given_up => {
                 source.health.failed(begun.elapsed());
+                self.set_up(number, false);
             }
             Err(_) => source.health.left(),
         }
         let answer = answer.and_then(|mut response| {
             response.source = number;
+            response.stats = Some(Arc::clone(&self.stats));
             response.by_itself = response.url.authority() == source.url.authority();
             // Until it is accepted, what is read of it is a proof, and bounded as that.
             match accept(&mut response) {
@@ -217,7 +271,7 @@ impl Upstream {
                 }
                 Err(cause) => {
                     if cause.is_timeout() {
-                        source.health.demote(begun.elapsed());
+                        self.demote(number, begun.elapsed());
                     }
                     self.client.discard(response, exchange);
                     Err(cause)
@@ -228,9 +282,14 @@ impl Upstream {
             true => Error::GivenUp,
             false => {
                 // A source without the file is in order; with several, one that has it is enough.
-                match cause.is_not_found() {
-                    true => log::info!("source {url}: {cause}"),
-                    false => log::warning!("source {url}: {cause}"),
+                match cause.reason() {
+                    None => log::info!("source {url}: {cause}"),
+                    Some(reason) => {
+                        log::warning!("source {url}: {cause}");
+                        let why = cause.to_string();
+                        self.stats
+                            .source_failed(number, reason, request.path(), &why);
+                    }
                 }
                 cause
             }
@@ -246,7 +305,8 @@ mod tests {
     fn sources_that_failed_are_asked_last_in_the_order_given() {
         let urls = ["http://a.example", "http://b.example", "http://c.example"];
         let urls = urls.map(|url| Url::parse_source(url).unwrap()).to_vec();
-        let upstream = Upstream::new(urls, Proxy::default(), Duration::from_secs(30));
+        let timeout = Duration::from_secs(30);
+        let upstream = Upstream::new(urls, Proxy::default(), timeout, Stats::new([]));
         assert_eq!(upstream.order(), [0, 1, 2]);
         upstream.demote(0, Duration::ZERO);
         assert_eq!(upstream.order(), [1, 2, 0]);

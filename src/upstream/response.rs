@@ -14,6 +14,7 @@ use crate::http::{
     Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, decimal, framing, media_type,
 };
 use crate::net::{Body, Wire, timed_out};
+use crate::stats::Stats;
 use crate::store::Given;
 use crate::sys::limits::{limits, ms};
 
@@ -30,6 +31,8 @@ pub struct Response {
     pub source: usize,
     /// Whether that source answered by itself, and sent us to no other server; `Upstream` sets it.
     pub by_itself: bool,
+    /// Where its content is counted; `Upstream` sets it.
+    pub stats: Option<Arc<Stats>>,
     wire: Wire,
     body: Body,
     /// What was read of the content to judge it, and is to be read again.
@@ -46,6 +49,7 @@ impl Response {
             directory: false,
             source: 0,
             by_itself: false,
+            stats: None,
             wire,
             body,
             first: Vec::new(),
@@ -104,7 +108,9 @@ impl Response {
     /// Those of [`Body::read`].
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.first.is_empty() {
-            return self.body.read(&mut self.wire, out);
+            let count = self.body.read(&mut self.wire, out)?;
+            self.count(count);
+            return Ok(count);
         }
         let count = self.first.len().min(out.len());
         let first = self.first.drain(..count);
@@ -128,12 +134,23 @@ impl Response {
             let mut byte = [0];
             match self.body.read(&mut self.wire, &mut byte) {
                 Ok(0) => break,
-                Ok(_) => self.first.extend(byte),
+                Ok(_) => {
+                    self.first.extend(byte);
+                    self.count(1);
+                }
                 Err(cause) if timed_out(&cause) => return Err(Error::Timeout(patience)),
                 Err(cause) => return Err(Error::Broken(cause)),
             }
         }
         Ok(&self.first)
+    }
+
+    /// Counts bytes of content that came.
+    fn count(&self, bytes: usize) {
+        let stats = self.stats.as_ref();
+        if let Some(source) = stats.and_then(|stats| stats.source(self.source)) {
+            source.received.add(bytes as u64);
+        }
     }
 
     /// Where its connection leads.

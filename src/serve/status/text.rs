@@ -1,0 +1,256 @@
+//! The snapshot as aligned text: for terminals, curl, wget, and `package-cache status`.
+//!
+//! Rules: no line is wider than the layout; ASCII only, but for the blocks of bars where those are asked for; what
+//! could do something to a terminal is replaced.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::figures::{Bytes, Time, from_cache, left, saved, speed, tail};
+use crate::http::HttpDate;
+use crate::stats::{Snapshot, SourceView, Transfer, names};
+
+/// How wide the text may be, in columns, and is if nobody says so.
+const NARROWEST: usize = 40;
+const USUAL: usize = 80;
+const WIDEST: usize = 240;
+
+/// How the text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    columns: usize,
+    /// Whether bars are drawn with blocks, which are no ASCII.
+    pub blocks: bool,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            columns: USUAL,
+            blocks: false,
+        }
+    }
+}
+
+impl Layout {
+    /// The same with so many columns, as far as it is made for them.
+    pub fn with_columns(self, columns: u64) -> Self {
+        let columns = usize::try_from(columns).unwrap_or(WIDEST);
+        let columns = columns.clamp(NARROWEST, WIDEST);
+        Self { columns, ..self }
+    }
+
+    /// How wide the text may be.
+    #[cfg(test)]
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+}
+
+/// The snapshot as text.
+pub fn render(snapshot: &Snapshot, layout: Layout) -> String {
+    let text = Text { snapshot, layout }.to_string();
+    let lines = text
+        .lines()
+        .map(|line| fit(line.trim_end(), layout.columns));
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// A line without what could do something to a terminal, and cut where it is too long.
+fn fit(line: &str, columns: usize) -> String {
+    let plain = |c: char| match c {
+        ' '..='~' | '\u{2588}' | '\u{2591}' => c,
+        _ => '?',
+    };
+    line.chars().map(plain).take(columns).collect()
+}
+
+struct Text<'a> {
+    snapshot: &'a Snapshot,
+    layout: Layout,
+}
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (snapshot, version) = (self.snapshot, env!("CARGO_PKG_VERSION"));
+        writeln!(f, "package-cache {version}, up {}\n", Time(snapshot.uptime))?;
+        self.totals(f)?;
+        self.requests(f)?;
+        self.transfers(f)?;
+        self.sources(f)?;
+        self.failures(f)
+    }
+}
+
+impl Text<'_> {
+    fn totals(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let snapshot = self.snapshot;
+        let (requests, bytes) = (from_cache(&snapshot.requests), from_cache(&snapshot.sent));
+        let sent = snapshot.sent.iter().sum();
+        writeln!(f, "From the cache  {requests} of requests")?;
+        writeln!(f, "                {bytes} of bytes")?;
+        writeln!(f, "Saved           {}", Bytes(saved(snapshot)))?;
+        writeln!(f, "Sent            {}", Bytes(sent))?;
+        writeln!(f, "Fetched         {}", Bytes(snapshot.received()))?;
+        let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
+        writeln!(f, "Connections     {open} of {limit}")?;
+        match snapshot.space.free {
+            Some((free, least)) => {
+                writeln!(
+                    f,
+                    "Free            {}, {} are left free",
+                    Bytes(free),
+                    Bytes(least)
+                )?;
+            }
+            None => writeln!(f, "Free            not known")?,
+        }
+        let storing = match snapshot.space.storing {
+            true => "works",
+            false => "FAILS: the log says why",
+        };
+        writeln!(f, "Storing         {storing}")
+    }
+
+    fn requests(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\n{:<12} {:>12} {:>12}",
+            "Cache status", "Requests", "Sent"
+        )?;
+        let counts = self.snapshot.requests.iter().zip(&self.snapshot.sent);
+        for (name, (requests, sent)) in names().zip(counts) {
+            writeln!(f, "{name:<12} {requests:>12} {:>12}", Bytes(*sent))?;
+        }
+        Ok(())
+    }
+
+    fn transfers(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let transfers = &self.snapshot.transfers;
+        writeln!(f, "\nTransfers: {}", transfers.len())?;
+        transfers.iter().try_for_each(|one| self.transfer(f, one))
+    }
+
+    fn transfer(&self, f: &mut Formatter<'_>, transfer: &Transfer) -> fmt::Result {
+        self.path(f, &transfer.path)?;
+        let received = Bytes(transfer.received);
+        match transfer.length {
+            Some(length) => {
+                let percent = u128::from(transfer.received) * 100;
+                let percent = percent.checked_div(u128::from(length)).unwrap_or(100);
+                let bar = self.bar(transfer.received, length);
+                writeln!(f, "  {bar} {percent:>3} %  {received} of {}", Bytes(length))?;
+            }
+            None => writeln!(f, "  {received}, nobody knows of how many")?,
+        }
+        write!(f, "  {}/s", Bytes(transfer.bytes_per_second))?;
+        if let Some(left) = left(transfer) {
+            write!(f, ", {} left", Time(left))?;
+        }
+        match transfer.readers {
+            1 => write!(f, ", 1 reader")?,
+            readers => write!(f, ", {readers} readers")?,
+        }
+        writeln!(f, "{}", if transfer.stored { "" } else { ", not stored" })?;
+        match self.snapshot.source(transfer) {
+            Some(source) => writeln!(f, "  from {source}"),
+            None => Ok(()),
+        }
+    }
+
+    /// A bar that takes about a third of a line.
+    fn bar(&self, part: u64, whole: u64) -> String {
+        let (full, empty) = match self.layout.blocks {
+            true => ("\u{2588}", "\u{2591}"),
+            false => ("#", "-"),
+        };
+        let width = self.layout.columns / 3;
+        let filled = (u128::from(part) * width as u128).checked_div(u128::from(whole));
+        let filled = filled.and_then(|filled| usize::try_from(filled).ok());
+        let filled = filled.unwrap_or(width).min(width);
+        format!("[{}{}]", full.repeat(filled), empty.repeat(width - filled))
+    }
+
+    fn sources(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let sources = &self.snapshot.sources;
+        writeln!(f, "\nSources: {}", sources.len())?;
+        let mut numbered = sources.iter().enumerate();
+        numbered.try_for_each(|(number, source)| self.source(f, number, source))
+    }
+
+    fn source(&self, f: &mut Formatter<'_>, number: usize, source: &SourceView) -> fmt::Result {
+        let state = if source.up { "up  " } else { "DOWN" };
+        match &source.name {
+            Some(name) => writeln!(f, "{state}  {name}={}", source.url)?,
+            None => writeln!(f, "{state}  {}", source.url)?,
+        }
+        let failures: u64 = source.failures.iter().sum();
+        write!(
+            f,
+            "      {} questions, {failures} failures",
+            source.requests
+        )?;
+        if self.layout.columns < USUAL {
+            write!(f, "\n      ")?;
+        } else {
+            write!(f, ", ")?;
+        }
+        let speed = speed(self.snapshot, number);
+        writeln!(f, "{}, {}/s now", Bytes(source.received), Bytes(speed))?;
+        match &source.last_failure {
+            Some(why) => self.wrapped(f, &format!("last failure: {why}")),
+            None => Ok(()),
+        }
+    }
+
+    fn failures(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let failures = &self.snapshot.failures;
+        writeln!(f, "\nLast failures: {}", failures.len())?;
+        for failure in failures {
+            writeln!(f, "{}", HttpDate::of(failure.time).rfc3339())?;
+            self.path(f, &format!("  {}", failure.path))?;
+            self.wrapped(f, &failure.why)?;
+        }
+        Ok(())
+    }
+
+    /// A path on a line, of a long one the end.
+    fn path(&self, f: &mut Formatter<'_>, path: &str) -> fmt::Result {
+        let (dots, end) = tail(path, self.layout.columns);
+        writeln!(f, "{dots}{end}")
+    }
+
+    /// A text on as many lines as it needs, up to three.
+    fn wrapped(&self, f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+        let width = self.layout.columns.saturating_sub(6);
+        let (mut line, mut lines) = (String::new(), 0);
+        for word in text.split(' ') {
+            if !line.is_empty() && line.len().saturating_add(word.len()) >= width {
+                writeln!(f, "      {line}")?;
+                line.clear();
+                lines += 1;
+                if lines == 3 {
+                    return Ok(());
+                }
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        writeln!(f, "      {line}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_does_nothing_to_a_terminal() {
+        assert_eq!(
+            fit("a\u{1b}[2J\u{9b}\u{202e}\u{2588}", 80),
+            "a?[2J??\u{2588}"
+        );
+        assert_eq!(fit("abcdef", 4), "abcd");
+    }
+}

@@ -1,0 +1,105 @@
+//! Status: `package-cache status`, which shows what a running server does.
+//!
+//! Rules: the server lays the text out, and this asks for it in the width and with the bars that the terminal has;
+//! when none answers, that is one line and exit status 1; while it watches, each picture is one write over the last.
+//!
+//! Not here: what the text says (`serve::status`).
+
+mod ask;
+mod terminal;
+
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
+
+use crate::sys::calls;
+use terminal::Terminal;
+
+/// What the command line says, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The name or address of the server, an IPv6 address without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether to print JSON instead of text.
+    pub json: bool,
+    /// How long to wait between two pictures; none: there is one.
+    pub watch: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: String::from("localhost"),
+            port: 4000,
+            json: false,
+            watch: None,
+        }
+    }
+}
+
+/// Prints what a server says of itself, once or until a signal comes.
+///
+/// # Errors
+/// That none answers, with the remedy.
+pub fn status(options: &Options) -> Result<(), String> {
+    let Some(pause) = options.watch else {
+        let text = picture(options)?;
+        // A closed stdout is no failure of ours.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+        return Ok(());
+    };
+    let first = picture(options)?;
+    end_on_signal()?;
+    watch(options, pause, first);
+    Ok(())
+}
+
+/// One picture.
+fn picture(options: &Options) -> Result<String, String> {
+    let target = match options.json {
+        true => "/.package-cache/status.json".to_owned(),
+        false => {
+            let terminal = Terminal::of_stdout();
+            let bars = if terminal.blocks { "blocks" } else { "ascii" };
+            format!("/?columns={}&bars={bars}", terminal.columns)
+        }
+    };
+    ask::ask(&options.host, options.port, &target)
+}
+
+/// Shows one picture after the other until nobody reads them; a server that is gone for a moment is asked again.
+fn watch(options: &Options, pause: Duration, first: String) {
+    let redraws = io::stdout().is_terminal() && !options.json;
+    let mut text = first;
+    loop {
+        let shown = match redraws {
+            true => terminal::over_the_last(&text),
+            false => text,
+        };
+        let mut out = io::stdout().lock();
+        if out.write_all(shown.as_bytes()).is_err() || out.flush().is_err() {
+            return;
+        }
+        drop(out);
+        thread::sleep(pause);
+        text = picture(options).unwrap_or_else(|why| format!("{why}\n"));
+    }
+}
+
+/// Ends the program with exit status 0 at Ctrl-C.
+fn end_on_signal() -> Result<(), String> {
+    let blocked = calls::block_signals();
+    blocked.map_err(|cause| format!("cannot block signals: {cause}"))?;
+    let waiter = thread::Builder::new().name("signal".into()).spawn(|| {
+        calls::wait_signal();
+        // Held until the end, so that no picture is cut.
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(b"\n").and_then(|()| out.flush());
+        std::process::exit(0);
+    });
+    waiter
+        .map(drop)
+        .map_err(|cause| format!("cannot wait for signals: {cause}"))
+}
