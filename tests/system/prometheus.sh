@@ -85,7 +85,8 @@ check "all rules can be evaluated" await 10 all_rules_are_well
 check "promtool finds nothing wrong with the metrics" check_metrics
 metrics >"$work/metrics"
 check "the dashboard and the alerts ask for what is there, and for all of it" python3 -B "$here/prometheus/names.py" \
-	"$work/metrics" "$top/contrib/grafana/package-cache.json" "$shipped/package-cache.rules.yml" "$prometheus"
+	"$work/metrics" "$top/contrib/grafana/package-cache.json" "$shipped/package-cache.rules.yml" \
+	"$top/contrib/guides/monitoring.md" "$prometheus"
 check "Prometheus has lost no scrape" is 1 'min_over_time(up{job="package-cache"}[15s])'
 echo "         $name: $(value 'count_over_time(up{job="package-cache"}[5m])') scrapes of $(wc -c <"$work/metrics") bytes, the last in $(value 'scrape_duration_seconds') s"
 kill "$monitor"

@@ -211,7 +211,11 @@ fn only_silence_to_three_questions_is_ill_health() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program");
     let ask = |settings: &str, answer: &str| {
-        fs::write(&program, format!("#!/bin/sh\necho \"$@\" >>\"$0.log\"\n{answer}\n")).unwrap();
+        fs::write(
+            &program,
+            format!("#!/bin/sh\necho \"$@\" >>\"$0.log\"\n{answer}\n"),
+        )
+        .unwrap();
         fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let log = directory.path().join("program.log");
         fs::write(&log, "").unwrap();

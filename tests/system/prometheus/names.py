@@ -1,6 +1,6 @@
-"""Every metric that the dashboard and the alerts name is there, and every question of theirs is answered.
+"""Every metric that the dashboard, the alerts and the guide name is there, and every question of the dashboard is answered.
 
-usage: names.py METRICS DASHBOARD RULES PROMETHEUS
+usage: names.py METRICS DASHBOARD RULES GUIDE PROMETHEUS
 
 METRICS is a file with the metrics as they were scraped, PROMETHEUS the URL of a running Prometheus.
 """
@@ -59,7 +59,7 @@ def answer(prometheus, expr):
         return len(json.load(reply)["data"]["result"])
 
 
-def main(metrics, dashboard, rules, prometheus):
+def main(metrics, dashboard, rules, guide, prometheus):
     wrong = []
     known, seen = promised(), scraped(metrics)
     for name in sorted(known.keys() | seen.keys()):
@@ -70,14 +70,18 @@ def main(metrics, dashboard, rules, prometheus):
     if dashboard["schemaVersion"] < 36 or len(set(ids)) != len(ids):
         wrong.append("the dashboard: schemaVersion, or two panels of one id")
     asked = list(questions(dashboard))
-    texts = [("alerts", open(rules, encoding="utf-8").read()), *asked]
+    guide = open(guide, encoding="utf-8").read()
+    shown = [("alerts", open(rules, encoding="utf-8").read()), *asked]
     named = set()
-    for where, text in texts:
+    for where, text in [("guide", guide), *shown]:
         for name in re.findall(PREFIX + r"\w+", text):
-            named.add(re.sub(SUFFIXES, "", name))
-            if name not in known and re.sub(SUFFIXES, "", name) not in known:
+            if name not in known and re.sub(SUFFIXES, "", name) not in known and name != PREFIX:
                 wrong.append(f"{where}: no metric {name}")
+    for _, text in shown:
+        named |= {re.sub(SUFFIXES, "", name) for name in re.findall(PREFIX + r"\w+", text)}
     wrong += [f"neither the dashboard nor an alert shows {name}" for name in sorted(known.keys() - named)]
+    bare = (name.removeprefix(PREFIX) for name in sorted(known))
+    wrong += [f"the guide does not explain {name}" for name in bare if f"`{name}`" not in guide]
     for title, expr in asked:
         # A comparison answers only what it finds.
         if not answer(prometheus, expr) and " > 0" not in expr:
