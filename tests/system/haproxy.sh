@@ -107,7 +107,7 @@ for each in $(seq "$files"); do
 	head -c 8000 /dev/urandom >"$work/mirror/distfiles/small++-1.$each.tar"
 done >"$work/names"
 printf '[structure]\n0=flat\n' >"$work/mirror/distfiles/layout.conf"
-start_mirror 8080 'location ~ slow { limit_rate 600k; }'
+start_mirror 8080 'location ~ slow { limit_rate 450k; }'
 for each in 1 2 3; do start "$each"; done
 
 check "HAProxy takes the configuration as it comes" haproxy -c -f "$top/contrib/haproxy/package-cache.cfg"
@@ -125,9 +125,13 @@ check "each lies in one cache" held_once
 note "the files lie at $(held 1 | wc -l), $(held 2 | wc -l), $(held 3 | wc -l)"
 
 # Names whose home is the first cache, for the clients that are to see it die.
+heads() { # COUNT: so many are in the logs
+	[ "$(cat "$logs"/cache[123] | grep -c '"HEAD ')" -eq "$1" ]
+}
+for each in $(seq 30); do curl -sS -I --max-time 10 -o /dev/null "$cache_url/distfiles/slow-$each.tar"; done
+await 10 heads 30
 slow=()
 for each in $(seq 30); do
-	curl -sS -I --max-time 10 -o /dev/null "$cache_url/distfiles/slow-$each.tar"
 	if grep -q "HEAD /distfiles/slow-$each.tar" "$logs/cache1"; then slow+=("slow-$each.tar"); fi
 done
 [ "${#slow[@]}" -ge 5 ]
