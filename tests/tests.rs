@@ -31,6 +31,8 @@ mod install;
 mod log;
 /// Connections, heads, preconditions and ranges: everything between a client and what was found.
 mod serve;
+/// What the program tells of itself: every counter, the pages, `package-cache status`.
+mod status;
 /// The cache directory: names, times, partial files, what a kill leaves behind.
 mod store;
 /// Seeded random transfers and changing files, and what must hold of every answer.

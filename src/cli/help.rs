@@ -151,7 +151,8 @@ impl Usage {
         let options = || {
             let lines = self.text.lines();
             let lines = lines.filter(|line| line.trim_start().starts_with('-'));
-            lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")))
+            let words = lines.map(|line| line.split([' ', '[']));
+            words.filter_map(|mut words| words.find(|word| word.starts_with("--")))
         };
         let begun = options().find(|option| arg.len() > 3 && option.starts_with(arg));
         begun.or_else(|| {

@@ -1,5 +1,7 @@
 //! What the tests stand on. Every wait ends after [`LIMIT`] with a panic that says what was missing.
 
+/// Strict readers of JSON, metrics and HTML.
+mod check;
 /// A raw client, and an answer.
 mod client;
 /// What the tests of `cull` share.
@@ -25,6 +27,7 @@ mod script;
 /// Listens, accepts, reads requests: for the origin and for the sources of the storms.
 mod server;
 
+pub use check::{Json, html, metrics};
 pub use client::{Client, Response};
 pub use daemon::{Daemon, Setup};
 pub use dice::{Dice, mix};

@@ -18,10 +18,9 @@ pub fn from_cache(counts: &[u64; STATUSES]) -> Share {
     }
 }
 
-/// Bytes that clients got and no source had to send.
+/// Bytes that clients got and no source had to send for them.
 pub fn saved(snapshot: &Snapshot) -> u64 {
-    let sent = from_cache(&snapshot.sent).whole;
-    sent.saturating_sub(snapshot.received())
+    from_cache(&snapshot.sent).part
 }
 
 /// Bytes a second that a source sends to the transfers that run.

@@ -54,7 +54,6 @@ impl Display for Page<'_> {
 
 fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Result {
     let bytes = from_cache(&snapshot.sent);
-    let sent: u64 = snapshot.sent.iter().sum();
     let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
     f.write_str("<h2>Since the start</h2>\n<dl>\n")?;
     tile(
@@ -67,14 +66,14 @@ fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Resu
         f,
         "Of the bytes",
         &bytes,
-        format_args!("of {} sent", Bytes(sent)),
+        format_args!("of {} sent", Bytes(bytes.whole)),
     )?;
     let fetched = Bytes(snapshot.received());
     tile(
         f,
         "Saved",
         &Bytes(saved(snapshot)),
-        format_args!("{fetched} were fetched"),
+        format_args!("beside {fetched} fetched"),
     )?;
     tile(f, "Connections", &open, format_args!("of {limit} at once"))?;
     let storing = match snapshot.space.storing {
@@ -83,7 +82,7 @@ fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Resu
     };
     match snapshot.space.free {
         Some((free, least)) => {
-            let note = format_args!("{} are left free; {storing}", Bytes(least));
+            let note = format_args!("of which {} stay free; {storing}", Bytes(least));
             tile(f, "Free space", &Bytes(free), note)?;
         }
         None => tile(f, "Free space", &"not known", format_args!("{storing}"))?,
@@ -109,16 +108,15 @@ fn transfers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     if transfers.is_empty() {
         return f.write_str("<h2>Transfers</h2>\n<p>None is running.</p>\n");
     }
-    writeln!(f, "<h2>Transfers: {}</h2>", transfers.len())?;
-    table(f, "Transfers that run", &["File", "Readers"])?;
+    writeln!(f, "<h2>Transfers: {}</h2>\n<ul>", transfers.len())?;
     for one in transfers {
         transfer(f, snapshot, one)?;
     }
-    f.write_str("</tbody>\n</table>\n")
+    f.write_str("</ul>\n")
 }
 
 fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> fmt::Result {
-    writeln!(f, "<tr><th scope=\"row\">{}<br>", Path(&transfer.path))?;
+    writeln!(f, "<li>{}", Path(&transfer.path))?;
     let received = Bytes(transfer.received);
     match transfer.length {
         Some(length) => {
@@ -126,11 +124,10 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
                 part: transfer.received.min(length),
                 whole: length,
             };
+            // Without content: the text behind it says the same.
             let mille = share.per_mille().unwrap_or(1_000);
-            writeln!(
-                f,
-                "<progress max=\"1000\" value=\"{mille}\" aria-label=\"received\">{share}</progress>"
-            )?;
+            let bar = "progress aria-label=\"received\" max=\"1000\"";
+            writeln!(f, "<{bar} value=\"{mille}\"></progress>")?;
             write!(f, "<small>{share}: {received} of {}", Bytes(length))?;
         }
         None => write!(f, "<small>{received}, nobody knows of how many")?,
@@ -139,11 +136,15 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
     if let Some(left) = left(transfer) {
         write!(f, ", {} left", Time(left))?;
     }
+    match transfer.readers {
+        1 => f.write_str(", 1 reader")?,
+        readers => write!(f, ", {readers} readers")?,
+    }
     if let Some(source) = snapshot.source(transfer) {
         write!(f, ", from {}", Escaped(source))?;
     }
     let stored = if transfer.stored { "" } else { ", not stored" };
-    writeln!(f, "{stored}</small></th><td>{}</td></tr>", transfer.readers)
+    writeln!(f, "{stored}</small></li>")
 }
 
 fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
@@ -173,11 +174,7 @@ fn source(f: &mut Formatter<'_>, source: &SourceView, speed: u64) -> fmt::Result
     }
     f.write_str(&Escaped(&source.url).to_string())?;
     if let Some(why) = &source.last_failure {
-        write!(
-            f,
-            "<br>\n<small>last failure: {}</small>",
-            Escaped(shown(why))
-        )?;
+        write!(f, " <small>last failure: {}</small>", Escaped(shown(why)))?;
     }
     let failures: u64 = source.failures.iter().sum();
     write!(
@@ -187,7 +184,7 @@ fn source(f: &mut Formatter<'_>, source: &SourceView, speed: u64) -> fmt::Result
         Bytes(source.received)
     )?;
     if speed > 0 {
-        write!(f, "<br>\n<small>{}/s</small>", Bytes(speed))?;
+        write!(f, " <small>{}/s</small>", Bytes(speed))?;
     }
     f.write_str("</td></tr>\n")
 }
@@ -215,13 +212,13 @@ fn failures(f: &mut Formatter<'_>, failures: &[Failure]) -> fmt::Result {
     if failures.is_empty() {
         return f.write_str("<p>None since the start.</p>\n");
     }
-    f.write_str("<ol class=\"failures\">\n")?;
+    f.write_str("<ol>\n")?;
     for failure in failures {
         let time = HttpDate::of(failure.time).rfc3339().to_string();
         let why = Escaped(shown(&failure.why));
         writeln!(
             f,
-            "<li><time datetime=\"{time}\">{time}</time> {}<br>",
+            "<li><time datetime=\"{time}\">{time}</time> {}",
             Path(&failure.path)
         )?;
         writeln!(f, "<small>{why}</small></li>")?;

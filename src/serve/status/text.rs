@@ -85,11 +85,10 @@ impl Text<'_> {
     fn totals(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let snapshot = self.snapshot;
         let (requests, bytes) = (from_cache(&snapshot.requests), from_cache(&snapshot.sent));
-        let sent = snapshot.sent.iter().sum();
         writeln!(f, "From the cache  {requests} of requests")?;
         writeln!(f, "                {bytes} of bytes")?;
         writeln!(f, "Saved           {}", Bytes(saved(snapshot)))?;
-        writeln!(f, "Sent            {}", Bytes(sent))?;
+        writeln!(f, "Sent            {}", Bytes(bytes.whole))?;
         writeln!(f, "Fetched         {}", Bytes(snapshot.received()))?;
         let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
         writeln!(f, "Connections     {open} of {limit}")?;
@@ -97,7 +96,7 @@ impl Text<'_> {
             Some((free, least)) => {
                 writeln!(
                     f,
-                    "Free            {}, {} are left free",
+                    "Free            {}, of which {} stay free",
                     Bytes(free),
                     Bytes(least)
                 )?;
@@ -131,7 +130,8 @@ impl Text<'_> {
     }
 
     fn transfer(&self, f: &mut Formatter<'_>, transfer: &Transfer) -> fmt::Result {
-        self.path(f, &transfer.path)?;
+        let (dots, end) = tail(&transfer.path, self.layout.columns);
+        writeln!(f, "{dots}{end}")?;
         let received = Bytes(transfer.received);
         match transfer.length {
             Some(length) => {
@@ -206,17 +206,13 @@ impl Text<'_> {
         let failures = &self.snapshot.failures;
         writeln!(f, "\nLast failures: {}", failures.len())?;
         for failure in failures {
-            writeln!(f, "{}", HttpDate::of(failure.time).rfc3339())?;
-            self.path(f, &format!("  {}", failure.path))?;
+            let time = HttpDate::of(failure.time).rfc3339().to_string();
+            let room = self.layout.columns.saturating_sub(time.len() + 1);
+            let (dots, end) = tail(&failure.path, room);
+            writeln!(f, "{time} {dots}{end}")?;
             self.wrapped(f, &failure.why)?;
         }
         Ok(())
-    }
-
-    /// A path on a line, of a long one the end.
-    fn path(&self, f: &mut Formatter<'_>, path: &str) -> fmt::Result {
-        let (dots, end) = tail(path, self.layout.columns);
-        writeln!(f, "{dots}{end}")
     }
 
     /// A text on as many lines as it needs, up to three.
