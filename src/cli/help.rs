@@ -1,12 +1,12 @@
-//! What `--help` and `--version` print, and which option a misspelt one was meant to be.
+//! Help: the texts of `--help` and `--version`, and the option that a mistyped one was meant to be.
 
-/// How to call the program in one of its ways.
+/// The options of one of the program's commands.
 pub struct Usage {
     /// The words before the options.
     pub program: &'static str,
     /// The letters that options have, with their long names.
     letters: &'static [(u8, &'static str)],
-    /// The text of `--help`, and the list of options from which misspelt ones are corrected.
+    /// The text of `--help`, which is also the list of options for mistyped ones.
     text: &'static str,
 }
 
@@ -140,13 +140,13 @@ impl Usage {
         String::from(self.text)
     }
 
-    /// The long name of an option's letter.
+    /// The long name of an option with this letter.
     pub fn long(&self, letter: u8) -> Option<&'static str> {
         let mut letters = self.letters.iter();
         letters.find(|known| known.0 == letter).map(|known| known.1)
     }
 
-    /// The option that was probably meant: one that begins so, or is two slips away at most.
+    /// The option that was probably meant: one that begins so, or that differs by at most two changes.
     pub fn nearest(&self, arg: &str) -> Option<&'static str> {
         let options = || {
             let lines = self.text.lines();

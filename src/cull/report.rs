@@ -1,7 +1,7 @@
-//! What a cull says: removed files and the summary on stdout, complaints and progress on stderr.
+//! Report: what a run says. Removed files and the summary go to stdout, complaints and progress to stderr.
 //!
-//! Rules: a closed stdout or stderr changes nothing; complaints without end are cut short; progress
-//! is for a terminal, after two seconds, and leaves no trace.
+//! Rules: a closed stdout or stderr changes nothing. After a number of complaints further ones are only
+//! counted. Progress is shown on a terminal alone, from two seconds on, and is wiped off again.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -9,12 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::remove::Removal;
-use super::scan::File;
+use super::file::{File, Removal};
 
-/// Complaints that are printed; the others are counted.
+/// How many complaints are printed; further ones are counted.
 const COMPLAINTS: u64 = 20;
-/// Whoever waits is told after this time, and then so often.
+/// Progress is shown after this time, and then each time it has passed again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_millis(200);
 
@@ -33,15 +32,15 @@ pub struct Tally {
     pub spared: usize,
 }
 
-/// The voice of one run.
+/// The report of one run.
 #[derive(Debug)]
 pub struct Report {
-    /// `removed`, or what that would be.
+    /// The word for a removal: `removed`, or what it would be.
     removed: &'static str,
     /// Whether each file is named.
     named: bool,
     complaints: u64,
-    /// When progress is next to be shown; none without a terminal.
+    /// When progress is shown next; none without a terminal.
     next: Option<Instant>,
     /// Whether a line of progress is on the terminal.
     shown: bool,
@@ -63,7 +62,7 @@ impl Report {
         }
     }
 
-    /// Takes note of what became of a file; whether it is gone, whoever removed it.
+    /// Counts what became of a file; whether it is gone, whoever removed it.
     pub fn removal(&mut self, path: &Path, file: &File, removal: io::Result<Removal>) -> bool {
         match removal {
             Ok(Removal::Removed) => {
@@ -99,7 +98,7 @@ impl Report {
         let line = [head.as_bytes(), path.as_os_str().as_bytes(), b"\n"].concat();
         self.clear();
         let _ = io::stdout().write_all(&line);
-        // The list itself shows how far it is.
+        // Where files are named, that shows the progress.
         self.next = self.next.map(|_| Instant::now() + PATIENCE);
     }
 
@@ -154,7 +153,7 @@ impl Report {
         self.complaints > 0
     }
 
-    /// Shows how far it is, now and then.
+    /// Shows progress, if it is time for that.
     pub fn progress(&mut self, doing: &str, files: usize) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
@@ -171,7 +170,7 @@ impl Report {
     }
 }
 
-/// Bytes for a reader: `3.4G`.
+/// Bytes as text: `3.4G`.
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
@@ -189,7 +188,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A time for a reader, in the largest unit that is not coarse: `200d`, `30h`.
+/// A time as text, in the largest unit that is not too coarse: `200d`, `30h`.
 fn age(unused: Duration) -> String {
     match unused.as_secs() {
         seconds @ ..7_200 => format!("{}m", seconds / 60),

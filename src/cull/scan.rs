@@ -1,55 +1,20 @@
-//! One look at the whole cache: which files it holds, and when each was last used.
+//! Scan: one look at the whole cache, at which files it has and when each was last used.
 //!
-//! Rules: only regular files count, under their own names; a file's size is the room that it takes
-//! on disk, as du has it. A partial counts when no process holds it, and then goes before all files.
-//! Directories are kept once and names back to back: the head of `cull` says what a file takes.
+//! Rules: only regular files count, under their own names. The size of a file is the space that it takes on
+//! disk, as in du(1). A partial counts when no process has it locked, and then goes before all files. The path
+//! of a directory is kept once, and names are kept one after the other; the head of `cull` says what a file
+//! takes.
 
 use std::ffi::OsStr;
 use std::fs::{DirEntry, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use super::file::File;
 use super::guard::Guard;
 use super::report::Report;
 use crate::store::walk::{self, Visited};
-
-/// A name of a file, and the file as it was seen.
-#[derive(Debug, Clone, Default)]
-pub struct File {
-    /// The time of last use; none of a dead partial.
-    pub used: Option<SystemTime>,
-    /// Bytes that it takes on disk.
-    pub size: u64,
-    /// Its device, and its number there.
-    pub identity: (u64, u64),
-    /// How many names it has, in the cache and elsewhere.
-    pub links: u64,
-    /// Its directory: an index of `Scan::dirs`.
-    pub dir: usize,
-    /// Where its name begins in `Scan::names`.
-    pub name: usize,
-}
-
-impl File {
-    /// A file of the cache, or a dead partial, that is like `metadata`.
-    pub fn new(metadata: &Metadata, is_partial: bool) -> Self {
-        Self {
-            used: metadata.accessed().ok().filter(|_| !is_partial),
-            size: metadata.blocks().saturating_mul(512),
-            identity: (metadata.dev(), metadata.ino()),
-            links: metadata.nlink(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether both are names of one file.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.identity == other.identity
-    }
-}
 
 /// What is in the cache.
 #[derive(Debug, Default)]
@@ -64,7 +29,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks at everything below `root` that `guard` admits; complains of what cannot be looked at.
+    /// Looks at everything below `root` that `guard` admits; reports what cannot be looked at.
     pub fn of(root: &Path, guard: &Guard, report: &mut Report) -> Self {
         let mut scan = Self::default();
         let mut entries = 0;
@@ -75,7 +40,7 @@ impl Scan {
                 entries += 1;
                 report.progress("looking", entries);
                 match scan.look(entry) {
-                    // Another process was faster.
+                    // Another process has removed it.
                     Err(cause) if cause.kind() == ErrorKind::NotFound => {}
                     Err(cause) => report.failed("look into", &entry.path(), &cause),
                     Ok(()) => {}
@@ -88,12 +53,12 @@ impl Scan {
         scan
     }
 
-    /// Takes note of an entry of the directory that was entered last.
+    /// Notes an entry of the directory that was entered last.
     fn look(&mut self, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name();
         let is_partial = walk::is_partial(&name);
         let running = is_partial && walk::lock_dead(&entry.path())?.is_none();
-        // Of the entry itself: a link is not followed.
+        // The metadata of the entry itself: a link is not followed.
         let metadata = entry.metadata()?;
         if running || !metadata.is_file() {
             return Ok(());

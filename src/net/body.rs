@@ -1,6 +1,7 @@
 //! Body: the content of one message, read from its connection until its framing is satisfied.
 //!
-//! Rules: an early end is an error, never an end of content (RFC 9112 §8).
+//! Rules: an end of the stream before the framing is satisfied is an error, never an end of content (RFC 9112
+//! §8).
 //!
 //! Not here: which framing a message has (`http::framing`).
 
@@ -10,7 +11,7 @@ use super::wire::Wire;
 use crate::http::Framing;
 use crate::http::chunked::Decoder;
 
-/// What is still to come of a body.
+/// What is still to come, by the framing.
 #[derive(Debug)]
 enum Rest {
     Length(u64),
@@ -38,7 +39,7 @@ impl Body {
         Self { length, rest }
     }
 
-    /// What a response to HEAD announces and does not send (RFC 9112 §6.3).
+    /// The content that a response to HEAD announces and does not send (RFC 9112 §6.3).
     pub fn announced(framing: Framing) -> Self {
         Self {
             rest: Rest::Done,
@@ -106,7 +107,7 @@ fn read_chunked(wire: &mut Wire, decoder: &mut Decoder, out: &mut [u8]) -> io::R
         if wire.ahead().is_empty() && wire.fill()? == 0 {
             return Err(cut());
         }
-        // A run of content is decoded no further than there is room for it.
+        // The decoder gets no more input than there is room for its output.
         let input = wire.ahead();
         let input = input.get(..space.len()).unwrap_or(input);
         let step = decoder

@@ -13,21 +13,24 @@
 //! | unframed: a response whose end only the close tells | the last progress | its own thread |
 //! | evicted: it makes room | the eviction | whoever needs room |
 //!
-//! At the limit a new connection has another one evicted: the longest idle first, then the longest at its head,
-//! then one whose client has closed its side, then the response without progress for longest, if that is over `stuck_ms`; if all move, the slowest response
-//! of the address that has most connections, if that is under `crawl_bytes` a second over `crawl_ms`.
+//! When all places are taken, a new connection has another one evicted, the first that there is of: the longest
+//! idle; the one that has waited longest for its request head; one whose client has closed its side; the
+//! response without progress for longest, if that is over `stuck_ms`; and, if all responses move, the slowest
+//! of the address that has most connections, if over `crawl_ms` it sent less than `crawl_bytes` a second.
 //!
-//! * **A place is given back when the connection, its thread and its descriptors are gone.** One that was evicted
-//!   still counts: meanwhile the new one waits, unserved, and nobody else is evicted for it.
-//! * **Idle and busy change hands by one compare-exchange.** A thread that takes up a request and one that
-//!   evicts both start from the state they saw; one of them fails. Without it a connection could be closed
-//!   after its request was taken up, and the client could not know whether to ask again.
-//! * **An evicted connection is shut down by whoever evicts it**, which ends every read and write of its thread at
-//!   once. Not so an unframed response: the shutdown would look like the end of the content. Its thread looks at
-//!   the state at least every `send_look_ms`, and resets. All waits for transfers and turns look every `look_ms`.
-//! * **Clients that have closed their side make room early**, when an eighth of the places is left: nobody is likely
-//!   to miss them, and a new connection need not wait until one of their threads has gone.
-//! * **The table's lock guards the entries, never a state**, and is held for no system call but a shutdown.
+//! * **A place is free again when the connection, its thread and its descriptors are gone.** An evicted
+//!   connection still counts until then. Meanwhile the new one waits unserved, and no other is evicted for it.
+//! * **Idle and busy change by one compare-exchange.** A thread that takes up a request and a thread that
+//!   evicts both start from the state that they saw, and one of them fails. Otherwise a connection could be
+//!   closed after its request was taken up, and the client could not know whether it is safe to send it again.
+//! * **The thread that evicts shuts the connection down**, which ends every read and write of the connection's
+//!   own thread at once. It does not shut down an unframed response, since that would look like the end of the
+//!   content: the thread that sends it looks at the state every `send_look_ms` and resets the connection. Waits
+//!   for transfers and turns look every `look_ms`.
+//! * **Clients that have closed their side make room early**, from the last eighth of the places on: they are
+//!   the least likely to miss their response, and a new connection then need not wait for one of their threads
+//!   to end.
+//! * **The table's lock guards the rows; states are atomic.** It is held for no system call but shutdown(2).
 //!
 //! Not here: accepting (`serve::poller`), what a connection does (`serve::connection`).
 
@@ -42,26 +45,26 @@ use super::wire::{Pending, pending};
 use crate::sys::limits::limits;
 use crate::sys::lock::{Bell, lock};
 
-/// How soon to ask again for a place: when one is being given back, when nobody can be evicted, when the program
-/// stops.
+/// How soon to try again for a place: while an evicted connection ends, while none can be evicted, while the
+/// program stops.
 const SOON: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_millis(5);
 const NEVER: Duration = Duration::from_secs(1);
 
-/// All connections.
+/// All client connections.
 #[derive(Debug)]
 pub struct Clients {
     most: usize,
     start: Instant,
     table: Mutex<Table>,
-    /// Places taken: connections, evicted ones included.
+    /// Places that are taken, those of evicted connections included.
     open: AtomicUsize,
-    /// Told when a connection has gone.
+    /// Rung when a place is free again.
     freed: Bell,
     stopping: AtomicBool,
 }
 
-/// A place for one connection; dropped, it is another's.
+/// A place for one connection; when it is dropped it is free for another one.
 #[derive(Debug)]
 pub struct Place {
     clients: Arc<Clients>,
@@ -75,7 +78,7 @@ impl Drop for Place {
 }
 
 impl Clients {
-    /// None yet; `most` at a time.
+    /// No connections yet, and places for `most`.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -90,8 +93,8 @@ impl Clients {
     /// A place for a new connection.
     ///
     /// # Errors
-    /// How soon to ask again, at once if that is zero: at the limit another connection is evicted, if one can be.
-    /// Nobody is admitted once the program stops.
+    /// How soon to try again; zero: at once. At the limit another connection is evicted, if one can be. Once
+    /// the program stops no connection is admitted.
     pub fn reserve(self: &Arc<Self>) -> Result<Place, Duration> {
         if self.stopping() {
             return Err(NEVER);
@@ -99,7 +102,7 @@ impl Clients {
         let taken = self
             .open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-                (open < self.most).then_some(open.saturating_add(1))
+                (open < self.most).then_some(open + 1)
             });
         match taken {
             Ok(open) => {
@@ -123,7 +126,7 @@ impl Clients {
         }
     }
 
-    /// Admits `stream`, which comes from `address`, to its place.
+    /// Enters the connection `stream` from `address` into the table, in its `place`.
     pub fn admit(place: Place, stream: Arc<TcpStream>, address: IpAddr) -> Client {
         let entry = Arc::new(Entry {
             stream,
@@ -134,7 +137,7 @@ impl Clients {
             sent: AtomicU64::new(0),
             start: place.clients.start,
         });
-        // Its first request is on its way: it goes after those that have waited longer for theirs.
+        // Its first request is on its way, so it counts as waiting for a head and not as idle.
         let state = entry.now() << ACTIVITY | Activity::Head as u64;
         entry.state.store(state, Ordering::Relaxed);
         let row = Row {
@@ -151,7 +154,7 @@ impl Clients {
         Client { place, entry, at }
     }
 
-    /// Places taken.
+    /// How many places are taken.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
@@ -161,13 +164,13 @@ impl Clients {
         self.most
     }
 
-    /// Sees to it that a connection goes; false if none can.
+    /// Evicts a connection, so that a descriptor becomes free; false if none can be evicted.
     pub fn make_room(&self) -> bool {
         lock(&self.table).evict_one(Activity::Idle)
     }
 
-    /// Sees to it that a connection goes that has a thread; false if none can. An idle one has none, or not for
-    /// long.
+    /// Evicts a connection that has a thread, so that this one becomes free; false if none can be evicted. An
+    /// idle connection has no thread, or not for long.
     pub fn free_thread(&self) -> bool {
         lock(&self.table).evict_one(Activity::Head)
     }
@@ -177,17 +180,17 @@ impl Clients {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// From here on nobody is admitted and no connection goes on to another request.
+    /// From here on no connection is admitted and none goes on to another request.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Closes what is idle and waits until the rest has finished; false if `grace` was not enough.
+    /// Closes idle connections and waits until the others have ended; false if they have not after `grace`.
     pub fn drain(&self, grace: Duration) -> bool {
         let deadline = Instant::now() + grace;
         let mut table = lock(&self.table);
         loop {
-            // A connection may have become idle since the last look.
+            // Connections become idle one by one as their responses end.
             table.evict_idle();
             let left = deadline.saturating_duration_since(Instant::now());
             if self.open() == 0 || left.is_zero() {
@@ -198,23 +201,23 @@ impl Clients {
     }
 }
 
-/// What a look at a client finds.
+/// What a look at a client's side of the connection finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// It waits.
+    /// The client has not closed its side.
     There,
-    /// It has closed its side.
+    /// The client has closed its side. It may still read.
     Closed,
-    /// It makes room for another one.
+    /// The connection was evicted.
     Evicted,
 }
 
-/// One connection among those that are served; dropped, it makes room.
+/// One connection in the table. When it is dropped, its row and its place are free.
 #[derive(Debug)]
 pub struct Client {
     place: Place,
     entry: Arc<Entry>,
-    /// Where its row stands in the table.
+    /// The index of its row in the table.
     at: usize,
 }
 
@@ -233,20 +236,20 @@ impl Client {
         self.entry.turn_to(activity, now)
     }
 
-    /// Notes so many bytes sent in a response of this kind; false if it was evicted.
+    /// Notes that `count` more bytes of a response of this kind were sent; false if the connection was evicted.
     pub fn sent(&self, count: usize, activity: Activity, now: Instant) -> bool {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.entry.sent.fetch_add(count, Ordering::Relaxed);
         self.entry.turn_to(activity, now)
     }
 
-    /// Whether it makes room for another connection.
+    /// Whether it was evicted.
     pub fn is_evicted(&self) -> bool {
         activity_of(self.entry.state.load(Ordering::Relaxed)) == EVICTED
     }
 
-    /// Looks whether the client is still there, while it waits for a response; the kernel is asked every
-    /// `peek_ms`. One that has closed its side may be evicted from here on: it may still read, or be gone.
+    /// Looks whether the client has closed its side while it waits for a response. The kernel is asked every
+    /// `peek_ms`. From then on the connection may be evicted, since the client may be gone.
     pub fn look(&self) -> Look {
         let (entry, now) = (&self.entry, Instant::now());
         let state = entry.state.load(Ordering::Relaxed);
@@ -269,7 +272,7 @@ impl Client {
         }
     }
 
-    /// How many connections there are.
+    /// How many connections there are in all, this one included.
     pub fn connections(&self) -> usize {
         self.place.clients.open()
     }

@@ -1,4 +1,5 @@
-//! Entry: one connection's state, which its thread and whoever needs room change (`clients` has the theory).
+//! Entry: one connection's state, changed by its own thread and by threads that need room (`clients` has the
+//! theory).
 
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
@@ -7,25 +8,25 @@ use std::time::{Duration, Instant};
 
 use crate::sys::limits::{limits, ms};
 
-/// What a connection does.
+/// What a connection does, in the order in which connections are evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// It waits for another request.
     Idle = 0,
     /// A request head arrives, or the first one is awaited.
     Head = 1,
-    /// A response is awaited whose client has closed its side; it may still read.
+    /// A response is made whose client has closed its side; the client may still read.
     Left = 2,
     /// A response is made and sent.
     Response = 3,
-    /// A response is sent whose end only the close tells.
+    /// A response is sent whose content ends with the connection (RFC 9112 §6.3).
     Unframed = 4,
 }
 
-/// A connection that makes room, beside the activities above.
+/// The state of an evicted connection, beside the activities above.
 pub const EVICTED: u64 = 5;
 
-/// The bits of a state that hold the activity; the others are microseconds since the start.
+/// How many bits of a state hold the activity; the others hold microseconds since `start`.
 pub const ACTIVITY: u32 = 3;
 
 /// One connection.
@@ -33,17 +34,17 @@ pub const ACTIVITY: u32 = 3;
 pub struct Entry {
     /// The connection itself.
     pub stream: Arc<TcpStream>,
-    /// The address that it counts for.
+    /// The address that it counts for (`table::group`).
     pub address: IpAddr,
-    /// Microseconds since the start, then the activity.
+    /// Since when, in microseconds since `start`, shifted by `ACTIVITY`; and the activity.
     pub state: AtomicU64,
-    /// When its present response began, in microseconds since the start.
+    /// When its present response began, in microseconds since `start`.
     pub begun: AtomicU64,
-    /// When it was last asked whether the peer is still there, likewise.
+    /// When the kernel was last asked whether the client has closed its side, likewise.
     pub looked: AtomicU64,
-    /// Bytes sent in all.
+    /// Bytes sent over the whole life of the connection.
     pub sent: AtomicU64,
-    /// When the program began to serve.
+    /// When the program began to serve; all times of entries count from here.
     pub start: Instant,
 }
 
@@ -52,7 +53,7 @@ impl Entry {
     pub fn turn_to(&self, activity: Activity, now: Instant) -> bool {
         let next = self.micros(now) << ACTIVITY | activity as u64;
         let current = self.state.load(Ordering::Relaxed);
-        // Only an eviction changes the state from outside.
+        // No other thread changes the state, except to evict.
         activity_of(current) != EVICTED
             && self
                 .state
@@ -60,18 +61,18 @@ impl Entry {
                 .is_ok()
     }
 
-    /// A moment in microseconds since the start.
+    /// A moment in microseconds since `start`.
     pub fn micros(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.start);
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX >> ACTIVITY)
     }
 
-    /// This moment.
+    /// The present in microseconds since `start`.
     pub fn now(&self) -> u64 {
         self.micros(Instant::now())
     }
 
-    /// Evicts the connection if its state is still `seen`.
+    /// Evicts the connection if its state is still `seen`; whether it did.
     pub fn evict(&self, seen: u64) -> bool {
         let evicted = self.now() << ACTIVITY | EVICTED;
         let ours = self
@@ -85,12 +86,12 @@ impl Entry {
     }
 }
 
-/// What a state tells of the activity.
+/// The activity in a state.
 pub fn activity_of(state: u64) -> u64 {
     state & ((1 << ACTIVITY) - 1)
 }
 
-/// The order in which activities make room; both kinds of responses are one.
+/// The order in which activities are evicted; both kinds of response rank alike.
 pub fn rank(state: u64) -> u64 {
     match activity_of(state) {
         unframed if unframed == Activity::Unframed as u64 => Activity::Response as u64,
@@ -98,7 +99,8 @@ pub fn rank(state: u64) -> u64 {
     }
 }
 
-/// Whether a connection in this state may be evicted: a response only when it has stood still.
+/// Whether a connection in this state may be evicted at `now`: a response only after `stuck_ms` without
+/// progress.
 pub fn may_go(state: u64, now: u64) -> bool {
     let since = state >> ACTIVITY;
     match rank(state) {

@@ -1,6 +1,6 @@
-//! Net: connections, threads, and who may have them.
+//! Net: buffered connections, content by its framing, a pool of threads, and the table of client connections.
 //!
-//! Not here: what is said on a connection.
+//! Not here: what is sent and received (`serve`, `upstream`), the syntax (`http`).
 
 mod body;
 pub mod clients;

@@ -1,4 +1,4 @@
-//! Table: the entries of all connections, and which of them is evicted (`clients` has the theory).
+//! Table: the entries of all connections, and the choice of the one to evict (`clients` has the theory).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,17 +9,18 @@ use std::time::Instant;
 use super::entry::{ACTIVITY, Activity, Entry, activity_of, may_go, rank};
 use crate::sys::limits::limits;
 
-/// An entry, and how far its connection was when somebody looked how fast it is.
+/// An entry, and how much its connection had sent at an earlier look.
 #[derive(Debug)]
 pub struct Row {
-    /// The connection.
+    /// The connection's entry.
     pub entry: Arc<Entry>,
-    /// The moment in microseconds, and the bytes sent until then.
+    /// When that look was, in microseconds since the start, and the bytes sent until then.
     pub seen: Option<(u64, u64)>,
 }
 
 impl Row {
-    /// Bytes a second that its response has sent over the last `crawl_ms`; none while that is not known.
+    /// Bytes a second that its response has sent over the last `crawl_ms`; none until two looks are that far
+    /// apart.
     fn rate(&mut self, now: u64) -> Option<u64> {
         let sent = self.entry.sent.load(Ordering::Relaxed);
         let begun = self.entry.begun.load(Ordering::Relaxed);
@@ -38,26 +39,28 @@ impl Row {
     }
 }
 
+/// All connections.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// By a number that a connection keeps.
+    /// The rows, by the index that each connection keeps.
     pub rows: Vec<Option<Row>>,
-    /// Numbers that are free.
+    /// Indexes of empty rows.
     pub free: Vec<usize>,
-    /// Evicted connections that have not gone yet.
+    /// Evicted connections that have not ended yet.
     pub leaving: usize,
-    /// When a connection that only waits was last evicted: it takes no time to go.
+    /// When a connection without a response was last evicted; such a one ends within a moment.
     pub evicted: Option<Instant>,
 }
 
 impl Table {
-    /// Evicts the connection that can best go of those that do `least` or more, unless one is on its way out;
-    /// false if none can.
+    /// Evicts the connection that is first in the order of `clients`, of those whose activity is `least` or
+    /// later. Nothing is done while an evicted one has not ended yet. False if none can be evicted.
     pub fn evict_one(&mut self, least: Activity) -> bool {
         if self.leaving > 0 {
             return true;
         }
-        // A connection may change its state as we look; then the next look finds it elsewhere.
+        // The state of the candidate may have changed since it was chosen: then it stays, and another look
+        // chooses again.
         for _ in 0..8 {
             match self.candidate(least).or_else(|| self.crawler()) {
                 Some((state, at)) if self.evict(at, state) => return true,
@@ -88,7 +91,7 @@ impl Table {
         }
     }
 
-    /// Evicts those whose clients have closed their side.
+    /// Evicts all connections whose clients have closed their side.
     pub fn evict_left(&mut self) {
         let left = |state: &u64| activity_of(*state) == Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| left(state)).collect();
@@ -97,7 +100,7 @@ impl Table {
         }
     }
 
-    /// The states of all rows, with their places.
+    /// The states of all connections, with the indexes of their rows.
     fn states(&self) -> impl Iterator<Item = (u64, usize)> {
         let rows = self.rows.iter().enumerate();
         rows.filter_map(|(at, row)| {
@@ -106,7 +109,7 @@ impl Table {
         })
     }
 
-    /// The connection that waits or stands still for longest, of those that do `least` or more.
+    /// The connection to evict, by activity and then by time, of those whose activity is `least` or later.
     fn candidate(&self, least: Activity) -> Option<(u64, usize)> {
         let now = self.rows.iter().flatten().next()?.entry.now();
         self.states()
@@ -139,7 +142,8 @@ impl Table {
     }
 }
 
-/// The address that a connection counts for: of IPv6 the network, since a host has as many addresses as it likes.
+/// The address that a connection counts for. In IPv6 it is the /64 network, since a host can use any address in
+/// it.
 pub fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {

@@ -1,9 +1,9 @@
 //! Threads: a pool whose threads take one task after the other.
 //!
-//! Rules: a task never waits for another one: when no thread is idle, one is started. Idle threads end
-//! after `worker_ms`, but for one: starting a thread takes as long as a near source takes to answer.
+//! Rules: a task never waits for another one. If no thread is idle, one is started. Idle threads end after
+//! `worker_ms`, except one, since starting a thread takes as long as a near source takes to respond.
 //!
-//! Not here: how many tasks there may be.
+//! Not here: how many tasks there may be (`net::clients`, `cache::in_flight`).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,25 +15,25 @@ use crate::log;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
-/// What a thread is to do.
+/// What a thread runs.
 pub type Task = Box<dyn FnOnce() + Send>;
 
 /// A pool of threads.
 pub struct Threads {
-    /// What they are called.
+    /// The name of each of its threads.
     name: &'static str,
     state: Mutex<State>,
-    /// Told of each new task.
+    /// Notified of each new task.
     told: Condvar,
-    /// Whether the last thread that was wanted could not be had; it is said once.
+    /// Whether the last start of a thread failed: one error in the log for a series of failures.
     failing: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// Tasks that idle threads are about to take; never more than there are idle threads.
+    /// Tasks for idle threads, never more than there are idle threads.
     tasks: Vec<Task>,
-    /// Threads that wait.
+    /// Threads that wait for a task.
     idle: usize,
 }
 
@@ -54,12 +54,12 @@ impl Threads {
         })
     }
 
-    /// Starts a thread that waits, so that the first task finds one.
+    /// Starts a thread, so that the first task finds one.
     pub fn stand_by(self: &Arc<Self>) {
         let _ = self.run(Box::new(|| {}));
     }
 
-    /// Runs `task` on a thread of its own. A task that panics takes its thread with it.
+    /// Runs `task` on a thread of its own, with a stack of 256 KiB. A panic in it ends that thread.
     ///
     /// # Errors
     /// When no thread can be had; the task is dropped.
@@ -96,17 +96,17 @@ impl Threads {
         }
     }
 
-    /// The next task; none after a while without, unless nobody else waits.
+    /// The next task; none after `worker_ms` without one, unless this is the only idle thread.
     fn next(&self) -> Option<Task> {
         let deadline = Instant::now() + ms(limits().worker_ms);
         let mut state = lock(&self.state);
-        state.idle = state.idle.saturating_add(1);
+        state.idle += 1;
         loop {
             let task = state.tasks.pop();
             let left = deadline.saturating_duration_since(Instant::now());
             let others = state.idle > 1;
             if task.is_some() || (others && left.is_zero()) {
-                state.idle = state.idle.saturating_sub(1);
+                state.idle -= 1;
                 return task;
             }
             let patience = if others { left } else { Duration::MAX };

@@ -1,7 +1,7 @@
-//! Wire: one TCP connection with what was read of it ahead of need.
+//! Wire: one TCP connection, with the bytes read ahead on it.
 //!
-//! Rules: every wait has a limit; bytes that arrived behind a head or a content are kept for whoever
-//! reads next (a pipelined request, the first bytes of a content); no buffer grows beyond its cap.
+//! Rules: every wait has a limit. Bytes that arrived after a head or a content are kept for the next read: a
+//! pipelined request, or the first bytes of a content. No buffer grows beyond its cap.
 //!
 //! Not here: what the bytes mean (`http`), where a content ends (`body`), when to connect or close.
 
@@ -16,7 +16,8 @@ use crate::http::{Malformed, Parsed};
 /// How much is read ahead at a time, in bytes.
 const AHEAD: usize = 16 * 1024;
 
-/// How much is read first from a client, in bytes: most requests are shorter.
+/// How much is read first from a client, in bytes. Most request heads are shorter, and each idle connection
+/// keeps a buffer of this size.
 const FIRST_OF_CLIENT: usize = 1024;
 
 /// Why no head could be read.
@@ -37,17 +38,19 @@ pub enum HeadError {
     Io(io::Error),
 }
 
-/// A connection and the bytes read ahead of it.
+/// A connection and the bytes read ahead on it.
 #[derive(Debug)]
 pub struct Wire {
     stream: Arc<TcpStream>,
     buffer: Vec<u8>,
-    /// Where the unread bytes of `buffer` lie; behind them is room.
+    /// Where the unread bytes lie in `buffer`; what is behind them is free.
     unread: Range<usize>,
-    /// How much is read first.
+    /// How much the first read into an empty buffer takes, in bytes.
     first: usize,
-    /// The read time-out that the socket has now; zero: not set yet.
+    /// How long the next read may wait; zero: as long as the socket says.
     patience: Duration,
+    /// The read time-out that the socket has now; zero: not set yet.
+    timeout: Duration,
     /// The write time-out, likewise.
     send_patience: Duration,
 }
@@ -58,7 +61,7 @@ impl Wire {
         Self::new(stream, FIRST_OF_CLIENT)
     }
 
-    /// A source's connection: a small file comes in one read with its head.
+    /// A source's connection. The first read is large, so that a small file comes with its head.
     pub fn of_source(stream: Arc<TcpStream>) -> Self {
         Self::new(stream, 2 * AHEAD)
     }
@@ -70,6 +73,7 @@ impl Wire {
             unread: 0..0,
             first,
             patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             send_patience: Duration::ZERO,
         }
     }
@@ -79,7 +83,7 @@ impl Wire {
         &self.stream
     }
 
-    /// What has been read and not used.
+    /// The bytes that were read and not used yet.
     pub fn ahead(&self) -> &[u8] {
         self.buffer.get(self.unread.clone()).unwrap_or_default()
     }
@@ -93,24 +97,32 @@ impl Wire {
         }
     }
 
-    /// Gives a grown buffer back while nothing is in it: an idle connection costs a small one.
+    /// Frees a grown buffer that is empty: an idle connection keeps a small one.
     pub fn release(&mut self) {
         if self.unread.is_empty() && self.buffer.len() > FIRST_OF_CLIENT {
             self.buffer = Vec::new();
         }
     }
 
-    /// Sets how long one read may wait. The socket is told only of a change.
-    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
-        let patience = patience.max(Duration::from_millis(1));
-        if patience != self.patience {
-            self.stream.set_read_timeout(Some(patience))?;
-            self.patience = patience;
+    /// Sets how long the reads that follow may wait, at least 1 ms. The socket is told when one of them has to
+    /// ask it: what has come ahead needs no wait.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience.max(Duration::from_millis(1));
+    }
+
+    /// Tells the socket of the patience. A time-out that is up to a twentieth longer will do, since telling is a
+    /// system call.
+    fn apply_patience(&mut self) -> io::Result<()> {
+        let wanted = self.patience;
+        let most = wanted.saturating_add(wanted / 20);
+        if !wanted.is_zero() && !(wanted..=most).contains(&self.timeout) {
+            self.stream.set_read_timeout(Some(wanted))?;
+            self.timeout = wanted;
         }
         Ok(())
     }
 
-    /// Sets how long one write may wait, likewise.
+    /// Sets the write time-out. Setting the same one again costs no system call.
     pub fn set_send_patience(&mut self, patience: Duration) -> io::Result<()> {
         if patience != self.send_patience {
             self.stream.set_write_timeout(Some(patience))?;
@@ -121,12 +133,13 @@ impl Wire {
 
     /// Reads more ahead; 0 at the end of the stream.
     pub fn fill(&mut self) -> io::Result<usize> {
+        self.apply_patience()?;
         if self.unread.start > 0 {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
         let held = self.unread.end;
-        // Heads are small, and an idle connection waits with this much: later reads take more.
+        // Most heads fit into the first read; what is longer is read in larger pieces.
         let room = if held == 0 { self.first } else { AHEAD };
         let whole = held.saturating_add(room);
         if self.buffer.len() < whole {
@@ -138,7 +151,7 @@ impl Wire {
         Ok(count)
     }
 
-    /// The head that lies ahead, if all of it does.
+    /// The head at the beginning of what was read, if all of it is there.
     pub fn head_ahead<T>(
         &mut self,
         parse: impl Fn(&[u8]) -> Result<Parsed<T>, Malformed>,
@@ -153,7 +166,7 @@ impl Wire {
         }
     }
 
-    /// Reads one message head, which must be whole by `deadline`.
+    /// Reads one message head, all of which must have come by `deadline`.
     pub fn head<T>(
         &mut self,
         deadline: Instant,
@@ -170,7 +183,7 @@ impl Wire {
             if left.is_zero() {
                 return Err(HeadError::Timeout { begun });
             }
-            self.set_patience(left).map_err(HeadError::Io)?;
+            self.set_patience(left);
             match self.fill() {
                 Ok(0) if begun => return Err(HeadError::Cut),
                 Ok(0) => return Err(HeadError::Closed),
@@ -184,9 +197,10 @@ impl Wire {
         }
     }
 
-    /// Reads into `out`: what was read ahead first, else from the socket; 0 at the end of the stream.
+    /// Reads into `out`, from what was read ahead or else from the socket; 0 at the end of the stream.
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.ahead().is_empty() {
+            self.apply_patience()?;
             return read_once(&self.stream, out);
         }
         let count = self.ahead().read(out)?;
@@ -200,7 +214,7 @@ impl Wire {
     }
 }
 
-/// One read, again when a signal came between.
+/// One read, which is tried again after a signal (EINTR).
 fn read_once(mut stream: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
     loop {
         match stream.read(space) {
@@ -210,18 +224,18 @@ fn read_once(mut stream: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// What a peer has sent that was not read yet.
+/// What a peer has sent that is still unread in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pending {
     /// Nothing.
     Nothing,
     /// Some bytes.
     Bytes,
-    /// Its end: it has closed its side, or the connection broke.
+    /// The end: the peer has closed its side, or the connection broke.
     End,
 }
 
-/// Looks at a connection without waiting and without taking anything.
+/// Looks what has arrived on a connection, without waiting and without reading it.
 pub fn pending(stream: &TcpStream) -> Pending {
     let looked = stream
         .set_nonblocking(true)
@@ -233,7 +247,7 @@ pub fn pending(stream: &TcpStream) -> Pending {
     }
 }
 
-/// Whether a socket's read or write time-out ran out.
+/// Whether an error is that of a read or write time-out, which std reports as either kind.
 pub fn timed_out(cause: &io::Error) -> bool {
     matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

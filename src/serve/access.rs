@@ -1,4 +1,4 @@
-//! The access line: Combined Log Format with the cache status behind it.
+//! Access: one line for each response, in the Combined Log Format with the cache status behind it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,18 +6,18 @@ use std::time::SystemTime;
 
 use crate::http::{CacheStatus, HttpDate, RequestHead, StatusCode, Version};
 
-/// What one line tells.
+/// What one line says.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// The client's address.
     pub client: IpAddr,
     /// The request; none if it could not be read.
     pub request: Option<&'a RequestHead>,
-    /// The answer's status.
+    /// The status of the response.
     pub status: StatusCode,
-    /// Bytes of content sent.
+    /// Bytes of content that were sent.
     pub sent: u64,
-    /// The cache's part in it.
+    /// How the cache took part in it.
     pub cache_status: Option<CacheStatus>,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Entry<'_> {
     }
 }
 
-/// A client's bytes inside quotes: they can neither end the quotes nor the line.
+/// A client's bytes inside quotes, escaped so that they can end neither the quotes nor the line.
 struct Quoted<'a>(&'a [u8]);
 
 impl fmt::Display for Quoted<'_> {

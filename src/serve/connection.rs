@@ -2,11 +2,12 @@
 //!
 //! Read a head, find the content, send the response, decide whether another request may follow.
 //!
-//! Rules: a malformed request is answered and closed; a failure after the head cuts the connection short of
-//! its promised end. Before any wait the thread gives up the lead (`lead`).
+//! Rules: after a malformed request there is one response, and the connection closes. A failure after the head
+//! cuts the connection short of the length that the head promised. Before any wait the thread gives up the lead
+//! (`lead`).
 //!
-//! Not here: which response it is (`question`, `response`), where the bytes are (`cache`), the end (`close`), who awaits
-//! the next request (`poller`).
+//! Not here: the choice of the response (`question`, `response`), where the content is (`cache`), closing
+//! (`close`), waiting for the next request (`poller`).
 
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd;
@@ -33,14 +34,14 @@ use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::Failure;
 
-/// Where the next request is awaited.
+/// Who awaits the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Await {
-    /// It is there.
+    /// It has come: go on with it.
     Here,
-    /// By whoever leads.
+    /// The leader of the poller.
     Elsewhere,
-    /// Nowhere: the connection is over.
+    /// Nobody: the connection is over.
     Over,
 }
 
@@ -51,11 +52,11 @@ pub struct Connection {
     wire: Wire,
     client: Client,
     address: IpAddr,
-    /// When the request was there.
+    /// When the head of the present request was complete.
     begun: Instant,
-    /// When the last response had been sent.
+    /// When the client last took bytes of a response, or connected.
     moved: Instant,
-    /// How many bytes may still come after the last response; none before that (`close`).
+    /// After the last response: how many more bytes the client may send before it is closed (`close`).
     closing: Option<u64>,
     /// Whether status, metrics and health are shown.
     shows_status: bool,
@@ -82,8 +83,8 @@ impl Connection {
         self.wire.stream()
     }
 
-    /// Whether the client has been silent for too long: `idle_ms` without another request, `linger_ms` after
-    /// the last response.
+    /// Whether the client has been silent for too long at `now`: `idle_ms` without another request, or
+    /// `linger_ms` after the last response.
     pub fn is_silent(&self, now: Instant) -> bool {
         let patience = match self.closing {
             Some(_) => limits().linger_ms,
@@ -92,8 +93,8 @@ impl Connection {
         now.saturating_duration_since(self.moved) >= ms(patience)
     }
 
-    /// Serves what the client has sent. None when the connection is over; else it waits for the next request,
-    /// or for the client's end.
+    /// Serves what the client has sent. Returns the connection if it waits for the next request or for the
+    /// client's end; none if it is over.
     pub fn serve(mut self: Box<Self>, lead: &mut Lead) -> Option<Box<Self>> {
         match self.wire.fill() {
             Ok(count @ 1..) => {
@@ -111,7 +112,7 @@ impl Connection {
                 Ok(request) => self.exchange(&request, lead),
                 Err(malformed) => {
                     let mut refusal = Response::malformed(malformed);
-                    // What was refused is still ahead.
+                    // The refused head is still in the buffer.
                     if asks_for_head(self.wire.ahead()) {
                         refusal.content = Content::Empty;
                     }
@@ -132,23 +133,25 @@ impl Connection {
         }
     }
 
-    /// Whether the client's side has acknowledged all that was sent: no reset takes that away any more.
+    /// Whether the client's kernel has acknowledged all that was sent: then a reset cannot take it away any
+    /// more.
     fn is_acknowledged(&self) -> bool {
         calls::unsent(self.wire.stream().as_fd()).is_ok_and(|unsent| unsent == 0)
     }
 
-    /// Ends our side after the last response; whoever leads awaits the client's.
+    /// Ends our side after the last response. The poller awaits the client's end.
     fn close(mut self: Box<Self>) -> Option<Box<Self>> {
         self.wire.stream().shutdown(Shutdown::Write).ok()?;
         self.wire.consume(usize::MAX);
         self.wire.release();
         self.closing = Some(limits().drain_bytes);
-        // It may be evicted: it has its response.
+        // It may be evicted like an idle one, since the client has its response.
         let idle = self.client.turn_to(Activity::Idle, self.moved);
         idle.then_some(self)
     }
 
-    /// Waits for the next request, but not long: a thread is worth more than a connection.
+    /// Waits for the next request for up to `stay_ms` if the thread stays with this connection; else the poller
+    /// awaits it.
     fn await_request(&mut self, lead: &mut Lead) -> Await {
         if !self.client.turn_to(Activity::Idle, self.moved) || self.client.stopping() {
             return Await::Over;
@@ -157,9 +160,7 @@ impl Connection {
         if !lead.stays_with(self.wire.stream(), self.client.connections()) {
             return Await::Elsewhere;
         }
-        if self.wire.set_patience(ms(limits().stay_ms)).is_err() {
-            return Await::Over;
-        }
+        self.wire.set_patience(ms(limits().stay_ms));
         match self.wire.fill() {
             Ok(1..) => Await::Here,
             Err(cause) if timed_out(&cause) => Await::Elsewhere,
@@ -225,7 +226,7 @@ impl Connection {
         }
     }
 
-    /// Answers what cannot be served, and closes: nobody knows where the next request would begin.
+    /// Sends a refusal and closes, since it is unknown where the next request would begin.
     fn refuse(
         &mut self,
         request: Option<&RequestHead>,
@@ -247,7 +248,7 @@ impl Connection {
         lead: &mut Lead,
     ) -> Next {
         let version = request.map_or(Version::Http11, |request| request.version);
-        // Only the close ends it.
+        // Its content ends with the connection (RFC 9112 §6.3).
         let unframed = matches!(response.content, Content::Stream { chunked: false, .. });
         if request.is_some_and(|request| request.method == Method::Head) {
             response.content = Content::Empty;
@@ -268,14 +269,15 @@ impl Connection {
         let head = out.len() as u64;
 
         if unframed {
-            // Until it is whole, whatever closes the connection must not look like its end.
+            // Until all of it was sent, every end of the connection must be a reset: a close would look like
+            // the end of the content.
             let _ = calls::set_reset(self.wire.stream().as_fd(), true);
         }
         let activity = match unframed || version == Version::Http10 {
             true => Activity::Unframed,
             false => Activity::Response,
         };
-        // Before the first byte: from here on nobody else may shut the connection down.
+        // Before the first byte is sent: a connection in this state is not shut down when it is evicted.
         if activity == Activity::Unframed && !self.client.turn_to(activity, self.begun) {
             return Next::Cut;
         }
@@ -321,7 +323,8 @@ impl Connection {
     fn complete_head(&self, response: &mut Response, version: Version, reusable: bool) {
         let fields = &mut response.head.fields;
         let now = HttpDate::of(SystemTime::now());
-        // Nothing is better than 1970, by which every cache would take the answer for stale (RFC 9110 §6.6.1).
+        // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
+        // §6.6.1).
         if now >= HttpDate::WRITTEN {
             fields.push_checked("Date", now.text());
         }

@@ -1,6 +1,7 @@
 //! Content: what follows a response's head, and sending it from memory, a file or a transfer.
 //!
-//! Rules: small content leaves in one write with its head; a file that ends early is no fault of the client's.
+//! Rules: small content is sent in one write with its head. A stored file that ends early is not the client's
+//! fault.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -10,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::relay::Relay;
-use super::sender::Sender;
+use super::sender::{SendError, Sender};
 use crate::cache::Cache;
 use crate::log;
 use crate::transfer::{Reader, Ready};
 use crate::upstream::Failure;
 
-/// Content up to this many bytes leaves in one write with its head.
+/// Content of up to this many bytes is sent in one write with its head.
 const SMALL: u64 = 32 * 1024;
 
 /// The content of a response.
@@ -33,39 +34,24 @@ pub enum Content {
         /// Which of its bytes.
         part: Range<u64>,
     },
-    /// A part of what is being received.
+    /// A part of a transfer's content.
     Part {
         /// Reads it.
         reader: Reader,
         /// Which of its bytes.
         part: Range<u64>,
     },
-    /// All of what is being received, of unknown length.
+    /// All of a transfer's content, whose length is unknown.
     Stream {
         /// Reads it.
         reader: Reader,
-        /// Whether the client understands chunks; else the close ends it.
+        /// Whether it is sent in chunks; if not, the close ends it.
         chunked: bool,
     },
 }
 
-/// Why a response was not sent whole.
-#[derive(Debug)]
-pub enum SendError {
-    /// The client has gone, takes nothing, or was evicted.
-    Client(io::Error),
-    /// The content broke off.
-    Content(Failure),
-}
-
-impl From<io::Error> for SendError {
-    fn from(cause: io::Error) -> Self {
-        Self::Client(cause)
-    }
-}
-
 impl Content {
-    /// Whether it leaves in one write with its head, and needs no wait for a transfer.
+    /// Whether it is sent in one write with its head, without a wait for a transfer.
     pub fn is_small(&self) -> bool {
         match self {
             Self::Empty | Self::Text(_) => true,
@@ -74,7 +60,7 @@ impl Content {
         }
     }
 
-    /// How many bytes of it leave in one write with the head, about.
+    /// How many bytes of it may be sent in one write with the head; that much room is made.
     pub fn expected(&self) -> usize {
         match self {
             Self::File { part, .. } | Self::Part { part, .. } if is_small(part) => {
@@ -84,10 +70,10 @@ impl Content {
         }
     }
 
-    /// Sends the head in `out`, and the content behind it.
+    /// Sends the head, which is in `out`, and the content.
     ///
     /// # Errors
-    /// When the client has gone or the content broke off; what was sent then ends short of its promise.
+    /// When the client has gone or the content broke off; then what was sent is shorter than promised.
     pub fn send(
         self,
         out: &mut Vec<u8>,
@@ -114,7 +100,7 @@ impl Content {
                     && let Some(file) = stored(&reader, &part)
                 {
                     append(out, file, &part)?;
-                    // It needs nothing more: the transfer is not to wait for a slow client.
+                    // All of it is read: the transfer need not wait for a slow client.
                     drop(reader);
                     return Ok(sender.send(out)?);
                 }
@@ -130,12 +116,12 @@ impl Content {
     }
 }
 
-/// Whether a part of a file leaves in one write with the head.
+/// Whether a part of a file is sent in one write with the head.
 fn is_small(part: &Range<u64>) -> bool {
     part.end.saturating_sub(part.start) <= SMALL
 }
 
-/// Reads a part of a file behind what is in `out`.
+/// Appends a part of a file to `out`.
 fn append(out: &mut Vec<u8>, file: &File, part: &Range<u64>) -> Result<(), SendError> {
     let head = out.len();
     let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0);
@@ -144,7 +130,7 @@ fn append(out: &mut Vec<u8>, file: &File, part: &Range<u64>) -> Result<(), SendE
     file.read_exact_at(space, part.start).map_err(of_file)
 }
 
-/// The file that a transfer fills, if it has all of the part already.
+/// The file that a transfer writes, if all of the part is in it already.
 fn stored<'a>(reader: &'a Reader, part: &Range<u64>) -> Option<&'a Arc<File>> {
     match reader.ready(part.start, Duration::ZERO) {
         Ok(Ready::File(to)) if to >= part.end => reader.file(),
@@ -152,7 +138,8 @@ fn stored<'a>(reader: &'a Reader, part: &Range<u64>) -> Option<&'a Arc<File>> {
     }
 }
 
-/// An end of the file before the end of the response is no fault of the client's.
+/// What an error of sending a file means: if the file ended early, it was changed in place, and that is not the
+/// client's fault.
 fn of_file(cause: io::Error) -> SendError {
     if cause.kind() != ErrorKind::UnexpectedEof {
         return SendError::Client(cause);

@@ -1,9 +1,11 @@
-//! Lead: which thread serves all connections of a poller, and which serves one of them alone.
+//! Lead: one thread serves all connections of a poller and waits for none of them; a thread that must wait for
+//! one connection serves that one alone.
 //!
 //! # Theory
 //!
-//! One thread at a time leads a poller. It accepts, waits for any connection to send something, and serves
-//! that itself, so that a hit costs no change of threads. A thread that leads waits for nothing else:
+//! One thread at a time leads a poller. It accepts, waits for any connection to send something, and serves it
+//! itself, so that a hit costs no change of threads. The leader waits for nothing else, since all other
+//! connections would wait with it. Before each of these waits it gives up the lead:
 //!
 //! | before this wait | where |
 //! |---|---|
@@ -11,18 +13,17 @@
 //! | for a client that does not take what is sent | `Sender::endure`; large content gives the lead up beforehand |
 //! | for the rest of a head, of a request's content | `Connection::read_head`, `close` |
 //!
-//! it gives up the lead: another thread takes it, and this one goes on with its one connection, whose reads and
-//! writes wait from here on. Afterwards the connection goes back to the poller, and the thread ends or serves
-//! again elsewhere.
+//! Then another thread leads, and this one goes on with its one connection, whose reads and writes block from
+//! here on. Afterwards the connection goes back to the poller, and the thread serves again elsewhere or ends.
 //!
-//! * **The lead is given up once.** The value is handed down by `&mut`, so only the thread that has it can give it
-//!   up, and whoever holds a [`Lead`] knows whether it may wait.
-//! * **The connection leaves the poller's set before the next leader starts.** Otherwise two threads would serve
-//!   the same bytes.
-//! * **Without a thread to be had nobody is left waiting:** the lead stays here, the connection stays with it,
-//!   and the client is told to come again.
-//! * **A thread keeps its connection while that needs waits, and while there are few connections at all:** those
-//!   are served fastest by a thread each.
+//! * **The lead is given up once.** The [`Lead`] is handed down by `&mut`, so only the thread that has it can
+//!   give it up, and each function that has it can see whether it may wait.
+//! * **The connection leaves the poller's set before the next leader starts.** Otherwise two threads would read
+//!   from the same socket.
+//! * **If no thread can be had**, the lead and the connection stay with this thread, and the client gets 503
+//!   (`Failure::Busy`).
+//! * **A thread stays with its connection** while its requests need waits, and while there are few connections
+//!   at all: those are served fastest by a thread each.
 //!
 //! Not here: what the leader does (`poller`).
 
@@ -37,13 +38,13 @@ use crate::net::Threads;
 use crate::net::clients::Clients;
 use crate::sys::calls::Poll;
 
-/// How often a thread is asked for before a client is turned away.
+/// How many times a thread is tried to be had before the client gets 503.
 const TRIES: u32 = 20;
 
-/// How long a thread that was evicted may need to become free.
+/// Between two tries: how long the thread of an evicted connection may need to become free.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// So many connections are few.
+/// Up to this many connections each may keep a thread.
 const FEW: usize = 4;
 
 /// What the threads that lead one poller share.
@@ -51,12 +52,12 @@ pub struct Post {
     set: Poll,
     clients: Arc<Clients>,
     threads: Arc<Threads>,
-    /// What a thread does that takes up the lead: the poller's loop.
+    /// What a new leader does: the poller's loop.
     take_up: Box<dyn Fn(&mut Lead) + Send + Sync>,
 }
 
 impl Post {
-    /// A post whose leader waits for the sockets of `set` and does what `take_up` says; nobody leads yet.
+    /// A post whose leader waits for the sockets of `set` and runs `take_up`; no thread leads yet.
     pub fn new(
         set: Poll,
         clients: &Arc<Clients>,
@@ -71,7 +72,7 @@ impl Post {
         })
     }
 
-    /// Lets a thread lead.
+    /// Has a thread lead.
     ///
     /// # Errors
     /// When no thread can be had.
@@ -88,18 +89,19 @@ impl Post {
     }
 }
 
-/// A thread's part: it leads, or did so until it gave up the lead.
+/// One thread's part: it leads until it gives up the lead.
 pub struct Lead {
     post: Arc<Post>,
     leads: bool,
-    /// Whether the last request needed a wait.
+    /// Whether the last request needed a wait; then the next one of this client may need one too.
     waited: bool,
-    /// For the head of a response and small content behind it, one response after the other.
+    /// The buffer for the head of a response and small content behind it; it serves one response after the
+    /// other.
     pub buffer: Vec<u8>,
 }
 
 impl Lead {
-    /// Whether this thread leads, and so may not wait.
+    /// Whether this thread leads, and so must not wait.
     pub fn leads(&self) -> bool {
         self.leads
     }
@@ -109,18 +111,18 @@ impl Lead {
         &self.post.set
     }
 
-    /// Before a wait on behalf of the connection `stream`: another thread leads if this one did, and reads and
-    /// writes of the connection wait from here on.
+    /// To be called before a wait for the connection `stream`. If this thread leads, another one does from here
+    /// on, and reads and writes of the connection block.
     ///
     /// # Errors
-    /// When no thread can be had even after others were evicted for it; this one still leads.
+    /// When no thread could be had, although connections were evicted for it; this thread still leads.
     pub fn give_up(&mut self, stream: &TcpStream) -> io::Result<()> {
         self.waited = true;
         self.pass_on(stream, TRIES)
     }
 
-    /// Whether this thread is to await the next request of `stream` alone, which is one of so many `connections`.
-    /// Nobody is evicted to serve it faster.
+    /// Whether this thread awaits the next request of `stream` itself, which is one of `connections`. No
+    /// connection is evicted for that.
     pub fn stays_with(&mut self, stream: &TcpStream, connections: usize) -> bool {
         let waited = std::mem::take(&mut self.waited);
         match self.leads {
@@ -129,7 +131,8 @@ impl Lead {
         }
     }
 
-    /// Passes the lead on; for a thread it tries so often, and has a connection evicted between two tries.
+    /// Passes the lead on. A thread is tried to be had `tries` times, and a connection evicted between two
+    /// tries.
     fn pass_on(&mut self, stream: &TcpStream, tries: u32) -> io::Result<()> {
         if !self.leads {
             return Ok(());

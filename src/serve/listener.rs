@@ -1,7 +1,7 @@
 //! Listener: the listening sockets.
 //!
-//! Rules: `bind` finds out what is wrong, `start` starts the pollers, `stop` ends the accepting alone: what is being
-//! answered goes on.
+//! Rules: `bind` finds out what is wrong, `start` starts the pollers, `stop` ends accepting; running responses
+//! go on.
 //!
 //! Not here: who accepts (`poller`), who makes room at the limit (`net::clients`).
 
@@ -20,13 +20,13 @@ use crate::net::clients::Clients;
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
 
-/// Connections that the kernel completes before a poller accepts them.
+/// How many connections the kernel completes ahead of accept(2).
 const BACKLOG: i32 = 4096;
 
-/// Pollers, at most.
+/// The most pollers.
 const POLLERS: i32 = 16;
 
-/// The bound sockets.
+/// The listening sockets.
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<TcpListener>,
@@ -40,7 +40,7 @@ impl Listener {
     /// one address binds.
     pub fn bind(host: &str, port: u16) -> Result<Self, String> {
         let addresses = resolve(host, port)?;
-        // Another program may hold the port that the first address chose.
+        // On another address the port that the first one got may be taken.
         let mut last = String::new();
         for _ in 0..if port == 0 { 10 } else { 1 } {
             match bind_all(&addresses) {
@@ -51,7 +51,7 @@ impl Listener {
         Err(last)
     }
 
-    /// The addresses really bound.
+    /// The addresses that were bound, with their ports.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets
             .iter()
@@ -59,7 +59,7 @@ impl Listener {
             .collect()
     }
 
-    /// Starts to serve.
+    /// Starts the pollers.
     ///
     /// # Errors
     /// When a socket cannot be prepared or no thread can be had.
@@ -73,7 +73,8 @@ impl Listener {
         let threads = Threads::new("client");
         let clones = self.sockets.iter().map(TcpListener::try_clone);
         let listeners = clones.collect::<io::Result<Arc<[_]>>>()?;
-        // One poller a processor; two, so that a slow disk does not hold everybody up.
+        // One poller for each processor, but at least two, so that a slow disk does not hold up all
+        // connections.
         for _ in 0..calls::get_nprocs().clamp(2, POLLERS) {
             Poller::start(&listeners, cache, clients, &threads, shows_status)?;
         }
@@ -81,7 +82,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Takes no more connections.
+    /// Ends accepting: shutdown(2) wakes every poller that waits for a listener.
     pub fn stop(self) {
         for listener in self.sockets {
             let _ = TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both);
@@ -100,7 +101,8 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     Ok(to_bind(addresses.collect(), is_v6_only()))
 }
 
-/// Whether `::` leaves IPv4 out on this host (ipv6(7)), as it does where there is no IPv6 at all.
+/// Whether a socket on `::` takes no IPv4 connections on this host (ipv6(7)); so it is also where there is no
+/// IPv6 at all.
 fn is_v6_only() -> bool {
     match fs::read_to_string("/proc/sys/net/ipv6/bindv6only") {
         Ok(setting) => setting.trim() == "1",
@@ -108,9 +110,9 @@ fn is_v6_only() -> bool {
     }
 }
 
-/// The addresses to bind for those that a name has, IPv4 first, each once. `::` stands for every address of the
-/// host: where the kernel does not see it so (`v6_only`) 0.0.0.0 is bound beside it. An address that another one
-/// covers is left out, for the port would be taken.
+/// Which addresses to bind of those that a name has, IPv4 first, each once. `::` stands for every address of
+/// the host: where its socket takes no IPv4 (`v6_only`), 0.0.0.0 is bound beside it. An address that another
+/// one covers is left out, since its port would be taken.
 fn to_bind(mut addresses: Vec<SocketAddr>, v6_only: bool) -> Vec<SocketAddr> {
     let every = |address: &&SocketAddr| address.ip().is_unspecified();
     let port = addresses.first().map_or(0, SocketAddr::port);
@@ -157,7 +159,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
     Ok(listeners)
 }
 
-/// Whether the host has no such address family or address.
+/// Whether the host lacks the address family or the address.
 fn is_lacking(cause: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     cause.kind() == ErrorKind::AddrNotAvailable || cause.raw_os_error() == Some(EAFNOSUPPORT)
@@ -172,14 +174,15 @@ fn describe(address: SocketAddr, cause: &io::Error) -> String {
     format!("cannot listen on {address}: {cause}; {remedy}")
 }
 
-/// What accepted sockets inherit from their listener costs no call of their own.
+/// Sets what accepted sockets inherit, so that it costs no system calls for each of them.
 fn prepare(listener: &TcpListener) -> io::Result<()> {
-    // std listens with a backlog of 128; a burst of connects would be refused.
+    // std listens with a backlog of 128, which a burst of connects would overflow.
     calls::set_backlog(listener.as_fd(), BACKLOG)?;
     listener.set_nonblocking(true)?;
     let socket = TcpStream::from(OwnedFd::from(listener.try_clone()?));
     socket.set_nodelay(true)?;
-    // A send looks this often whether its client took something, or was evicted: some times within each patience.
+    // A blocked send returns this often to see whether its client has taken something or was evicted: several
+    // times within each limit.
     let look = (limits().send_ms / 30).min(limits().ring_ms / 5);
     let look = look.min(limits().send_look_ms);
     socket.set_write_timeout(Some(ms(look)))

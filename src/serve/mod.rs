@@ -1,7 +1,7 @@
 //! Serve: what the program does when no other command is given, from its options to its end.
 //!
-//! Rules: everything that can be found out beforehand is, and is one line that names the value and the
-//! remedy; `check` finds out the same and makes nothing; at a stop running responses may finish.
+//! Rules: what can be found out before serving is, and is one line that names the value and the remedy.
+//! `--check` finds out the same and creates nothing. At a stop running responses may finish.
 //!
 //! Not here: the exit status (`main`), accepting and serving (`listener`, `poller`, `connection`).
 
@@ -9,6 +9,7 @@ mod access;
 mod close;
 mod connection;
 mod content;
+mod found;
 mod lead;
 mod listener;
 mod poller;
@@ -38,7 +39,8 @@ use crate::sys::limits::{limits, ms};
 use crate::upstream::{Proxy, Upstream};
 use listener::Listener;
 
-/// Descriptors kept for the cache, the log and the sources beside three per connection.
+/// Descriptors kept back for the cache, the log and connections to sources; each client connection counts
+/// three.
 const SPARE_DESCRIPTORS: u64 = 64;
 
 /// What the command line says, defaults filled in.
@@ -56,11 +58,11 @@ pub struct Options {
     pub level: Level,
     /// Where the log goes.
     pub sink: Sink,
-    /// Paths whose files change at the sources.
+    /// Patterns of paths whose files change at the sources (`--revalidate`).
     pub revalidate: Vec<Glob>,
     /// The longest silence tolerated from a source, 1 to 86,400 s.
     pub timeout: Duration,
-    /// The free space that storing leaves alone.
+    /// The free space that storing must leave (`--min-free`).
     pub min_free: MinFree,
     /// Client connections served at once, 1 to 10,000.
     pub max_connections: usize,
@@ -102,9 +104,10 @@ pub fn check(options: &Options) -> Result<(), String> {
     logged(options, examine)
 }
 
-/// Does something with the log started; why it failed reaches syslog too, if that is the log.
+/// Runs a command with signals blocked and the log started. With `--syslog` the reason of a failure goes there
+/// too.
 fn logged(options: &Options, command: fn(&Options) -> Result<(), String>) -> Result<(), String> {
-    // Before any other thread: all of them inherit it.
+    // Before any thread is started, since threads inherit it.
     let blocked = calls::block_signals();
     log::init(options.level, options.sink);
     let result = blocked
@@ -119,7 +122,7 @@ fn logged(options: &Options, command: fn(&Options) -> Result<(), String>) -> Res
     result
 }
 
-/// Serves until a signal says stop, the log being there.
+/// Serves until a signal; the log is started.
 fn run(options: &Options) -> Result<(), String> {
     let proxy = proxy_of_environment()?;
     let sources = options.sources.iter();
@@ -151,7 +154,7 @@ fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// What `serve` would stumble over, without making anything.
+/// What would keep `run` from serving, found out without creating anything.
 fn examine(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
     let cache = &options.cache;
@@ -168,19 +171,20 @@ fn examine(options: &Options) -> Result<(), String> {
     Listener::bind(&options.host, options.port).map(drop)
 }
 
-/// Whether nothing is there, not even a link that leads nowhere.
+/// Whether there is nothing at the path, not even a link that leads nowhere.
 fn is_missing(cache: &Path, cause: &io::Error) -> bool {
     cause.kind() == ErrorKind::NotFound && store::itself(cache).symlink_metadata().is_err()
 }
 
-/// The directory in which a missing cache directory would be made, if it can have such a name.
+/// The nearest existing directory above a missing cache directory, if directories with the missing names can be
+/// made in it.
 fn place_for(cache: &Path) -> io::Result<&Path> {
     let parent = cache.ancestors().skip(1).find(|dir| dir.exists());
     let parent = parent.unwrap_or(Path::new("."));
     if !parent.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
     }
-    // The kernel stops at the first name that is missing, and so says nothing of longer ones behind it.
+    // The kernel stops at the first missing name and does not check the length of later ones.
     for name in cache.strip_prefix(parent).unwrap_or(cache) {
         match parent.join(name).symlink_metadata() {
             Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(cause),
@@ -197,7 +201,7 @@ fn open_store(options: &Options, stats: &Arc<Stats>) -> Result<Store, String> {
 }
 
 fn unusable(cache: &Path, cause: &io::Error) -> String {
-    // What the kernel refuses, unlike what we refuse, another owner or mode can cure.
+    // A refusal by the kernel, unlike one of our own, can be cured by another owner or mode.
     let remedy = match cause.raw_os_error() {
         Some(_) if cause.kind() == ErrorKind::PermissionDenied => {
             if cache.exists() {
@@ -227,13 +231,13 @@ fn proxy_of_environment() -> Result<Proxy, String> {
     })
 }
 
-/// Our name in Via, drawn anew at each start so that chained caches can tell each other apart.
+/// Our name in Via. It is random at each start, so that several caches in a chain have different ones.
 fn pseudonym() -> String {
     let random = RandomState::new().hash_one(std::process::id());
     format!("{}{:08x}", via::PREFIX, random & 0xffff_ffff)
 }
 
-/// How many connections the descriptors allow: each may need its socket, a file and a source.
+/// How many connections the limit on open files allows: each may need a socket, a file and a source.
 fn connections(asked: usize) -> usize {
     let descriptors = calls::raise_descriptor_limit().unwrap_or(1024);
     let allowed = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 3)
@@ -247,7 +251,7 @@ fn connections(asked: usize) -> usize {
     asked.min(allowed)
 }
 
-/// Removes what killed processes left, while requests are served already.
+/// Removes leftovers of killed processes in a thread, while requests are served.
 fn sweep_in_background(store: &Arc<Store>) {
     let store = Arc::clone(store);
     let thread = thread::Builder::new().name("sweep".into());
@@ -262,7 +266,7 @@ fn sweep_in_background(store: &Arc<Store>) {
     }
 }
 
-/// Waits for a signal, then lets running answers finish; a second signal ends the wait.
+/// Waits for a signal, then lets running responses finish; a second signal ends the wait.
 fn await_stop(listener: Listener, clients: &Clients, cache: &Cache, store: &Arc<Store>) {
     let first = calls::wait_signal();
     log::notice!("signal {first}: stopping; running answers may finish");
@@ -276,14 +280,14 @@ fn await_stop(listener: Listener, clients: &Clients, cache: &Cache, store: &Arc<
         log::warning!("a second signal will not be heard: no thread: {cause}");
     }
     let deadline = Instant::now() + ms(limits().grace_ms);
-    // The flag first: a poller that wakes must know why.
+    // The flag is set first: a poller that wakes when the listeners close must find it.
     clients.begin_stop();
     listener.stop();
     let left = || deadline.saturating_duration_since(Instant::now());
     if !clients.drain(left()) {
         log::warning!("answers that still ran were cut off");
     }
-    // What is there whole, and lacks but its name, would be fetched again.
+    // Files that are received in full and lack only their name would otherwise be fetched again.
     cache.settle(left());
     store.abandon();
 }

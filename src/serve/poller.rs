@@ -1,22 +1,23 @@
-//! Poller: the client connections that wait for their next request or for their end, and accepting.
+//! Poller: accepting, and the client connections that wait for their next request or for their end.
 //!
 //! # Theory
 //!
-//! Some of the connections belong to one poller, and all listening sockets to each. Its epoll set holds the
-//! listeners and the connections that wait; `waiting` holds the latter's state by descriptor. One thread at
-//! a time leads (`lead` says how that changes hands).
+//! There are several pollers. Each has the listening sockets and a share of the connections. Its epoll set
+//! holds the listeners and the connections that wait; `waiting` holds the state of these connections by
+//! descriptor. One thread at a time leads a poller (`lead` says how that changes hands).
 //!
-//! * **A connection is in the set and in `waiting`, or with a thread.** The leader takes it out of `waiting`
-//!   before it serves it; whoever brings it back adds it to the set under the lock of `waiting`, so that the
-//!   leader cannot be told of it before it is there.
-//! * **A descriptor's number may be used again** as soon as its connection is closed. A closed socket leaves the
-//!   set by itself, and an event for a number that is not in `waiting` is none of ours.
-//! * **The listeners are in every poller's set, exclusively**: one connect wakes one leader. While an accepted
-//!   connection waits for a place, or no descriptor is left, they leave the set for a moment: the kernel's
-//!   backlog keeps the connects meanwhile. Nobody is evicted before somebody has come.
-//! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on its way.
+//! * **A connection is either in the set and in `waiting`, or with a thread.** The leader takes it out of
+//!   `waiting` before it serves it. A thread that brings it back adds it to the set under the lock of
+//!   `waiting`; otherwise the leader could get an event for it before it is there, and lose it.
+//! * **The number of a descriptor is used again** as soon as its connection is closed. A closed socket leaves
+//!   the set by itself, and an event for a number that is not in `waiting` is ignored.
+//! * **The listeners are in every poller's set, exclusively** (EPOLLEXCLUSIVE): one connect wakes one leader.
+//!   While an accepted connection waits for a place, or after accept(2) has failed, they leave the set for a
+//!   moment, and the kernel's backlog keeps the connects. No connection is evicted before there is one to take
+//!   its place.
+//! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on the way.
 //!
-//! The lock of `waiting` is held for table accesses and epoll_ctl alone.
+//! The lock of `waiting` is held for accesses to the table and for epoll_ctl(2) alone.
 //!
 //! Not here: what a connection does (`connection`), who makes room at the limit (`net::clients`).
 
@@ -38,17 +39,17 @@ use crate::sys::calls::{OUT_OF_DESCRIPTORS, Poll};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
-/// How long nobody is accepted after the first error of accept(2), and at least while there is no place.
+/// How long accepting pauses after the first error of accept(2), and at least while there is no place.
 const PAUSE: Duration = Duration::from_millis(5);
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How long at most after errors of accept(2).
+/// The longest pause after errors of accept(2); it doubles from `PAUSE` on.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// How often silent connections are looked for in the time that one may be silent.
+/// How often silent connections are looked for, in a fraction of `idle_ms`.
 const LOOKS: u32 = 30;
 
-/// Some of the connections, and all listeners.
+/// A share of the connections, and all listeners.
 #[derive(Debug)]
 pub struct Poller {
     listeners: Arc<[TcpListener]>,
@@ -58,7 +59,7 @@ pub struct Poller {
     state: Mutex<State>,
 }
 
-/// What only the leader changes, but for connections that come back.
+/// Only the leader changes it, except that other threads bring connections back.
 #[derive(Debug)]
 struct State {
     /// By descriptor.
@@ -74,7 +75,7 @@ struct State {
 }
 
 impl Poller {
-    /// Begins to serve.
+    /// Starts a poller and a thread that leads it.
     ///
     /// # Errors
     /// When a socket cannot be polled or no thread can be had.
@@ -107,13 +108,13 @@ impl Poller {
     fn listen(&self, set: &Poll) -> io::Result<()> {
         let mut listeners = self.listeners.iter();
         listeners.try_for_each(|listener| match set.add(listener.as_fd(), true) {
-            // Left from a try that ended half way.
+            // An earlier try failed after it had added this one.
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
             added => added,
         })
     }
 
-    /// Leads until this thread gives up the lead.
+    /// The leader's loop, until this thread gives up the lead.
     fn lead(&self, lead: &mut Lead) {
         while lead.leads() {
             self.close_silent();
@@ -138,7 +139,7 @@ impl Poller {
         }
     }
 
-    /// How long to wait, in milliseconds; -1 while nobody is there.
+    /// How long epoll_wait(2) may take, in milliseconds; -1 (no limit) while there are no connections.
     fn tick(&self, lead: &Lead) -> i32 {
         let mut state = lock(&self.state);
         let wait = match state.resume {
@@ -155,7 +156,7 @@ impl Poller {
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
     }
 
-    /// Serves what a socket has.
+    /// Serves the connection whose socket can be read, or accepts one.
     fn attend(&self, socket: RawFd, lead: &mut Lead) {
         let known = usize::try_from(socket)
             .ok()
@@ -170,6 +171,10 @@ impl Poller {
     }
 
     fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
+        // The listeners were shut down: accepting would be an error that nobody wants to read of.
+        if self.clients.stopping() {
+            return self.rest(LONGEST, lead);
+        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((stream, client.ip()))
@@ -183,8 +188,7 @@ impl Poller {
         }
     }
 
-    /// Serves a new connection, or has it wait for a place that another one gives back: no further one is
-    /// accepted meanwhile.
+    /// Serves a new connection. If there is no place it waits for one, and no other is accepted meanwhile.
     fn admit(&self, newcomer: (TcpStream, IpAddr), lead: &mut Lead) {
         match self.clients.reserve() {
             Ok(place) => {
@@ -202,7 +206,7 @@ impl Poller {
         }
     }
 
-    /// Admits the connection that waits for a place, when it is time to ask for one again.
+    /// Tries again to find a place for the connection that waits for one, when the time for that has come.
     fn admit_newcomer(&self, lead: &mut Lead) {
         let mut state = lock(&self.state);
         if state.resume.is_none_or(|at| at <= Instant::now())
@@ -213,7 +217,7 @@ impl Poller {
         }
     }
 
-    /// After an accept error: frees a descriptor if they are out, and waits a little longer each time.
+    /// After an error of accept(2): pauses, each time longer, and evicts a connection if no descriptor is left.
     fn back_off(&self, cause: &io::Error, lead: &Lead) {
         if timed_out(cause) || cause.kind() == ErrorKind::ConnectionAborted {
             return;
@@ -234,7 +238,7 @@ impl Poller {
         self.rest(pause, lead);
     }
 
-    /// Accepts nobody for a while.
+    /// Takes the listeners out of the set for `pause`.
     fn rest(&self, pause: Duration, lead: &Lead) {
         for listener in self.listeners.iter() {
             let _ = lead.set().remove(listener.as_fd());
@@ -242,14 +246,14 @@ impl Poller {
         lock(&self.state).resume = Some(Instant::now() + pause);
     }
 
-    /// Serves a connection until it waits again; `polled` tells whether the set has it.
+    /// Serves a connection until it waits again; `polled` says whether it is in the set.
     fn serve(&self, connection: Box<Connection>, polled: bool, lead: &mut Lead) {
         if let Some(connection) = connection.serve(lead) {
             self.keep(connection, polled && lead.leads(), lead);
         }
     }
 
-    /// Keeps a connection until it sends something.
+    /// Puts a connection into `waiting`, and into the set unless it is `polled`.
     fn keep(&self, connection: Box<Connection>, polled: bool, lead: &Lead) {
         let stream = Arc::clone(connection.stream());
         let Ok(at) = usize::try_from(stream.as_raw_fd()) else {
@@ -258,7 +262,7 @@ impl Poller {
         if !lead.leads() && stream.set_nonblocking(true).is_err() {
             return;
         }
-        // Under the lock: whoever leads takes it only when the set has it.
+        // Under the lock, so that the leader finds it in `waiting` when the set reports it.
         let mut state = lock(&self.state);
         if !polled && let Err(cause) = lead.set().add(stream.as_fd(), false) {
             log::error!("cannot wait for a client: {cause}; its connection is closed");
@@ -272,7 +276,7 @@ impl Poller {
         }
     }
 
-    /// Now and then, closes the connections that have been silent for too long.
+    /// Closes the connections that have been silent for too long; does nothing if it last looked a moment ago.
     fn close_silent(&self) {
         let (now, idle) = (Instant::now(), ms(limits().idle_ms));
         let mut state = lock(&self.state);
@@ -288,7 +292,7 @@ impl Poller {
     }
 }
 
-/// Runs one connection's share; whether it panicked, which costs that connection alone.
+/// Runs what concerns one connection; whether it panicked, which costs that connection alone.
 fn unwinds(share: impl FnOnce()) -> bool {
     let panicked = catch_unwind(AssertUnwindSafe(share)).is_err();
     if panicked {

@@ -3,12 +3,13 @@
 //! Rules: what holds for every request comes first: its method, its expectations, that it goes in no loop; then the
 //! pages of the program itself, whose names no package can have; then what may be a file.
 //!
-//! Not here: where a file is (`cache`), how what was found becomes a response (`response`).
+//! Not here: where a file is (`cache`), how what was found becomes a response (`found`).
 
 use std::sync::Arc;
 
+use super::found;
 use super::lead::Lead;
-use super::response::{self, Response};
+use super::response::Response;
 use super::status::Page;
 use crate::cache::{Cache, Query, Sought};
 use crate::http::via::{self, Loop};
@@ -73,7 +74,7 @@ fn of_file(
             Err(_) => return Response::failure(Failure::Busy),
         },
     };
-    response::of_found(cache, query.request, path, found)
+    found::respond(cache, query.request, path, found)
 }
 
 /// The Via entries to pass on; or why the request is refused, whatever it asks for.

@@ -1,9 +1,9 @@
-//! Relay: a transfer's content for one client, and the client's way around the transfer.
+//! Relay: sends a transfer's content to one client, and fetches the rest around the transfer where that cannot
+//! serve the client.
 //!
-//! Rules: a failure of the content is told apart from one of the client, for only the first is a
-//! broken promise; a reader whose range lies far ahead of its transfer, or that the transfer has left
-//! behind, gets the rest from a source on its own, with proof that it is the same file: no response ever has
-//! bytes of two.
+//! Rules: a failure of the content and one of the client are told apart, since only the first is a broken
+//! promise. A reader whose range lies far ahead of its transfer, or that the transfer has left behind, gets the
+//! rest from a source on its own, with proof that it is the same file: no response has bytes of two.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
@@ -11,27 +11,27 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::content::SendError;
-use super::sender::Sender;
+use super::sender::{SendError, Sender};
 use crate::cache::Cache;
 use crate::http::chunked;
+use crate::log;
 use crate::net::clients::Look;
 use crate::sys::limits::{limits, ms};
 use crate::transfer::{Reader, Ready};
 use crate::upstream::Failure;
 
-/// A reader of a transfer, and its way around it.
+/// One client's reader of a transfer, and what was sent of it.
 pub struct Relay<'a, 's> {
     sender: &'a mut Sender<'s>,
     reader: &'a Reader,
     cache: &'a Arc<Cache>,
-    /// How often it went around the transfer, or could not.
+    /// How many times it went around the transfer, or tried to.
     detours: u64,
-    /// Where the part begins that the client gets.
+    /// The offset of the first byte that the client gets.
     start: u64,
-    /// The last bytes sent that were not read from the transfer's file.
+    /// The last bytes sent, up to `overlap_bytes`, if they did not come from the transfer's file.
     tail: Vec<u8>,
-    /// Whether the last bytes came around the transfer.
+    /// Whether the last bytes sent came around the transfer.
     strayed: bool,
 }
 
@@ -67,7 +67,7 @@ impl<'a, 's> Relay<'a, 's> {
                 .ready(at, ms(limits().look_ms))
                 .map_err(SendError::Content)?
             {
-                // The content was announced longer than it is.
+                // The content is shorter than announced.
                 Ready::End => return Err(SendError::Content(Failure::Broken)),
                 Ready::Later { received } => {
                     self.look(self.reader)?;
@@ -78,7 +78,7 @@ impl<'a, 's> Relay<'a, 's> {
                     self.around(at..part.end, Instant::now() + ms(limits().look_ms))?
                 }
                 Ready::Gone => self.must_go_around(at..part.end)?,
-                // What the transfer has must join what came around it.
+                // What the transfer has must continue what came around it.
                 Ready::File(_) if self.strayed && !self.joins(at) => {
                     return Err(SendError::Content(Failure::Broken));
                 }
@@ -127,7 +127,7 @@ impl<'a, 's> Relay<'a, 's> {
         Ok(())
     }
 
-    /// Sends what is ready, `most` bytes of it; how many.
+    /// Sends what is ready from `at` on, `most` bytes at most; how many.
     fn send(&mut self, ready: &Ready, at: u64, most: u64) -> Result<u64, SendError> {
         let count = ready.count(at).min(most);
         match (ready, self.reader.file()) {
@@ -160,7 +160,7 @@ impl<'a, 's> Relay<'a, 's> {
         given
     }
 
-    /// Sends bytes, and tells `reader` whenever the client takes some of them.
+    /// Sends bytes, and notes with `reader` each time the client has taken some.
     fn give(&mut self, mut bytes: &[u8], reader: &Reader) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = self.sender.send_some(bytes)?;
@@ -170,7 +170,8 @@ impl<'a, 's> Relay<'a, 's> {
         Ok(())
     }
 
-    /// A transfer does not keep its turn for a client that has closed its side; that may still read.
+    /// Looks at the client. For one that has closed its side the transfer does not keep its turn; such a client
+    /// may still read.
     fn look(&mut self, reader: &Reader) -> Result<(), SendError> {
         match self.sender.client().look() {
             Look::There => {}
@@ -182,7 +183,7 @@ impl<'a, 's> Relay<'a, 's> {
         Ok(())
     }
 
-    /// Goes around the transfer where it cannot serve this reader any more.
+    /// Goes around a transfer that cannot serve this reader any more.
     fn must_go_around(&mut self, part: Range<u64>) -> Result<u64, SendError> {
         match self.around(part, Instant::now() + ms(limits().turn_ms))? {
             0 if self.detours >= limits().attempts => Err(SendError::Content(Failure::Broken)),
@@ -190,8 +191,8 @@ impl<'a, 's> Relay<'a, 's> {
         }
     }
 
-    /// Has the rest of the part fetched for this client alone; how many bytes that gave. A turn for that is
-    /// awaited until `deadline`.
+    /// Has the rest of the part fetched for this client alone; how many bytes came. A turn for that is awaited
+    /// until `deadline`.
     fn around(&mut self, part: Range<u64>, deadline: Instant) -> Result<u64, SendError> {
         if self.detours >= limits().attempts {
             return Ok(0);
@@ -201,6 +202,11 @@ impl<'a, 's> Relay<'a, 's> {
         let Some(overlap) = self.overlap(part.start) else {
             return Ok(0);
         };
+        log::debug!(
+            "{}: a reader goes around the transfer at byte {}",
+            self.reader.request().path,
+            part.start
+        );
         self.reader.go_around();
         let (cache, client) = (self.cache, self.sender.client());
         let wanted = part.clone();
@@ -228,7 +234,7 @@ impl<'a, 's> Relay<'a, 's> {
         Ok(at.saturating_sub(part.start))
     }
 
-    /// What was sent just before `at`, as far as a proof wants it.
+    /// The last bytes sent before `at`, up to `overlap_bytes`: a source must send them again as proof.
     fn overlap(&self, at: u64) -> Option<Vec<u8>> {
         let sent = at.saturating_sub(self.start).min(limits().overlap_bytes);
         let mut overlap = vec![0; usize::try_from(sent).ok()?];
@@ -244,7 +250,7 @@ impl<'a, 's> Relay<'a, 's> {
         Some(overlap)
     }
 
-    /// Whether the transfer's file has before `at` what was sent last.
+    /// Whether the bytes before `at` in the transfer's file are those that were sent last.
     fn joins(&self, at: u64) -> bool {
         let mut same = vec![0; self.tail.len()];
         let start = at.saturating_sub(self.tail.len() as u64);

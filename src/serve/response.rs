@@ -1,25 +1,19 @@
-//! Response: a request and what was found for it, made into a head and a content.
+//! Response: a head and a content, and the responses that are errors.
 //!
-//! Rules: errors have short text bodies that name the reason; failures of the sources become statuses here
-//! and nowhere else; a response that announces a length has just that many bytes or is cut.
+//! Rules: errors have short plain text that names the reason. Failures of the sources become statuses here and
+//! nowhere else.
 //!
-//! Not here: preconditions and ranges (`view`), sending it (`content`), the fields that every response has
-//! (`connection`).
+//! Not here: what was found (`found`), preconditions and ranges (`view`), sending it (`content`), the fields
+//! that every response has (`connection`).
 
 use super::content::Content;
-use super::view::{Part, View};
-use crate::cache::{Cache, Found};
-use crate::http::{
-    CacheStatus, Malformed, Method, RequestHead, ResponseHead, StatusCode, Word, media_type,
-};
-use crate::store::{CachePath, Stored};
-use crate::transfer::{Reader, Representation};
+use crate::http::{CacheStatus, Malformed, Method, ResponseHead, StatusCode, Word};
 use crate::upstream::Failure;
 
 /// A response, and how the cache took part in it.
 #[derive(Debug)]
 pub struct Response {
-    /// The head, but for the fields that every response has.
+    /// The head, without the fields that every response has.
     pub head: ResponseHead,
     /// What follows it.
     pub content: Content,
@@ -65,15 +59,15 @@ impl Response {
         status.or(self.looked_up.then_some(Word::Miss))
     }
 
-    /// The refusal of a message.
+    /// The response to a malformed message.
     pub fn malformed(why: Malformed) -> Self {
         Self::text(why.status, why.why)
     }
 
-    /// The refusal of a method (RFC 9110 §9.1, §15.5.6).
+    /// The response to a method other than GET and HEAD (RFC 9110 §9.1, §15.5.6).
     pub fn method(method: Method) -> Self {
         if method.is_known() {
-            // Sent by clients that were told to use us as a proxy for https too.
+            // Clients send CONNECT when they are set to use us as a proxy for https too.
             let why = match method {
                 Method::Connect => "no tunnels, only http:// URLs go through the cache",
                 _ => "packages can be read only",
@@ -86,7 +80,7 @@ impl Response {
         }
     }
 
-    /// The response when there is no content.
+    /// The response when there is no content, and why.
     pub fn failure(failure: Failure) -> Self {
         let (status, why) = match failure {
             Failure::NotFound => (
@@ -98,7 +92,7 @@ impl Response {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no source can give it now, try again",
             ),
-            // Whoever was told of the latter had a stored file.
+            // NotModified is only said to requests that hold a stored file.
             Failure::BadGateway | Failure::NotModified => (
                 StatusCode::BAD_GATEWAY,
                 "no source gave it; the log says why",
@@ -131,80 +125,5 @@ impl Response {
             fields.push_fmt("Retry-After", format_args!("{seconds}"));
         }
         response
-    }
-}
-
-/// The response to `request` for `path`, of which `found` was found.
-pub fn of_found(cache: &Cache, request: &RequestHead, path: &CachePath, found: Found) -> Response {
-    match found {
-        Found::Stored { stored, status } => from_stored(cache, request, path, stored, status),
-        Found::InTransfer {
-            reader,
-            representation,
-            collapsed,
-        } => from_transfer(request, reader, &representation, collapsed),
-        Found::Failed(failure) => Response::failure(failure),
-    }
-}
-
-fn from_stored(
-    cache: &Cache,
-    request: &RequestHead,
-    path: &CachePath,
-    stored: Stored,
-    status: CacheStatus,
-) -> Response {
-    let Stored {
-        file,
-        length,
-        modified,
-    } = stored;
-    let etag = modified.etag(length);
-    let view = View {
-        length: Some(length),
-        etag: Some(&etag),
-        last_modified: Some(modified.date()),
-        media_type: media_type::of(path.name()).as_bytes(),
-        content_encoding: None,
-        age: cache.age(path, &etag),
-    };
-    let mut response = view.respond(request, |part| match part {
-        Part::Bytes(part) => Content::File { file, part },
-        Part::All { .. } => Content::Empty,
-    });
-    response.status = Some(status);
-    response
-}
-
-fn from_transfer(
-    request: &RequestHead,
-    reader: Reader,
-    representation: &Representation,
-    collapsed: bool,
-) -> Response {
-    // Of a response that is on its way to others already, or has been with a cache before (RFC 9111 §5.1).
-    let aged = collapsed || representation.age.is_some();
-    let age = aged.then(|| reader.age());
-    let mut response = view(representation, age).respond(request, |part| match part {
-        Part::Bytes(part) => Content::Part { reader, part },
-        Part::All { chunked } => Content::Stream { reader, chunked },
-    });
-    response.status = Some(CacheStatus::Forwarded {
-        why: representation.forward,
-        status: Some(StatusCode::OK),
-        stored: representation.stored,
-        collapsed,
-    });
-    response
-}
-
-fn view(representation: &Representation, age: Option<u64>) -> View<'_> {
-    View {
-        length: representation.length,
-        etag: representation.etag.as_deref(),
-        last_modified: representation.last_modified,
-        media_type: &representation.media_type,
-        content_encoding: representation.content_encoding.as_deref(),
-        age,
     }
 }

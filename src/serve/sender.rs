@@ -1,11 +1,12 @@
-//! Sender: sending to one client, for as long as it takes something.
+//! Sender: sends one response to one client, for as long as the client takes something.
 //!
-//! Rules: a client that takes no byte for `send_ms` is given up, a slow one never. What it took is
-//! counted by what its side has acknowledged: a large send buffer may stay full for minutes
-//! while a slow reader drains it.
+//! Rules: a client that takes no byte for `send_ms` is given up; a slow one never is. What it took is measured
+//! by what its kernel has acknowledged, since a large send buffer may stay full for minutes while a slow reader
+//! drains it.
 //!
-//! Theory: the thread that leads sends on a socket that does not block, so a full buffer gives up the lead;
-//! from then on a write waits for the time-out that the socket inherited from its listener, and looks again.
+//! Theory: the leader's sockets do not block, so when a send buffer is full it gives up the lead. From then on
+//! a write blocks for up to the time-out that the socket inherited from its listener, and then looks at the
+//! client.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -22,19 +23,35 @@ use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
+use crate::upstream::Failure;
 
-/// The least and the most that is given to one sendfile(2), in bytes: a slow reader is seen to
-/// make progress often, a fast one costs few calls.
+/// The least and the most bytes for one sendfile(2). After a small piece a slow reader's progress shows soon;
+/// large pieces cost a fast one few calls.
 const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
 
-/// What is given to the first one, and copied at a time where sendfile(2) does not work, in bytes.
+/// The bytes for the first sendfile(2), and for one copy where sendfile(2) does not work.
 const FIRST_PIECE: usize = 128 * 1024;
+
+/// Why a response was not sent whole.
+#[derive(Debug)]
+pub enum SendError {
+    /// The client has gone, takes nothing, or was evicted.
+    Client(io::Error),
+    /// The content broke off.
+    Content(Failure),
+}
+
+impl From<io::Error> for SendError {
+    fn from(cause: io::Error) -> Self {
+        Self::Client(cause)
+    }
+}
 
 /// The sending side of a connection, for one response.
 pub struct Sender<'a> {
     client: &'a Client,
     lead: &'a mut Lead,
-    /// Which kind of response it is.
+    /// What `Clients` is told: a response, framed or not.
     activity: Activity,
     /// Bytes that the kernel has taken for this response.
     sent: u64,
@@ -43,7 +60,7 @@ pub struct Sender<'a> {
     /// When the response began, and how long its first byte took.
     begun: Instant,
     first_byte: Option<Duration>,
-    /// How many of them were acknowledged when last asked, and since when.
+    /// How many of them the client had acknowledged at the last look; `i64::MIN` before the first.
     acknowledged: i64,
     moved: Instant,
     piece: usize,
@@ -104,7 +121,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends as much of `bytes` as the client takes without a long wait; none after a time-out.
+    /// Sends as much of `bytes` as the client takes within one time-out; how many, perhaps none.
     ///
     /// # Errors
     /// As [`Sender::send`].
@@ -128,7 +145,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends as much of a part of a file as the client takes without a long wait; none after a time-out.
+    /// Sends as much of a part of a file as the client takes within one time-out; how many, perhaps none.
     ///
     /// # Errors
     /// As [`Sender::send_file`].
@@ -143,7 +160,7 @@ impl<'a> Sender<'a> {
                 self.pace(begun.elapsed());
                 self.progress(count).map(|()| count)
             }
-            // A file system that cannot splice, or a sandbox that forbids it.
+            // The file system cannot splice, or a sandbox forbids the call.
             Err(cause) if calls::is_unsupported(&cause) => {
                 static SAID: Once = Once::new();
                 SAID.call_once(|| log::notice!("sendfile: {cause}; files are read and written"));
@@ -188,7 +205,7 @@ impl<'a> Sender<'a> {
         self.hold(count)
     }
 
-    /// Notes the progress by so many bytes; an error if the client was evicted.
+    /// Notes `count` more bytes sent, for `Clients`; an error if the client was evicted.
     fn hold(&self, count: usize) -> io::Result<()> {
         if self.client.sent(count, self.activity, self.moved) {
             Ok(())
@@ -200,7 +217,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// After an error: nothing, if it was but a time-out and the client took something lately.
+    /// Endures an error that was only a time-out, as long as the client has taken something within `send_ms`.
     fn endure(&mut self, cause: io::Error) -> io::Result<()> {
         if cause.kind() == ErrorKind::Interrupted {
             return Ok(());
@@ -219,7 +236,7 @@ impl<'a> Sender<'a> {
             .unwrap_or(i64::MAX)
             .saturating_sub(waiting);
         if acknowledged > self.acknowledged {
-            // The first look has nothing to compare with; the clock runs since the last byte sent.
+            // The first look has nothing to compare with: the clock runs from the last byte sent.
             if self.acknowledged != i64::MIN {
                 self.moved = Instant::now();
                 self.hold(0)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Counter, values};
+use super::counter::{Counter, values};
 
 /// The upper bounds of the buckets in seconds, as text and in microseconds; the last bucket has none.
 pub const BOUNDS: [(&str, u64); 8] = [

@@ -7,16 +7,17 @@
 //! Not here: how that looks (`serve::status`), who is connected (`net::clients`), which transfers run (`cache`),
 //! what was logged (`log`).
 
+mod counter;
 mod failures;
 mod histogram;
 mod snapshot;
 mod source;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{StatusCode, Word};
+use counter::Counter;
 use failures::Failures;
 use histogram::Histogram;
 
@@ -27,27 +28,6 @@ pub use source::{Reason, Source, SourceView};
 
 /// The cache statuses that are counted: every [`Word`], and none at the end.
 pub const STATUSES: usize = Word::ALL.len() + 1;
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds to it; it wraps after 2^64.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Its value now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The values of some counters.
-fn values<const N: usize>(counters: &[Counter; N]) -> [u64; N] {
-    counters.each_ref().map(Counter::get)
-}
 
 /// How a transfer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +98,7 @@ impl Stats {
             since: Instant::now(),
             requests: Default::default(),
             sent: Default::default(),
-            responses: [const { Counter(AtomicU64::new(0)) }; 500],
+            responses: [const { Counter::new() }; 500],
             hits: Histogram::default(),
             misses: Histogram::default(),
             connections: Counter::default(),

@@ -4,7 +4,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Distribution, Failure, STATUSES, SourceView, Stats, values};
+use super::counter::values;
+use super::{Distribution, Failure, STATUSES, SourceView, Stats};
 use crate::http::Word;
 
 /// What there is to see at one moment.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::counter::{Counter, values};
 use super::failures::plain;
-use super::{Counter, values};
 use crate::sys::lock::lock;
 
 /// Why a source gave nothing of use.

@@ -1,10 +1,11 @@
 //! Client: one request to one source, and its response.
 //!
-//! Rules: all of it is bounded as a whole: connecting, and waiting for heads, through all addresses of a host
-//! and all redirects. Every address is tried: one that cannot be reached, is silent, breaks off or says 5xx
-//! is followed by the next. Redirects are followed a few hops, and of what is not wanted only that is read
-//! which has come already. 1xx responses are skipped. A kept connection that turns out dead is replaced
-//! unseen, one that dies without a word after `kept_answer_ms`.
+//! Rules: the time for a source is bounded as a whole, through all addresses of its host and all redirects:
+//! `connect_ms` for connects, and the caller's patience for heads. Every address is tried: one that cannot be
+//! reached, is silent, breaks off or says 5xx is followed by the next. A few redirects are followed. Content
+//! that nobody reads, of an error or a redirect, is read only if it is short and there already. 1xx responses
+//! are skipped. A kept connection that turns out dead is replaced by a new one; one that stays silent counts as
+//! dead after `kept_answer_ms`.
 //!
 //! Not here: whether the response is usable and who is asked next (`upstream`).
 
@@ -37,15 +38,15 @@ struct Budget {
     connect: Duration,
     /// For heads, all together.
     head: Duration,
-    /// Whether a connection that broke before any byte of an answer may be tried once more.
+    /// Whether a connection that is reset before the first byte of a response may be tried once more.
     again: bool,
 }
 
-/// One request to one URL, on whatever connection.
+/// One request to one URL, on a connection yet to be chosen.
 struct Call<'a> {
     url: &'a Url,
     peer: Peer,
-    /// The head as sent.
+    /// The request head as sent.
     head: Vec<u8>,
     method: Method,
     exchange: &'a Exchange,
@@ -60,11 +61,11 @@ impl Client {
         }
     }
 
-    /// Asks `url` and follows its redirects. Connecting takes `connect_ms` in all, and `patience` is for all
-    /// heads together; whoever gives up `exchange` ends it.
+    /// Asks `url` and follows its redirects. All connects together take `connect_ms`, all heads together
+    /// `patience`. Giving up `exchange` ends it at once.
     ///
     /// # Errors
-    /// All but a well-formed final head, of any status.
+    /// When no well-formed final head came. A head of any status is no error.
     pub fn ask(
         &self,
         url: &Url,
@@ -91,7 +92,7 @@ impl Client {
             let next = url
                 .join(location)
                 .map_err(|why| redirect_error(location, &why))?;
-            // Once a directory, the next hop may be to the same directory elsewhere.
+            // Once a hop has added the slash, a further one may lead to the same directory elsewhere.
             directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
             self.discard(response, exchange);
@@ -102,8 +103,8 @@ impl Client {
         )))
     }
 
-    /// Reads a short content that nobody wants, so that the connection can serve again: up to `discard_bytes`, and
-    /// for `discard_ms` at most. What is longer or slower costs the connection.
+    /// Reads content that nobody wants, up to `discard_bytes` and for up to `discard_ms`, so that the
+    /// connection can serve again. If it is longer or slower, the connection is closed.
     pub fn discard(&self, mut response: Response, exchange: &Exchange) {
         let deadline = Instant::now() + ms(limits().discard_ms);
         let mut left = limits().discard_bytes;
@@ -113,9 +114,10 @@ impl Client {
         let mut scrap = [0; 4096];
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
-            if wait.is_zero() || response.set_patience(wait).is_err() {
+            if wait.is_zero() {
                 return exchange.let_go();
             }
+            response.set_patience(wait);
             match response.read(&mut scrap) {
                 Ok(0) => return self.finish(response, exchange),
                 Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
@@ -132,14 +134,15 @@ impl Client {
         }
     }
 
-    /// Notes that the address which gave this response gives usable ones.
+    /// Notes that this address gave a usable response: it is tried first next time.
     pub fn remember(&self, response: &Response) {
-        if let Ok(address) = response.stream().peer_addr() {
+        if let Some(address) = response.connected_to {
             self.connector.remember(response.peer(), address);
         }
     }
 
-    /// One request and its final response, from the first address that gives one.
+    /// One request and its final response, from the first address that gives one that is not 5xx; else the last
+    /// result.
     fn exchange(
         &self,
         url: &Url,
@@ -184,8 +187,9 @@ impl Client {
         last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
     }
 
-    /// The answer on a kept connection, if there is one that works. One that had been closed, or was spoilt by
-    /// what came unasked, says nothing of the source; nor does one that is silent for a moment.
+    /// The result on a kept connection; none if there is no such connection, or it turned out dead. A server
+    /// may close a kept connection at any time, send on it unasked, or lose it without a word: that says
+    /// nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
         let wire = self.connector.reuse(&call.peer)?;
         let patience = budget.head.min(ms(limits().kept_answer_ms));
@@ -200,7 +204,8 @@ impl Client {
         }
     }
 
-    /// The answer of one address, of so many that are `left`, itself included: it gets its share of the time.
+    /// The result from one address. It is the first of `left` that are still to be tried, and gets its share of
+    /// the time.
     fn ask_address(
         &self,
         call: &Call<'_>,
@@ -218,25 +223,29 @@ impl Client {
                 _ => share(budget.head).min(ms(limits().patience_ms)),
             };
             match call.converse(wire?, patience, budget) {
-                // Broken before any byte of an answer, as when a server restarts.
+                // Reset before the first byte of a response, as when a server restarts.
                 Err(Error::Broken(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
-                answer => return answer,
+                answer => {
+                    let mut response = answer?;
+                    response.connected_to = Some(address);
+                    return Ok(response);
+                }
             }
         }
     }
 }
 
 impl Budget {
-    /// Takes what has gone since `begun` from the time for heads.
+    /// Takes the time since `begun` from the time for heads.
     fn spend(&mut self, begun: Instant) {
         self.head = self.head.saturating_sub(begun.elapsed());
     }
 }
 
 impl Call<'_> {
-    /// Sends the request and reads heads until a final one, for `patience` in all.
+    /// Sends the request and reads heads until the final one, for `patience` in all.
     fn converse(
         &self,
         wire: Wire,
@@ -252,7 +261,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether there is no need to ask another address.
+/// Whether the result stands, and no other address is asked.
 fn is_good(answer: &Result<Response, Error>) -> bool {
     match answer {
         Ok(response) => !response.head.status.is_server_error(),
@@ -268,7 +277,7 @@ fn redirect_error(location: &[u8], why: &UrlError) -> Error {
     Error::Redirect(format!("to {to}: {why}"))
 }
 
-/// Sends the request and reads heads until a final one; all of it takes `patience` at most.
+/// Sends the request and reads heads until the final one (RFC 9110 §15.2); all of it takes `patience` at most.
 fn final_head(
     mut wire: Wire,
     request: &[u8],
@@ -285,7 +294,7 @@ fn final_head(
             .head(deadline, |bytes| parse_response(bytes, &Caps::RESPONSE))
             .map_err(|cause| head_error(cause, patience))?;
         if !head.status.is_informational() {
-            // A response to HEAD says the same of the content as one to GET, and must pass the same checks.
+            // The fields of a response to HEAD announce the content of GET, and must pass the same checks.
             let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
             let body = match asked {
                 Method::Head => Body::announced(framing),

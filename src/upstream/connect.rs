@@ -1,7 +1,7 @@
 //! Connector: connections to sources, straight or through a proxy, new or kept.
 //!
-//! Rules: the address of a host that gave the last usable answer comes first; a kept connection is used at
-//! most `kept_ms` after its last use and closed then even if nobody asks.
+//! Rules: the address of a host that gave the last usable response is tried first. A kept connection serves for
+//! at most `kept_ms` after its last use, and is closed then even if no request comes.
 //!
 //! Not here: how long to try, requests and responses (`client`), whether through a proxy (`proxy`), which
 //! source to ask (`upstream`).
@@ -21,7 +21,7 @@ use crate::sys::lock::lock;
 /// Where a connection goes: a host name or address literal, and a port.
 pub type Peer = (String, u16);
 
-/// Hosts whose last good address is remembered; redirects can lead to any number of them.
+/// How many hosts have their last good address remembered; redirects can lead to any number of hosts.
 const REMEMBERED: usize = 64;
 
 /// Makes connections and keeps those that can serve again.
@@ -34,7 +34,7 @@ pub struct Connector {
 #[derive(Debug, Default)]
 struct Pool {
     wires: Vec<Kept>,
-    /// Whether a thread is there that closes the old ones.
+    /// Whether a thread runs that closes the old ones.
     closer: bool,
 }
 
@@ -46,7 +46,7 @@ struct Kept {
 }
 
 impl Connector {
-    /// A kept connection to `peer`, the one used last.
+    /// The kept connection to `peer` that was used last, if there is one.
     pub fn reuse(&self, peer: &Peer) -> Option<Wire> {
         let now = Instant::now();
         let usable = |kept: &Kept| kept.peer == *peer && kept.until > now;
@@ -55,27 +55,27 @@ impl Connector {
             let at = pool.wires.iter().rposition(usable)?;
             let wire = pool.wires.remove(at).wire;
             drop(pool);
-            // Bytes that nobody asked for must not pass for the next answer.
+            // Bytes that came unasked must not pass for the next response.
             if pending(wire.stream()) == Pending::Nothing {
                 return Some(wire);
             }
         }
     }
 
-    /// Closes the kept connections to `peer`: one of them turned out to be dead.
+    /// Closes all kept connections to `peer`, since one of them turned out to be dead.
     pub fn distrust(&self, peer: &Peer) {
         lock(&self.kept).wires.retain(|kept| kept.peer != *peer);
     }
 
-    /// The addresses of `peer` in the order to try them. The resolver bounds how long that takes.
+    /// The addresses of `peer` in the order in which they are tried. Only the system's resolver limits how long
+    /// the lookup takes.
     ///
     /// # Errors
     /// When the name has none.
     pub fn addresses(&self, peer: &Peer) -> Result<Vec<SocketAddr>, Error> {
         let (host, port) = peer;
-        let found = (host.as_str(), *port).to_socket_addrs();
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found.map_err(Error::Resolve)? {
+        for address in resolve(host, *port).map_err(Error::Resolve)? {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -110,7 +110,7 @@ impl Connector {
         Ok(Wire::of_source(Arc::new(stream)))
     }
 
-    /// Keeps a connection whose last answer was read to its end.
+    /// Keeps a connection whose last response was read to its end.
     pub fn keep(&self, peer: Peer, mut wire: Wire) {
         wire.release();
         let until = Instant::now() + ms(limits().kept_ms);
@@ -120,7 +120,7 @@ impl Connector {
         }
         if !pool.closer {
             let kept = Arc::clone(&self.kept);
-            // Without a thread they close when the next request finds them too old.
+            // If no thread can be had, an old connection is closed when the next request finds it.
             let closer = thread::Builder::new()
                 .name("close-kept".into())
                 .stack_size(64 * 1024);
@@ -128,7 +128,7 @@ impl Connector {
         }
     }
 
-    /// Notes that this address of `peer` gave a usable answer.
+    /// Notes that this address of `peer` gave a usable response.
     pub fn remember(&self, peer: &Peer, address: SocketAddr) {
         let mut answered = lock(&self.answered);
         if answered.get(peer) == Some(&address) {
@@ -141,7 +141,22 @@ impl Connector {
     }
 }
 
-/// Closes kept connections as they grow old; ends when none is left.
+/// The addresses of a host, as the resolver names them. In debug builds the environment variable
+/// `PACKAGE_CACHE_HOSTS` (`a.example=127.0.0.2+127.0.0.1`) names those of one host: few machines have a name with
+/// two addresses that a test could use.
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    #[cfg(debug_assertions)]
+    if let Ok(known) = std::env::var("PACKAGE_CACHE_HOSTS")
+        && let Some((name, addresses)) = known.split_once('=')
+        && name == host
+    {
+        let addresses = addresses.split('+').filter_map(|it| it.parse().ok());
+        return Ok(addresses.map(|ip| SocketAddr::new(ip, port)).collect());
+    }
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+/// Closes each kept connection when it is `kept_ms` old; ends when none is left.
 fn close_old(kept: &Mutex<Pool>) {
     loop {
         let mut pool = lock(kept);

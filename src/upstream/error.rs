@@ -1,4 +1,9 @@
-//! Why a source gave nothing usable, and what all sources together mean to a client.
+//! Errors: why a source gave nothing usable, and what the errors of all sources together mean to a client.
+//!
+//! Rules: an [`Error`] is one source's and goes to the log; a [`Failure`] is what the client's status is made
+//! of, and carries no text of a source.
+//!
+//! Not here: the status itself (`serve::response`).
 
 use std::error;
 use std::fmt;
@@ -8,28 +13,28 @@ use std::time::Duration;
 use crate::http::{Malformed, StatusCode};
 use crate::stats::Reason;
 
-/// Why one source did not answer usably.
+/// Why one source gave no usable response.
 #[derive(Debug)]
 pub enum Error {
     /// Its name has no address.
     Resolve(io::Error),
     /// It could not be reached.
     Connect(io::Error),
-    /// It was silent for so long.
+    /// It was silent for this long.
     Timeout(Duration),
     /// The connection broke before the head was whole.
     Broken(io::Error),
     /// Its response breaks the grammar or a cap.
     Malformed(Malformed),
-    /// It answered with a status that is no content.
+    /// Its status is not that of usable content.
     Status(StatusCode),
-    /// It answered 429 or 503: not now, but perhaps in so many seconds.
+    /// Its status is 429 or 503; the seconds of its Retry-After, if it sent one.
     Unavailable(StatusCode, Option<u32>),
-    /// It redirects to where we cannot follow.
+    /// It redirects to a place that is not followed, and why.
     Redirect(String),
-    /// What it sent is not the file that was asked for.
+    /// It sent something else than the file that was asked for, and what that is.
     NotTheFile(String),
-    /// Nobody wants the answer any more.
+    /// The transfer was given up, since nobody reads it.
     GivenUp,
 }
 
@@ -60,7 +65,7 @@ impl Error {
         }
     }
 
-    /// Whether another request would fail alike for now.
+    /// Whether the source cannot be reached or is silent, so that the next request would fail alike.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Resolve(_) | Self::Connect(_) | Self::Timeout(_))
     }
@@ -102,20 +107,20 @@ impl error::Error for Error {
     }
 }
 
-/// Why a client's request cannot be answered from the sources. Details are logged where they happen.
+/// Why there is no content for a client's request. Details are logged where they happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// Every source said that there is no such file, or there is no source.
     NotFound,
     /// Every source refused it.
     Forbidden,
-    /// No source gave a usable answer.
+    /// No source gave a usable response.
     BadGateway,
     /// The last source asked was silent, or could not be reached in time.
     Timeout,
-    /// The last source asked has no time for us now.
+    /// The last source asked said 429 or 503.
     Unavailable {
-        /// In how many seconds it may have, if it said so.
+        /// After how many seconds it wants to be asked again, if it said so.
         retry_after: Option<u32>,
     },
     /// No transfer became free in time.
@@ -143,8 +148,8 @@ impl Failure {
         }
     }
 
-    /// What the failures so far mean together with the next one: the last word counts. That there is no such file
-    /// must be every source's word; object stores say 403 for what is not there.
+    /// What the failures so far mean together with the next one. The last one counts, but 404 needs every
+    /// source to say so; object stores say 403 for what is not there.
     pub fn after(before: Option<Self>, next: &Error) -> Self {
         match (before, Self::of(next)) {
             (None, only) => only,

@@ -1,8 +1,9 @@
-//! Exchange: what a transfer has going with a source, so that others can end it in every phase.
+//! Exchange: the connection on which a transfer speaks to a source, so that other threads can end that in every
+//! phase.
 //!
-//! Rules: the connection in use is always known here, from the moment it is open until it is kept for
-//! another request; giving up shuts it down, so that whoever reads or writes it returns at once. Not
-//! interrupted are the look-up of a name, which the resolver bounds, and a connect, which `connect_ms` bounds.
+//! Rules: the connection in use is noted here from the moment it is open until it is kept for another request.
+//! Giving up shuts it down, so that a thread that reads or writes it returns at once. Two waits are not
+//! interrupted: name lookup, which the resolver bounds, and a connect, which `connect_ms` bounds.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,7 @@ use crate::sys::lock::lock;
 /// The number of no source.
 const NOBODY: usize = usize::MAX;
 
-/// One transfer's dealings with sources, one connection at a time.
+/// One transfer's exchanges with sources, on one connection at a time.
 #[derive(Debug)]
 pub struct Exchange {
     state: Mutex<State>,
@@ -48,7 +49,7 @@ impl Exchange {
         (number != NOBODY).then_some(number)
     }
 
-    /// From here on it goes by `stream`.
+    /// From here on it uses `stream`, which is shut down if the exchange was given up meanwhile.
     pub fn goes_by(&self, stream: &Arc<TcpStream>) {
         let mut state = lock(&self.state);
         if state.given_up {
@@ -57,12 +58,12 @@ impl Exchange {
         state.stream = Some(Arc::clone(stream));
     }
 
-    /// The connection is not in use any more: another request may get it.
+    /// The connection is not in use any more: another request may get it, and giving up leaves it alone.
     pub fn let_go(&self) {
         lock(&self.state).stream = None;
     }
 
-    /// Ends it, in whatever phase it is.
+    /// Gives the exchange up: its connection is shut down, and it gets no other one.
     pub fn give_up(&self) {
         let mut state = lock(&self.state);
         state.given_up = true;
@@ -71,7 +72,7 @@ impl Exchange {
         }
     }
 
-    /// Whether nobody wants it any more.
+    /// Whether it was given up.
     pub fn is_given_up(&self) -> bool {
         lock(&self.state).given_up
     }

@@ -1,10 +1,10 @@
 //! Health: whether a source is asked in its place, last, or not at all for now.
 //!
 //! Rules: a source that could not be reached or was silent goes to the end of the order for `demote_ms`; so
-//! does one that is just being silent to somebody for over `suspect_ms`. At the end it is asked for what no
-//! other source gave. If the others say that there is no such file, a source that costs time is not asked
-//! by everybody: one request at a time tries it, and none after two failures in a row. When its time
-//! is over, one request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
+//! does one that has been silent to a running request for `suspect_ms`. At the end it is asked for what no
+//! other source gave. If the others say that there is no such file, a source whose failures take time is tried
+//! by one request at a time, and by none after two failures in a row. When its time at the end is over, one
+//! request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
 //!
 //! Not here: what a failure means to a client (`error`).
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
-/// A failure that took this long costs more than a glance.
+/// A failure that took at least this long is slow: trying the source costs every client time.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// What is known of one source.
@@ -29,11 +29,11 @@ struct State {
     demoted: Option<Instant>,
     /// Whether its last failure took long.
     slow: bool,
-    /// How often it has failed since it last answered.
+    /// Failures since its last response.
     failures: u32,
     /// Requests that wait for it.
     waiting: u32,
-    /// Since when it has been silent to them.
+    /// Since when it has been silent to all of them.
     silent: Option<Instant>,
 }
 
@@ -47,14 +47,16 @@ impl State {
 }
 
 impl Health {
-    /// Whether it is asked in its place at `now`; if not, last. The first who asks when its time at the end is
-    /// over tries it for all: to others it stays at the end meanwhile.
+    /// Whether it is asked in its place at `now`; if not, it is asked last. When its time at the end is over,
+    /// the first request that asks tries it for all: for others it stays at the end meanwhile.
     pub fn is_in_place(&self, now: Instant) -> bool {
         let mut state = lock(&self.state);
         match state.demoted {
             Some(until) if until > now => false,
             Some(_) if state.slow => {
-                state.demoted = Some(now + ms(limits().patience_ms));
+                // Longer than the one can take to find out.
+                let most = limits().connect_ms.saturating_add(limits().patience_ms);
+                state.demoted = Some(now + ms(most.max(limits().demote_ms)));
                 true
             }
             _ => !state.is_suspect(now),
@@ -85,7 +87,7 @@ impl Health {
         state.waiting += 1;
     }
 
-    /// It has answered; whatever that was, it is there.
+    /// It has sent a response head; whatever its status, the source is there.
     pub fn answered(&self) {
         let mut state = lock(&self.state);
         state.waiting = state.waiting.saturating_sub(1);
@@ -94,22 +96,22 @@ impl Health {
         state.demoted = None;
     }
 
-    /// A request no longer waits for it, without an answer that says anything of the source.
+    /// A request no longer waits for it, and nothing was learned of the source.
     pub fn left(&self) {
         let mut state = lock(&self.state);
         state.waiting = state.waiting.saturating_sub(1);
     }
 
-    /// It could not be reached or was silent; finding out took so long.
+    /// It could not be reached or was silent, and finding out took this long.
     pub fn failed(&self, took: Duration) {
         self.left();
         self.demote(took);
     }
 
-    /// Puts it at the end of the order for a while.
+    /// Puts it at the end of the order for `demote_ms`, after a failure that took this long.
     pub fn demote(&self, took: Duration) {
         let mut state = lock(&self.state);
-        state.failures = state.failures.saturating_add(1);
+        state.failures += 1;
         state.slow = took >= SLOW.min(ms(limits().patience_ms));
         state.demoted = Some(Instant::now() + ms(limits().demote_ms));
     }

@@ -1,13 +1,13 @@
 //! Upstream: the sources in their order, and which of their responses is usable.
 //!
-//! Rules: sources are asked in the order given, and anything but a usable 200 goes on to the next; one
-//! that cannot be reached or was silent goes to the end of the order for a while (`health`); while another
-//! source is left, or it is at the end, a source gets `patience_ms` for its head, else the time that the
-//! administrator allows. A source that was merely slower gets its full time once all others have failed, unless
-//! one of them says that there is no such file. Each failure is one warning that names URL and cause; that a source
-//! has no such file is information.
+//! Rules: sources are asked in the order given, and anything but a usable 200 goes on to the next. One that
+//! cannot be reached or was silent goes to the end of the order for a while (`health`). While another source is
+//! left, or when it is itself at the end, a source has `patience_ms` for its head, else the time of
+//! `--timeout`. One that was merely slower is asked once more with its full time when all others have failed,
+//! unless one of them says that there is no such file. Each failure is one warning that names URL and cause;
+//! that a source has no such file is logged as information.
 //!
-//! Only transfers ask here, each by its own [`Exchange`], which others can give up.
+//! Only transfers ask sources, each through its own [`Exchange`], which other threads can give up.
 //!
 //! Not here: what becomes of the content (`transfer`).
 
@@ -20,13 +20,11 @@ mod proxy;
 mod request;
 mod response;
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
-use crate::net::timed_out;
 use crate::stats::{Reason, Stats};
 use crate::sys::limits::{limits, ms};
 use client::Client;
@@ -44,7 +42,7 @@ struct Source {
     health: Health,
 }
 
-/// The sources.
+/// The sources, with what is known of their health, and the client that asks them.
 #[derive(Debug)]
 pub struct Upstream {
     sources: Vec<Source>,
@@ -54,7 +52,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sources in the order to ask them, which `stats` counts; `timeout` is the longest silence tolerated from one.
+    /// Sources in the order in which they are asked, which `stats` counts; `timeout` is the longest silence tolerated
+    /// from one (`--timeout`).
     pub fn new(urls: Vec<Url>, proxy: Proxy, timeout: Duration, stats: Arc<Stats>) -> Self {
         let sources = urls.into_iter().map(|url| Source {
             url,
@@ -78,7 +77,7 @@ impl Upstream {
         self.timeout
     }
 
-    /// Whether there is anybody to ask.
+    /// Whether there is any source.
     pub fn has_sources(&self) -> bool {
         !self.sources.is_empty()
     }
@@ -88,7 +87,7 @@ impl Upstream {
         self.sources.len()
     }
 
-    /// Gives a connection back whose content was read to its end.
+    /// Keeps the connection of a response whose content was read to its end, for another request.
     pub fn finish(&self, response: Response, exchange: &Exchange) {
         self.client.finish(response, exchange);
     }
@@ -103,7 +102,8 @@ impl Upstream {
         })
     }
 
-    /// The first response that `accept` takes, from the sources whose numbers are in `order`.
+    /// The first response that `accept` takes, from the sources whose numbers are in `order`. `accept` says why
+    /// it refuses a response.
     ///
     /// # Errors
     /// What all the failures together mean.
@@ -144,7 +144,7 @@ impl Upstream {
             }
         }
         if lacking && failure == Some(Failure::NotFound) {
-            // A source that was silent for a moment has no say against one that answered.
+            // A source that answered knows better than one that was silent for a few seconds: no second try.
             return Err(Failure::NotFound);
         }
         for (number, demoted, cause) in hurried {
@@ -157,7 +157,7 @@ impl Upstream {
             };
             failure = Some(Failure::after(failure, &cause));
         }
-        // Without a source there is no such file.
+        // Without sources there is no such file.
         Err(failure.unwrap_or(Failure::NotFound))
     }
 
@@ -175,21 +175,21 @@ impl Upstream {
         source.is_some_and(|source| source.health.is_in_place(now))
     }
 
-    /// Counts that the content of a source broke off. One that was silent for all the time allowed goes to the end
-    /// of the order for a while.
-    pub fn broke(&self, number: usize, path: &str, cause: &io::Error) {
-        let reason = match timed_out(cause) {
-            true => Reason::Timeout,
-            false => Reason::Broken,
+    /// Counts that a source broke off within its content. One that was silent for `silence`, if that is not zero, goes
+    /// to the end of the order for `demote_ms`.
+    pub fn broke(&self, number: usize, path: &str, why: &str, silence: Duration) {
+        let reason = match silence.is_zero() {
+            true => Reason::Broken,
+            false => Reason::Timeout,
         };
-        self.stats
-            .source_failed(number, reason, path, &format!("broke off: {cause}"));
-        if reason == Reason::Timeout {
-            self.demote(number, self.timeout);
+        let why = format!("broke off: {why}");
+        self.stats.source_failed(number, reason, path, &why);
+        if !silence.is_zero() {
+            self.demote(number, silence);
         }
     }
 
-    /// Puts a source, which was silent for `took`, at the end of the order for a while.
+    /// Puts a source that was silent for `took` at the end of the order for `demote_ms`.
     fn demote(&self, number: usize, took: Duration) {
         if let Some(source) = self.sources.get(number) {
             source.health.demote(took);
@@ -219,8 +219,8 @@ impl Upstream {
         self.client.ask(url, request, patience, exchange)
     }
 
-    /// Asks one source; the response has passed `accept`, and its content waits for bytes as long as the
-    /// administrator allows.
+    /// Asks one source. The response that it returns has passed `accept`; each further read of its content may
+    /// wait for `--timeout`.
     fn ask_one(
         &self,
         number: usize,
@@ -262,11 +262,11 @@ impl Upstream {
             response.source = number;
             response.stats = Some(Arc::clone(&self.stats));
             response.by_itself = response.url.authority() == source.url.authority();
-            // Until it is accepted, what is read of it is a proof, and bounded as that.
+            // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {
                     self.client.remember(&response);
-                    response.set_patience(self.timeout).map_err(Error::Broken)?;
+                    response.set_patience(self.timeout);
                     Ok(response)
                 }
                 Err(cause) => {
@@ -281,7 +281,7 @@ impl Upstream {
         answer.map_err(|cause| match exchange.is_given_up() {
             true => Error::GivenUp,
             false => {
-                // A source without the file is in order; with several, one that has it is enough.
+                // Not every source has every file: with several it is enough that one has it.
                 match cause.reason() {
                     None => log::info!("source {url}: {cause}"),
                     Some(reason) => {

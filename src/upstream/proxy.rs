@@ -1,8 +1,8 @@
 //! Proxy: what `http_proxy` and `no_proxy` ask for, as they mean it to curl.
 //!
-//! Rules: an entry of `no_proxy` is `*`, a name with all names below it, or an address or a block of addresses; a
-//! port may follow, and then it must be that port. Names are never looked up for it: an address is one only where
-//! the URL has one.
+//! Rules: an entry of `no_proxy` is `*`, a name with all names below it, or an address or a block of addresses.
+//! A port may follow, and then the URL must have that port. Names are not looked up for it: an entry with an
+//! address concerns URLs that have an address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use crate::http::{Url, UrlError, percent_decode};
 /// The proxy that requests to sources go through, from the environment.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
-    /// The proxy itself and its `Proxy-Authorization`, if one is set.
+    /// The proxy and the value of `Proxy-Authorization`, if it needs one.
     via: Option<(Peer, Option<String>)>,
-    /// Hosts asked straight: the entries of `no_proxy` in lower case.
+    /// Hosts that are asked without the proxy: the entries of `no_proxy` in lower case.
     except: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Proxy {
 /// Whether an entry of `no_proxy` means the host of `url`.
 fn excepts(entry: &str, url: &Url) -> bool {
     let port = format!(":{}", url.port());
-    // In an IPv6 address a colon is followed by no port, unless there are brackets.
+    // Only in brackets can a port follow an IPv6 address.
     let entry = match entry.parse::<IpAddr>() {
         Ok(_) => entry,
         Err(_) => entry.strip_suffix(&port).unwrap_or(entry),
@@ -75,7 +75,8 @@ fn excepts(entry: &str, url: &Url) -> bool {
     }
 }
 
-/// Whether `block`, an address or a prefix of `/BITS`, holds the address. An IPv4 address inside IPv6 is that one.
+/// Whether `block`, an address or a network as `ADDRESS/BITS`, holds the address. An IPv4 address mapped into
+/// IPv6 counts as IPv4.
 fn is_within(address: IpAddr, block: &str) -> bool {
     let (network, bits) = block
         .split_once('/')
@@ -124,7 +125,7 @@ fn parse_proxy(value: &str) -> Result<(Peer, Option<String>), UrlError> {
     Ok(((url.host().to_owned(), url.port()), credentials))
 }
 
-/// RFC 4648 §4.
+/// Base64 (RFC 4648 §4), for Basic authentication (RFC 7617 §2).
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();

@@ -1,7 +1,7 @@
 //! Request: what is asked of a source, beside its URL.
 //!
-//! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the question
-//! itself needs, and nothing else of a client. An entity tag is for the server alone that gave it.
+//! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the request itself
+//! needs, and nothing else of a client. An entity tag is sent only to the server that gave it.
 
 use super::connect::Peer;
 use crate::http::cache_control::Confirm;
@@ -13,13 +13,13 @@ use crate::store::{CachePath, Given};
 pub enum Kind {
     /// A file that is not stored.
     File,
-    /// A file that is stored: then it is no listing, whatever a portal says.
+    /// A file that is stored: a directory or an HTML page in its place is a failure.
     StoredFile,
     /// A listing: its path ends in a slash.
     Listing,
 }
 
-/// One question, the same to every source.
+/// One request, the same to every source.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// GET or HEAD.
@@ -32,18 +32,18 @@ pub struct Request {
     name: Vec<u8>,
     /// The value of `Via`, our own entry last.
     via: String,
-    /// Only the content from this byte on, up to that one.
+    /// The range that is asked for: first byte, and last byte unless it is open.
     range: Option<(u64, Option<u64>)>,
-    /// Only if it was modified since (RFC 9110 §13.1.3).
+    /// The value of If-Modified-Since (RFC 9110 §13.1.3).
     modified_since: Option<HttpDate>,
-    /// Only if it is another one than this (RFC 9110 §13.1.2).
+    /// What If-None-Match is made of, for the server that gave it (RFC 9110 §13.1.2).
     none_match: Option<Given>,
-    /// How far caches on the way are to confirm theirs.
+    /// Whether caches on the way must validate what they have.
     confirm: Confirm,
 }
 
 impl Request {
-    /// A question for what is at `path`.
+    /// A request for what is at `path`.
     pub fn new(method: Method, kind: Kind, path: &CachePath, via: String) -> Self {
         let mut encoded = path.encoded();
         if kind == Kind::Listing {
@@ -62,7 +62,7 @@ impl Request {
         }
     }
 
-    /// The same question, for content newer than `date` only, or of the server that gave ours for another one.
+    /// The same request, conditional: for content newer than `date`, or with another entity tag than `given`.
     pub fn if_changed(self, date: Option<HttpDate>, given: Option<Given>) -> Self {
         Self {
             modified_since: date,
@@ -71,12 +71,13 @@ impl Request {
         }
     }
 
-    /// The same question, for an answer that the origin has confirmed.
+    /// The same request, for a response that caches on the way have validated as far as `confirm` says.
     pub fn confirmed(self, confirm: Confirm) -> Self {
         Self { confirm, ..self }
     }
 
-    /// The same question for a part of the content, from byte `first` up to byte `last`.
+    /// The same request for a part of the content, from byte `first` to byte `last` inclusive or to the end;
+    /// without conditions.
     pub fn part(&self, first: u64, last: Option<u64>) -> Self {
         Self {
             method: Method::Get,
@@ -88,8 +89,8 @@ impl Request {
         }
     }
 
-    /// The same question by GET, for a source that answers HEAD with `refusal` (RFC 9110 §15.5.6, §15.6.2;
-    /// object stores refuse it with 403); none if that is no refusal of HEAD.
+    /// The same request by GET, for a source that refuses HEAD: with 405 or 501 (RFC 9110 §15.5.6, §15.6.2), or
+    /// with 403 as object stores do. None if the status is no such refusal.
     pub fn by_get(&self, refusal: StatusCode) -> Option<Self> {
         let refused = matches!(refusal.code(), 403 | 405 | 501);
         (self.method == Method::Head && refused).then(|| Self {
@@ -108,19 +109,19 @@ impl Request {
         &self.name
     }
 
-    /// Whether the news that nothing has changed is an answer to it when it comes from `url`.
+    /// Whether a 304 from `url` is a response to it.
     pub fn is_conditional(&self, url: &Url) -> bool {
         self.modified_since.is_some() || self.etag_for(url).is_some()
     }
 
-    /// The entity tag that the server of `url` gave.
+    /// The entity tag for If-None-Match to `url`: the one that this very server gave.
     fn etag_for(&self, url: &Url) -> Option<&[u8]> {
         let given = self.none_match.as_ref()?;
         let etag = given.etag.as_deref()?;
         (given.server == url.authority()).then_some(etag)
     }
 
-    /// The head as sent to `url`. A proxy wants the absolute-form (RFC 9112 §3.2.2).
+    /// The request head for `url`. A proxy gets the absolute-form (RFC 9112 §3.2.2).
     pub fn serialise(&self, url: &Url, proxy: Option<(&Peer, Option<&str>)>) -> Vec<u8> {
         let method = self.method.as_str();
         let mut head = match proxy {

@@ -1,9 +1,12 @@
-//! Response: a source's final answer, its content unread.
+//! Response: a source's final response, its content unread.
+//!
+//! Rules: what is not the content that was asked for is found out here, from the head and at most the first
+//! bytes.
 //!
 //! Not here: what becomes of the content (`transfer`).
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,21 +24,23 @@ use crate::sys::limits::{limits, ms};
 /// A response of a source.
 #[derive(Debug)]
 pub struct Response {
-    /// The head.
+    /// The response head.
     pub head: ResponseHead,
-    /// Where it came from, after redirects.
+    /// The URL that it came from, after redirects.
     pub url: Url,
-    /// Whether a redirect on the way did nothing but add a slash to the path: a directory.
+    /// Whether a redirect on the way only added a slash to the path: then it is a directory.
     pub directory: bool,
-    /// The number of the source that was asked; `Upstream` sets it.
+    /// The number of the source that was asked; set by `Upstream`.
     pub source: usize,
-    /// Whether that source answered by itself, and sent us to no other server; `Upstream` sets it.
+    /// The address that a connection was made to for it; none if it came by a kept one.
+    pub connected_to: Option<SocketAddr>,
+    /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
     /// Where its content is counted; `Upstream` sets it.
     pub stats: Option<Arc<Stats>>,
     wire: Wire,
     body: Body,
-    /// What was read of the content to judge it, and is to be read again.
+    /// Content that was read to check what it is; it is given out again first.
     first: Vec<u8>,
     peer: Peer,
 }
@@ -48,6 +53,7 @@ impl Response {
             url: url.clone(),
             directory: false,
             source: 0,
+            connected_to: None,
             by_itself: false,
             stats: None,
             wire,
@@ -67,18 +73,18 @@ impl Response {
         date(&self.head, "Last-Modified")
     }
 
-    /// When the source sent the answer, by its own clock.
+    /// Its Date: when the source sent it, by its own clock.
     pub fn date(&self) -> Option<HttpDate> {
         date(&self.head, "Date")
     }
 
-    /// Its entity tag, if it is a strong one (RFC 9110 §8.8.1).
+    /// Its entity tag with quotes, if it is a strong one (RFC 9110 §8.8.1).
     pub fn strong_etag(&self) -> Option<&[u8]> {
         let etag = self.head.fields.get("ETag");
         etag.filter(|etag| etag.starts_with(b"\""))
     }
 
-    /// Which server sent it, and its entity tag, weak ones too.
+    /// The server that sent it, and its entity tag, which may be weak.
     pub fn given(&self) -> Given {
         Given {
             server: self.url.authority(),
@@ -86,20 +92,21 @@ impl Response {
         }
     }
 
-    /// The connection that the content comes by.
+    /// The connection on which the content comes.
     pub fn stream(&self) -> &Arc<TcpStream> {
         self.wire.stream()
     }
 
-    /// Whether the beginning of the content has surely come with the head: of chunks it may be but half a size.
+    /// Whether content of a known length has begun to arrive with the head. Chunked content does not count:
+    /// what has arrived may be half of a chunk size.
     pub fn has_content(&self) -> bool {
         let ahead = !self.first.is_empty() || !self.wire.ahead().is_empty();
         self.length().is_some() && ahead
     }
 
-    /// Sets how long one read of the content may wait.
-    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
-        self.wire.set_patience(patience)
+    /// Sets the read time-out of the connection.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.wire.set_patience(patience);
     }
 
     /// Reads content into `out`; 0 only when the framing is satisfied.
@@ -120,8 +127,8 @@ impl Response {
         Ok(count)
     }
 
-    /// The first bytes of the content, `count` or all if there are fewer; none of them is used up. They are awaited
-    /// for `patience_ms` in all.
+    /// The first `count` bytes of the content, or all if there are fewer. They will be read again. Waiting for
+    /// them takes `patience_ms` at most.
     fn first(&mut self, count: usize) -> Result<&[u8], Error> {
         let patience = ms(limits().patience_ms);
         let deadline = Instant::now() + patience;
@@ -130,7 +137,7 @@ impl Response {
             if left.is_zero() {
                 return Err(Error::Timeout(patience));
             }
-            self.set_patience(left).map_err(Error::Broken)?;
+            self.set_patience(left);
             let mut byte = [0];
             match self.body.read(&mut self.wire, &mut byte) {
                 Ok(0) => break,
@@ -153,7 +160,7 @@ impl Response {
         }
     }
 
-    /// Where its connection leads.
+    /// The host and port that its connection leads to.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -163,15 +170,15 @@ impl Response {
         framing::persists(self.head.version, &self.head.fields)
     }
 
-    /// The connection and where it leads, if it can serve another request: its content was read to the end
-    /// and nothing came behind it.
+    /// The connection and where it leads, if it can serve another request: the content was read to its end and
+    /// nothing has come after it.
     pub fn into_connection(self) -> Option<(Peer, Wire)> {
         (self.persists() && self.body.is_done() && self.wire.ahead().is_empty())
             .then_some((self.peer, self.wire))
     }
 
-    /// Whether it is the content that was asked for: a 200, not a captive portal's page, not in a coding of its
-    /// own, not nothing; or the news that nothing has changed.
+    /// Whether it is usable: a 200 that is no captive portal's page, has no content coding beside the file's
+    /// own and is not empty where that cannot be; or a 304 to a conditional request.
     ///
     /// # Errors
     /// What it is instead.
@@ -192,7 +199,7 @@ impl Response {
         Ok(())
     }
 
-    /// In how many seconds the source wants to be asked again, at most an hour (RFC 9110 §10.2.3).
+    /// The source's Retry-After in seconds, at most an hour (RFC 9110 §10.2.3).
     fn retry_after(&self) -> Option<u32> {
         let value = self.head.fields.get("Retry-After")?;
         let seconds = match decimal(value) {
@@ -208,7 +215,8 @@ impl Response {
         u32::try_from(seconds.min(3600)).ok()
     }
 
-    /// Refuses a page that is none by its name: captive portals and soft 404s.
+    /// Refuses an HTML page for a name that is not that of a page: captive portals and soft 404s send such
+    /// pages with a 200.
     fn check_page(&self, request: &Request) -> Result<(), Error> {
         let stored = request.kind == Kind::StoredFile;
         if stored && self.directory {
@@ -227,7 +235,7 @@ impl Response {
         Ok(())
     }
 
-    /// Refuses content in a coding that was put on the file; a listing is relayed as it came.
+    /// Refuses a file in a content coding that the server put on it. A listing is relayed as it came.
     fn check_coding(&mut self, request: &Request) -> Result<(), Error> {
         if self.directory {
             return Ok(());
@@ -239,14 +247,14 @@ impl Response {
         let coded = match codings.as_slice() {
             [] => return Ok(()),
             [coding] => coded(coding, request.name()),
-            // The name can carry one.
+            // A name carries one coding at most.
             _ => Coded::Other,
         };
         let codings = String::from_utf8_lossy(&codings.join(&b", "[..])).into_owned();
         let is_file = match coded {
             Coded::File => true,
             Coded::Other => false,
-            // There is nothing to look at.
+            // The response to HEAD has no content to look at.
             Coded::FileIf(_) if request.method == Method::Head => true,
             Coded::FileIf(magic) => self.first(magic.len())?.starts_with(magic),
         };
@@ -256,14 +264,14 @@ impl Response {
         }
     }
 
-    /// Refuses an archive or a package without a byte: what a mirror has whose disk was full.
+    /// Refuses an archive or package of no bytes: a mirror whose disk was full has such files.
     fn check_empty(&mut self, request: &Request) -> Result<(), Error> {
         let is_archive = media_type::is_archive(request.name());
         if request.method != Method::Get || !is_archive || self.directory {
             return Ok(());
         }
-        // A source that says no length may take its time for the first byte: only what has come is looked at, and
-        // the transfer looks again at the end.
+        // Without a length the first byte may be long in coming, so only what has arrived is looked at. The
+        // transfer looks again at the end.
         let is_empty = match self.length() {
             Some(length) => length == 0,
             None => self.wire.ahead().starts_with(b"0\r\n") && self.first(1)?.is_empty(),
@@ -276,7 +284,7 @@ impl Response {
 }
 
 fn date(head: &ResponseHead, name: &str) -> Option<HttpDate> {
-    // For years of two digits: a clock in 1970 would take 26 for 1926.
+    // A clock that is still in 1970 would take the year 26 of an RFC 850 date for 1926 (RFC 9110 §5.6.7).
     let now = HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN);
     HttpDate::parse(head.fields.get(name)?, now)
 }

@@ -28,7 +28,7 @@ mod script;
 mod server;
 
 pub use check::{Json, html, metrics};
-pub use client::{Client, Response};
+pub use client::{Client, Response, keep_crawling};
 pub use daemon::{Daemon, Setup};
 pub use dice::{Dice, mix};
 pub use dir::{CacheDir, LEFTOVER};

@@ -137,6 +137,15 @@ impl Server {
         answer: impl Fn(&mut Exchange) -> io::Result<bool> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(listener, limit, answer)
+    }
+
+    /// The same on a socket that is bound already.
+    pub fn start_on(
+        listener: TcpListener,
+        limit: Duration,
+        answer: impl Fn(&mut Exchange) -> io::Result<bool> + Send + Sync + 'static,
+    ) -> Self {
         let (address, shared) = (listener.local_addr().unwrap(), Arc::<Shared>::default());
         let (accepting, answer) = (Arc::clone(&shared), Arc::new(answer));
         thread::spawn(move || {

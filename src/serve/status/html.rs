@@ -148,45 +148,44 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
 }
 
 fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    f.write_str("<h2>Sources</h2>\n")?;
     if snapshot.sources.is_empty() {
-        return f.write_str("<p>There is none: only what is stored is served.</p>\n");
+        let none = "There is none: only what is stored is served.";
+        return writeln!(f, "<h2>Sources</h2>\n<p>{none}</p>");
     }
-    table(
-        f,
-        "Sources, in the order in which they are asked",
-        &["Source", "Questions", "Failures", "Fetched"],
-    )?;
+    writeln!(f, "<h2>Sources: {}</h2>\n<ol>", snapshot.sources.len())?;
     for (number, one) in snapshot.sources.iter().enumerate() {
         source(f, one, speed(snapshot, number))?;
     }
-    f.write_str("</tbody>\n</table>\n")
+    f.write_str("</ol>\n")
 }
 
 fn source(f: &mut Formatter<'_>, source: &SourceView, speed: u64) -> fmt::Result {
-    f.write_str("<tr><th scope=\"row\">")?;
-    match source.up {
-        true => f.write_str("<span class=\"state good\">up</span> ")?,
-        false => f.write_str("<span class=\"state bad\">down</span> ")?,
-    }
+    f.write_str(match source.up {
+        true => "<li><span class=\"state good\">up</span> ",
+        false => "<li><span class=\"state bad\">down</span> ",
+    })?;
     if let Some(name) = &source.name {
         write!(f, "{}: ", Escaped(name))?;
     }
-    f.write_str(&Escaped(&source.url).to_string())?;
-    if let Some(why) = &source.last_failure {
-        write!(f, " <small>last failure: {}</small>", Escaped(shown(why)))?;
-    }
     let failures: u64 = source.failures.iter().sum();
+    let (url, requests, received) = (
+        Escaped(&source.url),
+        source.requests,
+        Bytes(source.received),
+    );
+    writeln!(f, "<code>{url}</code>")?;
     write!(
         f,
-        "</th><td>{}</td><td>{failures}</td><td>{}",
-        source.requests,
-        Bytes(source.received)
+        "<small>{requests} questions, {failures} failures, {received} fetched"
     )?;
     if speed > 0 {
-        write!(f, " <small>{}/s</small>", Bytes(speed))?;
+        write!(f, ", {}/s now", Bytes(speed))?;
     }
-    f.write_str("</td></tr>\n")
+    f.write_str("</small>")?;
+    if let Some(why) = &source.last_failure {
+        write!(f, " <small>Last failure: {}</small>", Escaped(shown(why)))?;
+    }
+    f.write_str("</li>\n")
 }
 
 fn requests(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {

@@ -7,7 +7,7 @@ use crate::support::Dice;
 /// What goes wrong with an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fault {
-    /// Closed, reset or silent before the head.
+    /// Closed, reset, silent or dripping before the head ends.
     NoHead(u64),
     /// Another status.
     Status(&'static str),
@@ -17,6 +17,8 @@ pub enum Fault {
     Page,
     /// To the same file at another source.
     Redirect,
+    /// The same, with content that drips.
+    DrippingRedirect,
     /// Closed, reset or silent in mid-body.
     Break(u64),
     /// Closed soon after what is compared.
@@ -35,6 +37,8 @@ pub enum Fault {
     UntilReset,
     /// A 200 for a range.
     Whole,
+    /// The same, dripping.
+    DrippingWhole,
     /// A part that begins elsewhere, and says so.
     OtherStart,
     /// Every byte is the one that comes after it in the file.
@@ -75,9 +79,16 @@ impl Fault {
                 Self::NoHead(0),
                 Self::NoHead(1),
                 Self::NoHead(2),
+                Self::NoHead(3),
                 dice.pick(&status),
             ];
-            return dice.pick(&[&any[..], &[Self::NoHttp, Self::Page, Self::Redirect]].concat());
+            let other = [
+                Self::NoHttp,
+                Self::Page,
+                Self::Redirect,
+                Self::DrippingRedirect,
+            ];
+            return dice.pick(&[&any[..], &other].concat());
         }
         if !satisfiable {
             return Self::Status("404 Not Found");
@@ -112,7 +123,8 @@ impl Fault {
             ]),
             // What was received is too little to compare if all of it is asked for again.
             Some((0, None)) => dice.pick(&seen),
-            Some(_) => dice.pick(&[&seen[..], &compared].concat()),
+            // All of it must come again before it can go on: that is given up in time.
+            Some(_) => dice.pick(&[&seen[..], &compared, &[Self::DrippingWhole]].concat()),
         }
     }
 }

@@ -125,8 +125,7 @@ impl File {
 /// Lengths about the sizes at which the program changes its ways, and others.
 fn length(dice: &mut Dice) -> usize {
     match dice.below(10) {
-        // An empty archive is no file of a source.
-        0 => dice.pick(&[1, 2, 1_000]),
+        0 => dice.pick(&[0, 1, 2, 1_000]),
         1 => dice.pick(&[32 << 10, 64 << 10, 256 << 10]) - 1 + dice.up_to(2),
         2..=4 => 1_000 + dice.up_to(100_000),
         5..=7 => 100_000 + dice.up_to(400_000),

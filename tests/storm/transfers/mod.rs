@@ -16,7 +16,7 @@ use crate::storm::seed_and_rounds;
 use crate::support::{CacheDir, Daemon, Dice, Figures, REFUSED, wait_within};
 use client::run as visit;
 use file::File;
-use source::Source;
+use source::{HOSTS, Source};
 
 /// A client that looks at every byte.
 mod client;
@@ -38,8 +38,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const FILES: u64 = 60;
 const SOURCES: usize = 3;
 
-/// Waits that a storm cannot afford at their full length.
-const LIMITS: &str = "patience_ms=400,demote_ms=300,kept_ms=300,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
+/// Waits that a storm cannot afford at their full length. The two addresses of a source share its patience.
+const LIMITS: &str = "patience_ms=800,demote_ms=300,kept_ms=300,kept_answer_ms=200,suspect_ms=100,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
 
 #[test]
@@ -108,7 +108,7 @@ impl Storm {
         let addresses: Vec<SocketAddr> = sources.iter().map(Source::address).collect();
         sources.iter().for_each(|source| source.meet(&addresses));
         let (daemons, processes): (Vec<Daemon>, Vec<String>) = (0..self.daemons)
-            .map(|_| self.daemon(&cache, &addresses))
+            .map(|_| self.daemon(&cache, &sources))
             .unzip();
         let before: Vec<_> = processes.iter().map(holds).collect();
         for round in 0..self.rounds {
@@ -146,14 +146,15 @@ impl Storm {
     }
 
     /// A daemon, and the number of its process.
-    fn daemon(&self, cache: &CacheDir, sources: &[SocketAddr]) -> (Daemon, String) {
+    fn daemon(&self, cache: &CacheDir, sources: &[Source]) -> (Daemon, String) {
         let mut setup = Daemon::on(cache)
             .limits(LIMITS)
+            .env("PACKAGE_CACHE_HOSTS", HOSTS)
             .arg("-v")
             .arg("--timeout=2");
         setup = setup.arg("--min-free").arg(self.least_free).source(REFUSED);
         for source in sources {
-            setup = setup.source(format!("http://{source}"));
+            setup = setup.source(source.url());
         }
         let note = cache.outside().join("process");
         let daemon = setup

@@ -24,6 +24,7 @@ enum End {
     Close,
     Reset,
     Silence,
+    Drip,
     Garbage,
 }
 
@@ -161,19 +162,25 @@ impl Reply {
                 );
                 self.fields.push("Content-Type: text/html".to_owned());
             }
-            Fault::Redirect => {
+            Fault::Redirect | Fault::DrippingRedirect => {
                 let other = self.dice.pick(source.all.get().unwrap());
                 *self = Self::new("302 Found", Vec::new(), self.dice.clone());
                 self.fields
                     .push(format!("Location: http://{other}{}", file.path));
+                if fault == Fault::DrippingRedirect {
+                    (self.framing, self.end) = (Framing::Length(9_000), End::Drip);
+                }
             }
-            Fault::Whole => {
+            Fault::Whole | Fault::DrippingWhole => {
                 let whole = Request {
                     range: None,
                     head: false,
                 };
                 let dice = self.dice.clone();
                 *self = Self::honest(source.number, 0, &file.versions[0], &whole, dice);
+                if fault == Fault::DrippingWhole {
+                    (self.until, self.end) = (0, End::Drip);
+                }
             }
             _ => {
                 self.break_off(fault);
@@ -285,7 +292,7 @@ impl Reply {
 
     fn stop(&mut self, how: u64, raw: Option<Vec<u8>>) {
         self.raw = raw;
-        self.end = [End::Close, End::Reset, End::Silence][how as usize];
+        self.end = [End::Close, End::Reset, End::Silence, End::Drip][how as usize];
     }
 
     /// Sends it; true if the connection goes on.
@@ -342,6 +349,7 @@ impl Reply {
             End::Proper => return Ok(self.framing != Framing::UntilClose),
             End::Close | End::Reset => {}
             End::Silence => exchange.stall()?,
+            End::Drip => exchange.drip()?,
             End::Garbage => exchange.send("not a chunk\r\n")?,
         }
         Ok(false)

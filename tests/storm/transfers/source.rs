@@ -6,12 +6,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::file::File;
 use super::reply::Reply;
 use crate::support::{Dice, Exchange, Figures, Recorded, Server};
+
+/// The name of all sources, and what the daemon is told of its addresses.
+const HOST: &str = "pool.example";
+pub const HOSTS: &str = "pool.example=127.0.0.2+127.0.0.1";
 
 /// A request as far as a source cares.
 pub struct Request {
@@ -40,9 +44,10 @@ impl Request {
     }
 }
 
-/// A running source.
+/// A running source. Its name has two addresses, and what listens at the first one gives no answer that is of use.
 pub struct Source {
     server: Server,
+    _other_address: Option<Server>,
     shared: Arc<Shared>,
 }
 
@@ -75,10 +80,25 @@ impl Source {
         });
         let answering = Arc::clone(&shared);
         let answer = move |exchange: &mut Exchange| answering.answer(exchange);
+        let server = Server::start(super::LIMIT, answer);
+        let other = TcpListener::bind(("127.0.0.2", server.address().port()));
+        let counting = Arc::clone(figures);
+        let useless = move |exchange: &mut Exchange| {
+            counting.add("source: asked at its useless address", 1);
+            useless(exchange)
+        };
         Self {
-            server: Server::start(super::LIMIT, answer),
+            server,
+            _other_address: other
+                .ok()
+                .map(|listener| Server::start_on(listener, super::LIMIT, useless)),
             shared,
         }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://{HOST}:{}", self.address().port())
     }
 
     /// Where it listens.
@@ -108,6 +128,17 @@ impl Source {
     pub fn is_quiet(&self) -> bool {
         self.server.is_quiet()
     }
+}
+
+/// Silence, a failure, or the end.
+fn useless(exchange: &mut Exchange) -> io::Result<bool> {
+    exchange.read_last()?;
+    match exchange.request.target.len() % 3 {
+        0 => exchange.stall()?,
+        1 => exchange.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")?,
+        _ => {}
+    }
+    Ok(false)
 }
 
 impl Shared {
