@@ -61,8 +61,9 @@ Options:
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
       --no-status          no status page at /, no metrics, no health
                            (default: they are shown)
-      --check              validate options, sources, cache and address, create
-                           nothing, print what is wrong, exit (default: serve)
+      --check              check the spelling of options and sources, the cache
+                           and the address; ask no source, create nothing,
+                           print what is wrong, exit (default: serve)
       --version            print the version and exit
   -h, --help               print this text and exit
 
@@ -138,6 +139,16 @@ impl Usage {
     /// The text of `--help`.
     pub fn text(&self) -> String {
         String::from(self.text)
+    }
+
+    /// The commands that may stand in place of the options, separated by commas.
+    pub fn commands(&self) -> String {
+        let calls = self.text.lines().take_while(|line| !line.is_empty());
+        let calls = calls.map(|line| line.trim_start_matches("Usage:").trim_start());
+        let words =
+            calls.filter_map(|line| line.strip_prefix(self.program)?.split_whitespace().next());
+        let commands: Vec<&str> = words.filter(|word| !word.starts_with(['[', '-'])).collect();
+        commands.join(", ")
     }
 
     /// The long name of an option with this letter.

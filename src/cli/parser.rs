@@ -213,17 +213,20 @@ impl<'a> Long<'a> {
 }
 
 fn unexpected(arg: &OsStr, usage: &Usage) -> UsageError {
-    UsageError(format!(
-        "{}: unexpected argument: see {} --help",
-        shown(arg),
-        usage.program
-    ))
+    let mut text = format!("{}: unexpected argument: ", shown(arg));
+    let commands = usage.commands();
+    let word = !arg.is_empty() && !arg.as_encoded_bytes().starts_with(b"-");
+    if word && !commands.is_empty() {
+        let _ = write!(text, "a command ({commands}) is the first word: ");
+    }
+    let _ = write!(text, "see {} --help", usage.program);
+    UsageError(text)
 }
 
 fn unknown(arg: &OsStr, usage: &Usage) -> UsageError {
     let mut text = format!("{}: unknown option: ", shown(arg));
     let _ = match usage.nearest(&arg.to_string_lossy()) {
-        Some(option) => write!(text, "did you mean {option}"),
+        Some(option) => write!(text, "did you mean {option}?"),
         None => write!(text, "see {} --help", usage.program),
     };
     UsageError(text)

@@ -106,9 +106,13 @@ impl Report {
     pub fn summary(&mut self, files: usize, size: u64) {
         let tally = self.tally;
         let (removed, bytes) = (tally.removed, Bytes(tally.bytes));
-        let mut text = format!("{} {removed} files, {bytes}", self.removed);
+        let mut text = format!("{} {}, {bytes}", self.removed, counted(removed));
+        let leftovers = match tally.leftovers {
+            1 => "leftover of a killed transfer",
+            _ => "leftovers of killed transfers",
+        };
         for (count, what) in [
-            (tally.leftovers, "leftovers of killed transfers"),
+            (tally.leftovers, leftovers),
             (tally.vanished, "removed by another process"),
             (tally.spared, "spared, used meanwhile"),
         ] {
@@ -116,12 +120,14 @@ impl Report {
                 text.push_str(&format!("; {count} {what}"));
             }
         }
-        let (left, size) = (
-            files - removed - tally.leftovers - tally.vanished,
-            Bytes(size),
-        );
+        let size = Bytes(size);
+        let left = match files - removed - tally.leftovers - tally.vanished {
+            0 => String::from("nothing is left"),
+            1 => format!("1 file, {size}, is left"),
+            more => format!("{more} files, {size}, are left"),
+        };
         self.clear();
-        let _ = writeln!(io::stdout(), "{text}; {left} files, {size}, are left");
+        let _ = writeln!(io::stdout(), "{text}; {left}");
     }
 
     /// Complains that something could not be done with `path`.
@@ -159,7 +165,7 @@ impl Report {
         if self.next.is_some_and(|next| now >= next) {
             self.next = Some(now + REFRESH);
             self.shown = true;
-            let _ = write!(io::stderr(), "\r\x1b[K{doing}: {files} files");
+            let _ = write!(io::stderr(), "\r\x1b[K{doing}: {}", counted(files));
         }
     }
 
@@ -167,6 +173,14 @@ impl Report {
         if std::mem::take(&mut self.shown) {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+/// So many files, for a reader.
+fn counted(files: usize) -> String {
+    match files {
+        1 => String::from("1 file"),
+        more => format!("{more} files"),
     }
 }
 

@@ -217,8 +217,8 @@ fn line(byte: u8, more: State, end: State) -> Result<State, Malformed> {
     }
 }
 
-fn expect(byte: u8, wanted: u8, next: State) -> Result<State, Malformed> {
-    if byte == wanted {
+fn expect(byte: u8, expected: u8, next: State) -> Result<State, Malformed> {
+    if byte == expected {
         Ok(next)
     } else {
         Err(Malformed::bad_request(

@@ -113,11 +113,11 @@ impl Wire {
     /// Tells the socket of the patience. A time-out that is up to a twentieth longer will do, since telling is a
     /// system call.
     fn apply_patience(&mut self) -> io::Result<()> {
-        let wanted = self.patience;
-        let most = wanted.saturating_add(wanted / 20);
-        if !wanted.is_zero() && !(wanted..=most).contains(&self.timeout) {
-            self.stream.set_read_timeout(Some(wanted))?;
-            self.timeout = wanted;
+        let patience = self.patience;
+        let most = patience.saturating_add(patience / 20);
+        if !patience.is_zero() && !(patience..=most).contains(&self.timeout) {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.timeout = patience;
         }
         Ok(())
     }

@@ -209,8 +209,8 @@ impl<'a, 's> Relay<'a, 's> {
         );
         self.reader.go_around();
         let (cache, client) = (self.cache, self.sender.client());
-        let wanted = part.clone();
-        let started = cache.part(self.reader, wanted, overlap, attempt, deadline, client);
+        let rest = part.clone();
+        let started = cache.part(self.reader, rest, overlap, attempt, deadline, client);
         let Some(reader) = started else {
             return Ok(0);
         };
