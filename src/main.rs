@@ -16,6 +16,7 @@
 mod cache;
 mod cli;
 mod cull;
+mod digest;
 mod http;
 mod log;
 mod net;

@@ -14,11 +14,11 @@ const ORDER: [&[&str]; 11] = [
     &["cache"],
     &["transfer"],
     &["upstream"],
-    &["cull"],
+    &["cull", "verify"],
     &["store"],
-    &["net"],
+    &["manifests", "net"],
     &["log"],
-    &["http", "sys"],
+    &["http", "digest", "sys"],
 ];
 
 fn floor(room: &str) -> Option<usize> {
