@@ -19,6 +19,7 @@ mod cull;
 mod digest;
 mod http;
 mod log;
+mod manifests;
 mod net;
 mod serve;
 mod store;
