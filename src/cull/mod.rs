@@ -1,7 +1,7 @@
 //! `package-cache cull`: removing files from a cache until its bounds hold.
 //!
 //! A run goes straight: `scan` looks at the whole cache once, `bounds` chooses file by file what goes,
-//! `remove` removes it, `report` says what was done. `guard` keeps it out of what is no cache.
+//! `remove` removes it, `report` says what was done. `store::Guard` keeps it out of what is no cache.
 //!
 //! Rules: the least recently used go first; only regular files go, never a link or what a linked
 //! file points to; a file is looked at again before it goes, and spared if it was used or replaced;
@@ -14,23 +14,20 @@
 //! Not here: the sweep of partials when the server starts (`store::walk`).
 
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::store;
+use crate::store::Guard;
 use crate::sys::calls;
 
 mod bounds;
 mod file;
-mod guard;
 mod remove;
 mod report;
 mod scan;
 
 use bounds::Bounds;
-use guard::Guard;
 use report::{Bytes, Report};
 use scan::Scan;
 
@@ -56,7 +53,7 @@ pub struct Options {
 /// # Errors
 /// Why nothing could be done.
 pub fn cull(options: &Options) -> Result<bool, String> {
-    let (root, guard) = open(options)
+    let (root, guard) = Guard::open(&options.cache)
         .map_err(|cause| format!("cannot cull {}: {cause}", options.cache.display()))?;
     let mut report = Report::new(options.dry_run, options.verbose);
     let scan = Scan::of(&root, &guard, &mut report);
@@ -77,20 +74,6 @@ pub fn cull(options: &Options) -> Result<bool, String> {
     let fine = holds(options, &root, &bounds, &mut report);
     report.summary(scan.files.len(), bounds.size);
     Ok(fine)
-}
-
-/// The cache directory without links, if it is there and may be culled, and its guard.
-fn open(options: &Options) -> io::Result<(PathBuf, Guard)> {
-    let root = store::check_root(&options.cache, store::is_default_root(&options.cache))
-        .and_then(|()| fs::canonicalize(&options.cache))
-        .map_err(|cause| match cause.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                io::Error::other(format!("{cause}; name the cache directory with --cache"))
-            }
-            _ => cause,
-        })?;
-    let guard = Guard::new(&root)?;
-    Ok((root, guard))
 }
 
 /// The device of the cache directory, and the bytes that are free there.

@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::file::File;
-use super::guard::Guard;
 use super::report::Report;
+use crate::store::Guard;
 use crate::store::walk::{self, Visited};
 
 /// What is in the cache.
