@@ -18,6 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::log::Bytes;
 use crate::store::Guard;
 use crate::sys::calls;
 
@@ -28,7 +29,7 @@ mod report;
 mod scan;
 
 use bounds::Bounds;
-use report::{Bytes, Report};
+use report::Report;
 use scan::Scan;
 
 /// What is to be culled, and until when; at least one bound is given.
@@ -64,7 +65,7 @@ pub fn cull(options: &Options) -> Result<bool, String> {
         // Before anything goes: what that frees counts once, in the bounds.
         let (device, free) = room(&root)?;
         if let Err(most) = bounds.ask(least.saturating_sub(free), device, &scan.files) {
-            report.complain(&format!(
+            report.console.complain(&format!(
                 "--min-free={}: {} are free, and all files of the cache would free {} more; none is removed for it: make room elsewhere or lower --min-free",
                 Bytes(least), Bytes(free), Bytes(most)
             ));
@@ -85,10 +86,10 @@ fn room(root: &Path) -> Result<(u64, u64), String> {
 
 /// Whether every bound holds and nothing failed; says what does not.
 fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -> bool {
-    let mut fine = !report.complained();
+    let mut fine = !report.console.complained();
     if let Some(most) = options.max_size.filter(|_| bounds.is_too_large()) {
         fine = false;
-        report.say(&format!(
+        report.console.say(&format!(
             "--max-size={}: {} are left, in files that were used meanwhile or could not be removed",
             Bytes(most),
             Bytes(bounds.size)
@@ -96,7 +97,7 @@ fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -
     }
     if bounds.shortage > 0 {
         fine = false;
-        report.say(&format!(
+        report.console.say(&format!(
             "--min-free: {} too little was freed, files were used meanwhile or could not be removed",
             Bytes(bounds.shortage)
         ));
@@ -107,7 +108,7 @@ fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -
         && let Ok((free, _)) = calls::space(root)
         && free < least
     {
-        report.say(&format!(
+        report.console.say(&format!(
             "--min-free={}: {} are free so far; files in use, snapshots or other programs hold the rest, or the file system needs a while",
             Bytes(least), Bytes(free)
         ));

@@ -37,15 +37,15 @@ impl Scan {
             Visited::Directory(dir) => scan.dirs.push(dir.to_path_buf()),
             Visited::Entry(entry) => {
                 entries += 1;
-                report.progress("looking", entries);
+                report.console.progress("looking", entries);
                 match scan.look(entry) {
                     // Another process was faster.
                     Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-                    Err(cause) => report.failed("look into", &entry.path(), &cause),
+                    Err(cause) => report.console.failed("look into", &entry.path(), &cause),
                     Ok(()) => {}
                 }
             }
-            Visited::Closed(path, cause) => report.failed("look into", path, &cause),
+            Visited::Closed(path, cause) => report.console.failed("look into", path, &cause),
         });
         scan.files
             .sort_unstable_by_key(|file| (file.used, file.identity));
