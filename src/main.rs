@@ -26,6 +26,7 @@ mod store;
 mod sys;
 mod transfer;
 mod upstream;
+mod verify;
 
 use std::env;
 use std::io::Write;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve(options)) => status(serve::serve(&options).map(|()| true)),
         Ok(Command::Check(options)) => status(serve::check(&options).map(|()| true)),
         Ok(Command::Cull(options)) => status(cull::cull(&options)),
+        Ok(Command::Verify(options)) => status(verify::verify(&options)),
         Err(usage) => {
             // A service has nobody who reads its stderr.
             if env::args_os().any(|arg| arg == "--syslog") {

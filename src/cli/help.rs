@@ -1,6 +1,6 @@
 //! What `--help` and `--version` print, and which option a misspelt one was meant to be.
 
-/// How to call the program in one of its two ways.
+/// How to call the program in one of its ways.
 pub struct Usage {
     /// The words before the options.
     pub program: &'static str,
@@ -24,9 +24,17 @@ pub const CULL: Usage = Usage {
     text: CULL_TEXT,
 };
 
+/// `package-cache verify`.
+pub const VERIFY: Usage = Usage {
+    program: "package-cache verify",
+    letters: &[(b'v', "verbose"), (b'h', "help")],
+    text: VERIFY_TEXT,
+};
+
 const SERVE_TEXT: &str = "\
 Usage: package-cache [OPTIONS]
        package-cache cull [OPTIONS]
+       package-cache verify [OPTIONS]
 
 A caching proxy for package downloads: the first request for a file fetches it
 from a source and stores it while streaming it to whoever asked; every later
@@ -57,6 +65,7 @@ Options:
   -h, --help               print this text and exit
 
 To trim a cache: package-cache cull --help
+To prove its files by Gentoo's Manifests: package-cache verify --help
 Of a repeated option the last one counts; every --source and --revalidate does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
@@ -95,6 +104,31 @@ removed, 2 usage.
 Examples:
   package-cache cull --cache /var/cache/package-cache --unused-for 180d -n
   package-cache cull --cache /srv/cache --max-size 50G --min-free 5G
+";
+
+const VERIFY_TEXT: &str = "\
+Usage: package-cache verify --manifests DIR [OPTIONS]
+
+Proves the files of a cache: distfiles by the Manifests of ebuild repositories,
+and those whose names are digests (apt's by-hash, content-hash distfiles).
+Names each one that is wrong and what it should be, then counts the good, the
+bad and the unknown. Safe while the cache is served.
+
+Options:
+      --cache PATH         cache directory (default: /tmp/package-cache)
+      --manifests DIR      ebuild repository such as /var/db/repos/gentoo;
+                           repeat for overlays (default: none, one is needed)
+      --remove             remove the bad files (default: only name them)
+  -v, --verbose            name good and unknown files too
+  -h, --help               print this text and exit
+
+Distfiles are the files in directories called distfiles, or distfiles/XX as
+mirrors have them. Exit status: 0 none is bad, 1 some are, removed or not, or
+could not be read, 2 usage.
+
+Example:
+  package-cache verify --cache /var/cache/package-cache \\
+      --manifests /var/db/repos/gentoo --manifests /var/db/repos/guru --remove
 ";
 
 /// The line of `--version`.

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use crate::log::{Level, Sink};
 use crate::store::MinFree;
-use crate::{cull, serve};
+use crate::{cull, serve, verify};
 use parser::{Long, read};
 
 mod cull_options;
 mod help;
 mod parser;
 mod value;
+mod verify_options;
 
 /// What the program is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub enum Command {
     Check(serve::Options),
     /// Trim a cache.
     Cull(cull::Options),
+    /// Prove a cache.
+    Verify(verify::Options),
     /// Print a text: help or version.
     Print(String),
 }
@@ -50,6 +53,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
     let mut args = args.into_iter().peekable();
     if args.next_if(|first| first == "cull").is_some() {
         return cull_options::parse(&mut args);
+    }
+    if args.next_if(|first| first == "verify").is_some() {
+        return verify_options::parse(&mut args);
     }
     let mut options = serve::Options::default();
     let mut check = false;

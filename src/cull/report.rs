@@ -56,7 +56,9 @@ impl Report {
                     None => self.tally.leftovers += 1,
                 }
                 self.name(path, file);
-                self.console.progress(self.removed, self.tally.removed);
+                let (doing, files) = (self.removed, self.tally.removed);
+                self.console
+                    .progress(format_args!("{doing}: {files} files"));
                 return true;
             }
             Ok(Removal::Vanished) => {

@@ -37,7 +37,9 @@ impl Scan {
             Visited::Directory(dir) => scan.dirs.push(dir.to_path_buf()),
             Visited::Entry(entry) => {
                 entries += 1;
-                report.console.progress("looking", entries);
+                report
+                    .console
+                    .progress(format_args!("looking: {entries} files"));
                 match scan.look(entry) {
                     // Another process was faster.
                     Err(cause) if cause.kind() == ErrorKind::NotFound => {}

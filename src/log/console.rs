@@ -75,12 +75,12 @@ impl Console {
     }
 
     /// Shows how far it is, now and then.
-    pub fn progress(&mut self, doing: &str, files: usize) {
+    pub fn progress(&mut self, text: fmt::Arguments<'_>) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
             self.next = Some(now + REFRESH);
             self.shown = true;
-            let _ = write!(io::stderr(), "\r\x1b[K{doing}: {files} files");
+            let _ = write!(io::stderr(), "\r\x1b[K{text}");
         }
     }
 

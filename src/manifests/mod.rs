@@ -77,11 +77,6 @@ impl Index {
         rest.get(..count).unwrap_or_default()
     }
 
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Adds what the Manifests below `root` say; how many there are.
     fn read_repository(&mut self, root: &Path) -> io::Result<usize> {
         let mut manifests = 0;

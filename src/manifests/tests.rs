@@ -52,7 +52,7 @@ fn a_name_may_be_what_any_manifest_of_any_repository_says() {
     for name in ["hidden", "shallow", "deep", "c", ""] {
         assert_eq!(index.find(name.as_bytes()), [], "{name}");
     }
-    assert_eq!(index.len(), 5);
+    assert_eq!(index.entries.len(), 5);
     let index = Index::build(&[one]).unwrap();
     assert_eq!(sizes(&index, "a"), [1]);
 }
@@ -69,7 +69,7 @@ fn many_names_in_many_versions() {
         );
     }
     let index = Index::build(&[dir.path().to_path_buf()]).unwrap();
-    assert_eq!(index.len(), 6_200);
+    assert_eq!(index.entries.len(), 6_200);
     assert_eq!(index.entries.capacity(), 6_200);
     assert!((0..6_200).all(|name| sizes(&index, &format!("f{name}")) == [9]));
 }
@@ -95,7 +95,7 @@ fn a_directory_without_manifests_is_an_error_that_names_it() {
     write(&at("good"), "c/p", "");
     fs::create_dir_all(at("empty/c/p")).unwrap();
     fs::write(at("file"), "").unwrap();
-    assert_eq!(Index::build(&[at("good")]).unwrap().len(), 0);
+    assert_eq!(Index::build(&[at("good")]).unwrap().entries.len(), 0);
     for name in ["missing", "empty", "file", "good/c"] {
         let why = Index::build(&[at("good"), at(name)]).unwrap_err();
         let path = format!("--manifests={}: ", at(name).display());
