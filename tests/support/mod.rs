@@ -24,6 +24,8 @@ mod rig;
 mod script;
 /// Listens, accepts, reads requests: for the origin and for the sources of the storms.
 mod server;
+/// What the tests of `verify` share.
+pub mod verify;
 
 pub use client::{Client, Response};
 pub use daemon::{Daemon, Setup};
