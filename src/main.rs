@@ -1,6 +1,6 @@
 //! package-cache: a caching HTTP proxy for package downloads that streams while it stores.
 //!
-//! `main` maps arguments to an exit status; README.md beside this file is the map.
+//! `main` maps arguments to an exit status. README.md beside this file is the map of the program.
 
 #![cfg_attr(
     test,
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(Command::Cull(options)) => status(cull::cull(&options)),
         Ok(Command::Verify(options)) => status(verify::verify(&options)),
         Err(usage) => {
-            // A service has nobody who reads its stderr.
+            // Nobody reads the stderr of a service.
             if env::args_os().any(|arg| arg == "--syslog") {
                 log::to_syslog(&usage.to_string());
             }
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit status of a command: whether all is well, or why it cannot run.
+/// The exit status of a command: 0 if all is well, 1 if not, or if it cannot run.
 fn status(result: Result<bool, String>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -64,7 +64,7 @@ fn status(result: Result<bool, String>) -> ExitCode {
     }
 }
 
-/// Prints to stdout; a closed one is no failure of ours.
+/// Prints to stdout. A closed stdout is not an error.
 fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", text.trim_end());

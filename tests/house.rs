@@ -48,30 +48,21 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn imports(text: &str) -> Vec<String> {
     let code = text.lines().map(|line| line.split("//").next().unwrap());
     let code = code.collect::<Vec<_>>().join("\n");
-    let mut rooms = Vec::new();
-    for rest in code.split("crate::").skip(1) {
-        let group = rest
-            .strip_prefix('{')
-            .map(|list| list.split('}').next().unwrap());
-        for item in group
-            .unwrap_or(rest)
-            .split(',')
-            .take(if group.is_some() { 99 } else { 1 })
-        {
-            let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-            let name = item.trim_start();
-            let end = name.find(|c| !is_name(c)).unwrap_or(name.len());
-            // A macro's name after `$crate::` is followed by none of these.
-            if name[end..].starts_with("::")
-                || name[end..].starts_with([';', ',', ' ', '\n', '}'])
-                || end == name.len()
-            {
-                rooms.push(name[..end].to_owned());
-            }
-        }
-    }
-    rooms.retain(|room| !room.is_empty());
-    rooms
+    let paths = code.split("crate::").skip(1);
+    let names = paths.flat_map(|path| match path.strip_prefix('{') {
+        Some(list) => list.split('}').next().unwrap().split(',').collect(),
+        None => vec![path],
+    });
+    names
+        .map(first_name)
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+/// The first name of a path such as `http::date::HttpDate`; empty for a type.
+fn first_name(path: &str) -> String {
+    let is_name = |c: &char| c.is_ascii_lowercase() || *c == '_';
+    path.trim_start().chars().take_while(is_name).collect()
 }
 
 /// What breaks the order in one file.

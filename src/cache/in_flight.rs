@@ -1,8 +1,8 @@
-//! The transfers that run, and whose turn is next: collapsed forwarding.
+//! In flight: the transfers that run, and whose turn is next (collapsed forwarding, as in RFC 9211 §2.6).
 //!
-//! Rules: requests for one missing file share one transfer, which outlives them; `transfers` run at a
-//! time, a further one waits its turn, and one that nobody reads gives way to it. The table's lock is
-//! never held over network I/O.
+//! Rules: requests for one missing file share one transfer, which outlives them. `transfers` run at a time; a
+//! further one waits for its turn, and a transfer that nobody reads gives way to it. The table's lock is never
+//! held while a source is spoken to.
 //!
 //! Not here: what a transfer does (`transfer`).
 
@@ -23,15 +23,16 @@ use crate::upstream::Failure;
 /// The table of transfers.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Those of files to store, by path. A later one takes the place of one that nobody can join any more.
+    /// Transfers of files to store, by path: those that others may join. A later one replaces one that cannot
+    /// be joined any more.
     shared: HashMap<CachePath, Arc<Transfer>>,
-    /// All that run, relays included.
+    /// All transfers that run, relays included.
     running: Vec<Arc<Transfer>>,
 }
 
 impl InFlight {
-    /// A reader of the transfer that fetches the same for all, if there is one. A mere check says nothing to
-    /// whoever holds another file than was asked about, or none.
+    /// A reader of the transfer that fetches the same, if there is one. A transfer that only validates a stored
+    /// file has nothing for a request that holds another file or none.
     pub(super) fn join(&self, request: &Request) -> Option<Reader> {
         let shared = self.shared.get(&request.path)?;
         let theirs = shared.request();
@@ -44,18 +45,18 @@ impl InFlight {
     }
 }
 
-/// What became of the wish to read a transfer.
+/// The result of joining or starting a transfer.
 pub(super) enum Joined {
-    /// A reader, and whether another request began the transfer.
+    /// A reader, and whether another request began the transfer (then this one is collapsed).
     Reading(Reader, bool),
-    /// It has ended just now: look again.
+    /// The transfer has ended just now: look into the store again.
     Ended,
-    /// There is none.
+    /// There is no transfer, and why.
     Failed(Failure),
 }
 
 impl Cache {
-    /// Joins the transfer of what `request` wants, or starts one when its turn comes before `deadline`.
+    /// Joins the transfer of what `request` is for, or starts one if its turn comes before `deadline`.
     pub(super) fn join_or_start(
         self: &Arc<Self>,
         request: Request,
@@ -84,7 +85,8 @@ impl Cache {
         }
     }
 
-    /// Whether a transfer of it has ended since the cache was looked at.
+    /// Whether a transfer of it has ended since the store was looked at: then the file is there, or was
+    /// validated.
     fn has_ended(&self, request: &Request) -> bool {
         let path = &request.path;
         match (&request.purpose, &request.held) {
@@ -106,7 +108,7 @@ impl Cache {
         }
     }
 
-    /// Waits until a transfer has ended; one that nobody reads is ended for it.
+    /// Waits until a transfer has ended. One that nobody reads is ended for that. None when `deadline` is over.
     fn wait_turn<'a>(
         &'a self,
         in_flight: MutexGuard<'a, InFlight>,
@@ -119,12 +121,12 @@ impl Cache {
                 transfer.leave_crawler_behind();
             }
         }
-        // A reader that leaves does not tell: look again soon.
+        // A reader that leaves rings no bell here, so look again soon.
         let patience = left.min(ms(limits().turn_look_ms));
         Some(self.ended.wait(in_flight, patience))
     }
 
-    /// Waits until what has been received is published, but not longer than `grace`.
+    /// Waits until all files that have been received in full have their names, for `grace` at most.
     pub fn settle(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut in_flight = lock(&self.in_flight);
@@ -168,7 +170,8 @@ impl Cache {
     }
 }
 
-/// A transfer's turn among those that run; dropped, it is the next one's.
+/// A transfer's place among those that run. When it is dropped, the transfer leaves the table and the next one
+/// has its turn.
 struct Turn {
     cache: Arc<Cache>,
     transfer: Arc<Transfer>,

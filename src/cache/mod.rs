@@ -1,8 +1,8 @@
 //! Cache: where the content for a request is.
 //!
-//! Rules: `stored` never waits and takes no lock, so that whoever serves many connections may call it;
-//! `fetch` may wait for a turn or a transfer, never for a source: only transfers speak to those. They are
-//! asked only for what is not stored, or may have changed.
+//! Rules: `stored` never waits and takes no lock that is held for long, so that a thread that serves many
+//! connections may call it. `fetch` may wait for a turn or for a transfer. Only transfers speak to sources, and
+//! they are asked only for what is not stored or may have changed.
 //!
 //! Not here: which requests share a transfer (`in_flight`), files that may have changed at their source
 //! (`revalidate`), the response (`serve::response`).
@@ -36,7 +36,7 @@ pub use patterns::Glob;
 pub struct Query<'a> {
     /// The whole head.
     pub request: &'a RequestHead,
-    /// What its path names.
+    /// What its path names in the cache.
     pub place: &'a Place,
     /// The Via entries to pass on.
     pub via: &'a [String],
@@ -45,11 +45,11 @@ pub struct Query<'a> {
 /// What the cache can say of a query without waiting.
 #[derive(Debug)]
 pub enum Sought {
-    /// This is what to serve.
+    /// What to serve.
     Found(Found),
-    /// A stored file that is served only after a source was asked.
+    /// A stored file that is served only after a source was asked, and why.
     MayHaveChanged(CachePath, Stored, Forward),
-    /// The sources are to be asked.
+    /// It is not stored: the sources are asked, for this purpose.
     NotHere(CachePath, Purpose),
     /// No descriptor is left to open the file.
     Busy(CachePath, io::Error),
@@ -58,32 +58,32 @@ pub enum Sought {
 /// Where the content for a query is.
 #[derive(Debug)]
 pub enum Found {
-    /// In the cache.
+    /// It is stored.
     Stored {
-        /// The file.
+        /// The open file.
         stored: Stored,
-        /// Whether a source had to be asked about it.
+        /// What `Cache-Status` says of it.
         status: CacheStatus,
     },
-    /// On its way; `collapsed`: on behalf of an earlier request.
+    /// It is being received.
     InTransfer {
-        /// Reads it.
+        /// This request's reader of the transfer.
         reader: Reader,
-        /// What it is.
+        /// What the source's head says that it is.
         representation: Arc<Representation>,
         /// Whether another request began the transfer.
         collapsed: bool,
     },
-    /// Nowhere.
+    /// There is none.
     Failed(Failure),
 }
 
-/// The store, the sources and the transfers between them.
+/// The store, the sources, and the transfers from one to the other.
 #[derive(Debug)]
 pub struct Cache {
     store: Arc<Store>,
     upstream: Upstream,
-    /// Stored files that are served only when a source confirms them.
+    /// Patterns of paths that change at the sources (`--revalidate`).
     revalidate: Vec<Glob>,
     /// Our name in Via.
     pseudonym: String,
@@ -91,13 +91,13 @@ pub struct Cache {
     via: String,
     in_flight: Mutex<InFlight>,
     threads: Arc<Threads>,
-    /// Told when a transfer ends.
+    /// Rung when a transfer ends.
     ended: Bell,
 }
 
 impl Cache {
-    /// A cache over a directory and its sources; paths that match one of `revalidate` change at the
-    /// sources, and `pseudonym` names us in Via.
+    /// A cache over a directory and its sources. Paths that match one of `revalidate` change at the sources;
+    /// `pseudonym` is our name in Via.
     pub fn new(
         store: Arc<Store>,
         upstream: Upstream,
@@ -128,12 +128,13 @@ impl Cache {
         &self.via
     }
 
-    /// Seconds since this process stored or validated the file, if it still knows.
+    /// The age in seconds of a stored file (RFC 9111 §4.2.3), if this process stored or validated it and still
+    /// knows.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.store.freshness().age(path, etag)
     }
 
-    /// What is here for a query; it waits for nothing but the disk.
+    /// What is stored for a query. It waits for nothing but the disk.
     pub fn stored(&self, query: Query<'_>) -> Sought {
         let path = match query.place {
             Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
@@ -160,8 +161,8 @@ impl Cache {
         }
     }
 
-    /// Finds the content for a query of which `stored` said so much, asking the sources where need be; nothing
-    /// is begun for a `client` that has gone or was evicted.
+    /// Finds the content for a query of which `stored` said `sought`, asking the sources where necessary.
+    /// Nothing is begun for a client that has gone or was evicted.
     pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
         let mut looks = 0;
         let mut joins_foreign = true;
@@ -186,8 +187,8 @@ impl Cache {
         }
     }
 
-    /// Joins or starts the transfer of what is not here, and waits for its head; none when one has just ended:
-    /// look again.
+    /// Joins or starts the transfer of what is not stored, and waits for its head. None when a transfer has
+    /// ended just now: look again.
     fn ask_sources(
         self: &Arc<Self>,
         query: Query<'_>,
@@ -197,7 +198,7 @@ impl Cache {
         client: &Client,
     ) -> Option<Found> {
         let (method, via) = (query.request.method, self.via_for(query));
-        // Nothing is here to be confirmed, but a cache between us and the source may have something.
+        // Nothing stored is to be validated, but a cache between us and the source may have something.
         let confirm = Confirm::of(&query.request.fields);
         let mut request = Request::new(method, path, purpose, via).confirmed(confirm);
         request.joins_foreign = *joins_foreign;
@@ -215,7 +216,7 @@ impl Cache {
                 collapsed,
             }),
             Ok(None) => Some(Found::Failed(Failure::Timeout)),
-            // A source may have refused the other client's Via: that says nothing to this one.
+            // The source may have refused the other client's Via, which says nothing of this request.
             Err(_) if collapsed && reader.request().foreign && !foreign && !client.is_evicted() => {
                 *joins_foreign = false;
                 None
@@ -232,20 +233,20 @@ impl Cache {
         }
     }
 
-    /// Starts the transfer of a part of another transfer's content, for one reader of that; `overlap` are the
-    /// bytes that it got just before, and each `attempt` begins with another source. None if nothing could
-    /// prove it, or no turn comes before `deadline`.
+    /// Starts the transfer of a part of another transfer's content, for one reader of that. `overlap` are the
+    /// bytes that the reader got just before, as proof; each `attempt` begins with another source. None if
+    /// nothing could prove it, or no turn comes before `deadline`.
     pub fn part(
         self: &Arc<Self>,
         reader: &Reader,
-        wanted: Range<u64>,
+        range: Range<u64>,
         overlap: Vec<u8>,
         attempt: u64,
         deadline: Instant,
         client: &Client,
     ) -> Option<Reader> {
         let same = reader.representation(Duration::ZERO).ok().flatten()?;
-        let part = Part::new(same, wanted, overlap, attempt)?;
+        let part = Part::new(same, range, overlap, attempt)?;
         let request = Request::part(reader.request(), part);
         match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, _) => Some(reader),
@@ -254,7 +255,7 @@ impl Cache {
     }
 }
 
-/// What there is for a client that wants nothing asked (RFC 9111 §5.2.1.7).
+/// What there is for a client that wants no source asked (RFC 9111 §5.2.1.7).
 fn unasked(sought: Sought) -> Sought {
     match sought {
         Sought::NotHere(..) | Sought::MayHaveChanged(_, _, Forward::Request) => {
@@ -268,8 +269,8 @@ fn unasked(sought: Sought) -> Sought {
     }
 }
 
-/// Waits a moment for a descriptor: connections that were evicted give theirs back soon. After `busy_ms` in
-/// all the client is asked to come again.
+/// Waits a moment for a descriptor, since connections that were evicted soon give theirs back. After `busy_ms`
+/// in all the client gets 503.
 fn await_descriptor(path: &CachePath, cause: &io::Error, looks: &mut u32) -> Option<Found> {
     const LOOKS: u32 = 50;
     *looks += 1;

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 /// A pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glob {
-    /// What has to match a path without its first slash: one of these.
+    /// The forms of the pattern. One of them must match the path without its first slash.
     forms: Vec<Vec<Token>>,
 }
 
@@ -89,7 +89,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, GlobError> {
     Ok(tokens)
 }
 
-/// A set, from behind its `[`; a `]` that stands first is a member.
+/// A set, read from after its `[`. A `]` that stands first is a member.
 fn set(rest: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
     let mut ranges = Vec::new();
     let outside = rest.as_str().starts_with(['!', '^']);
@@ -117,8 +117,8 @@ fn set(rest: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
     }
 }
 
-/// Goes back to the last run only, and lets it take one character more: with earlier ones no other match could
-/// be found, so the time is bounded by the product of both lengths.
+/// Whether all of `path` matches. On a mismatch only the last `*` takes one character more: an earlier one
+/// could not lead to another match. So the time is at most the product of both lengths.
 fn matches(tokens: &[Token], path: &[u8]) -> bool {
     let (mut tokens, mut path) = (tokens, path);
     let mut last_run: Option<(&[Token], &[u8])> = None;

@@ -1,9 +1,9 @@
-//! Stored files that may have changed at their source.
+//! Revalidate: stored files that may have changed at their source.
 //!
-//! Rules: a file that matches `--revalidate`, or that a client wants confirmed, is served only after a
-//! source was asked; one question serves everyone for `share_ms`; a source that has nothing newer costs no
-//! content; when no source says anything of use in time, the stored file is served stale. It is never
-//! removed.
+//! Rules: a file that matches `--revalidate`, or whose client says `no-cache` or `max-age=0`, is served only
+//! after a source was asked. One validation serves everybody for `share_ms`. A source that has nothing newer
+//! sends no content. When no source says anything of use within `stale_ms`, the stored file is served stale. It
+//! is never removed.
 //!
 //! Not here: what a source's response means (`transfer`), what was said lately (`store::freshness`).
 
@@ -21,7 +21,8 @@ use crate::transfer::{Held, Request};
 use crate::upstream::Failure;
 
 impl Cache {
-    /// Why a stored file is not served unasked, if so. Without sources there is nobody to ask.
+    /// Why a source is asked before a stored file is served; none if it is served as it is. Without sources
+    /// none can be asked.
     pub(super) fn why_ask(&self, path: &CachePath, fields: &Fields) -> Option<Forward> {
         if !self.upstream.has_sources() {
             None
@@ -32,13 +33,13 @@ impl Cache {
         }
     }
 
-    /// Whether the administrator said that such files change.
+    /// Whether the file changes at the sources, as the administrator says with `--revalidate`.
     fn changes(&self, path: &CachePath) -> bool {
         let mut globs = self.revalidate.iter();
         globs.any(|glob| glob.matches(path.as_bytes()))
     }
 
-    /// The stored file, if what the sources said of it lately still holds.
+    /// The stored file, if what the sources said of it lately still holds; else that they must be asked.
     pub(super) fn lately_validated(
         &self,
         path: &CachePath,
@@ -57,8 +58,8 @@ impl Cache {
         }
     }
 
-    /// Asks the sources whether `stored` has changed. None when somebody else's question has ended in
-    /// between: look again.
+    /// Asks the sources whether `stored` has changed. None when another request's transfer has ended meanwhile:
+    /// look again.
     pub(super) fn validate(
         self: &Arc<Self>,
         path: CachePath,
@@ -93,7 +94,8 @@ impl Cache {
                 return Some(self.serve_as(&path, stored, said, CacheStatus::Stale));
             }
         };
-        // Neither a turn nor another client's question makes anyone wait longer.
+        // Neither the wait for a turn nor another client's validation makes this one wait for more than
+        // `stale_ms`.
         let until = deadline.min(reader.begun() + patience);
         let said = match reader.await_head(client, Some(until)) {
             Ok(Some(representation)) => {
@@ -126,8 +128,8 @@ impl Cache {
         Some(self.serve_as(&path, stored, said, status))
     }
 
-    /// What the client gets. A file that is gone at every source stays gone where the administrator said that it
-    /// changes; elsewhere it is what the cache is for.
+    /// What the client gets. A file that is gone at every source is 404 where the administrator says that it
+    /// changes; elsewhere the stored file is what the cache is for.
     fn serve_as(
         &self,
         path: &CachePath,

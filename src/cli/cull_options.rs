@@ -1,4 +1,4 @@
-//! The options of `package-cache cull`.
+//! Cull options: the options of `package-cache cull`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub fn parse(args: &mut dyn Iterator<Item = OsString>) -> Result<Command, UsageE
     Ok(Command::Cull(options))
 }
 
-/// Takes one option.
+/// Sets what one option says.
 fn set(options: &mut Options, long: &mut Long<'_>) -> Result<(), UsageError> {
     match long.name() {
         "cache" => options.cache = PathBuf::from(long.value()?),

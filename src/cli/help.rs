@@ -1,12 +1,12 @@
-//! What `--help` and `--version` print, and which option a misspelt one was meant to be.
+//! Help: the texts of `--help` and `--version`, and the option that a mistyped one was meant to be.
 
-/// How to call the program in one of its ways.
+/// The options of one of the program's commands.
 pub struct Usage {
     /// The words before the options.
     pub program: &'static str,
     /// The letters that options have, with their long names.
     letters: &'static [(u8, &'static str)],
-    /// The text of `--help`, and the list of options from which misspelt ones are corrected.
+    /// The text of `--help`, which is also the list of options for mistyped ones.
     text: &'static str,
 }
 
@@ -59,8 +59,9 @@ Options:
                            files are passed on unstored, such as 256M, 10G or 0
                            (default: 1 % of it or 256M, the smaller)
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
-      --check              validate options, sources, cache and address, create
-                           nothing, print what is wrong, exit (default: serve)
+      --check              check the spelling of options and sources, the cache
+                           and the address; ask no source, create nothing,
+                           print what is wrong, exit (default: serve)
       --version            print the version and exit
   -h, --help               print this text and exit
 
@@ -142,13 +143,23 @@ impl Usage {
         String::from(self.text)
     }
 
-    /// The long name of an option's letter.
+    /// The commands that may stand in place of the options, separated by commas.
+    pub fn commands(&self) -> String {
+        let calls = self.text.lines().take_while(|line| !line.is_empty());
+        let calls = calls.map(|line| line.trim_start_matches("Usage:").trim_start());
+        let words =
+            calls.filter_map(|line| line.strip_prefix(self.program)?.split_whitespace().next());
+        let commands: Vec<&str> = words.filter(|word| !word.starts_with(['[', '-'])).collect();
+        commands.join(", ")
+    }
+
+    /// The long name of an option with this letter.
     pub fn long(&self, letter: u8) -> Option<&'static str> {
         let mut letters = self.letters.iter();
         letters.find(|known| known.0 == letter).map(|known| known.1)
     }
 
-    /// The option that was probably meant: one that begins so, or is two slips away at most.
+    /// The option that was probably meant: one that begins so, or that differs by at most two changes.
     pub fn nearest(&self, arg: &str) -> Option<&'static str> {
         let options = || {
             let lines = self.text.lines();

@@ -1,9 +1,10 @@
-//! The command line: an argument list in, a Command out.
+//! Cli: an argument list becomes a Command.
 //!
-//! Rules: options may repeat, the last one wins (`--source` and `--revalidate` collect); `--help` and
-//! `--version` win over whatever follows them; an error is one line that names the value and the remedy.
+//! Rules: an option may be repeated, and the last one counts (`--source` and `--revalidate` collect). `--help`
+//! and `--version` win over all that follows them. An error is one line that names the value and the remedy.
 //!
-//! Not here: the environment, files, name lookup. That a value works is found out where it is used.
+//! Not here: the environment, files, name lookup. Whether a value works is found out where it is used (`serve`,
+//! `cull`).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -26,17 +27,17 @@ mod verify_options;
 pub enum Command {
     /// Serve clients.
     Serve(serve::Options),
-    /// Validate what serving needs, create nothing.
+    /// Check what serving needs, without creating anything.
     Check(serve::Options),
     /// Trim a cache.
     Cull(cull::Options),
     /// Prove a cache.
     Verify(verify::Options),
-    /// Print a text: help or version.
+    /// Print a text, help or version.
     Print(String),
 }
 
-/// Why the arguments are no command: one line that names the value and the remedy.
+/// Why the arguments are not a command: one line that names the value and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageError(String);
 
@@ -93,7 +94,7 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
     Ok(())
 }
 
-/// What one more `--verbose` logs.
+/// The level that one more `--verbose` gives.
 fn more(level: Level) -> Level {
     match level {
         Level::Notice => Level::Info,

@@ -1,4 +1,6 @@
-//! Arguments, one after the other, and the values of options.
+//! Parser: reads arguments one after the other, and the values of options.
+//!
+//! Not here: which options there are (`cli::set`, `cull_options`), their texts (`help`).
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,7 +16,7 @@ use super::{Command, UsageError};
 use crate::cache::Glob;
 use crate::http::{Url, without_user_info};
 
-/// Calls `set` with each option, a letter under its long name, until it returns a command.
+/// Calls `set` with each option, until it returns a command. A letter is given by its long name.
 ///
 /// # Errors
 /// For an unknown option, an argument that is no option, and what `set` refuses.
@@ -81,12 +83,12 @@ impl<'a> Long<'a> {
         &self.name
     }
 
-    /// That there is no such option.
+    /// The error that there is no such option.
     pub fn unknown(&self) -> UsageError {
         unknown(OsStr::new(&format!("--{}", self.name)), self.usage)
     }
 
-    /// `outcome`, if no value was given.
+    /// Returns `outcome`, if the option has no value.
     pub fn flag<T>(&self, outcome: T) -> Result<T, UsageError> {
         match &self.inline {
             None => Ok(outcome),
@@ -100,7 +102,8 @@ impl<'a> Long<'a> {
         let value = match self.inline.take() {
             Some(value) => value,
             None => match self.rest.next() {
-                // An unset variable in a script, `--cache $DIR --port 80`, would eat an option.
+                // With an unset variable in a script, `--cache $DIR --port 80`, the next option would be the
+                // value.
                 Some(next) if next.len() > 1 && next.as_bytes().starts_with(b"-") => {
                     let next = shown(&next);
                     return Err(UsageError(format!(
@@ -199,17 +202,20 @@ impl<'a> Long<'a> {
 }
 
 fn unexpected(arg: &OsStr, usage: &Usage) -> UsageError {
-    UsageError(format!(
-        "{}: unexpected argument: see {} --help",
-        shown(arg),
-        usage.program
-    ))
+    let mut text = format!("{}: unexpected argument: ", shown(arg));
+    let commands = usage.commands();
+    let word = !arg.is_empty() && !arg.as_encoded_bytes().starts_with(b"-");
+    if word && !commands.is_empty() {
+        let _ = write!(text, "a command ({commands}) is the first word: ");
+    }
+    let _ = write!(text, "see {} --help", usage.program);
+    UsageError(text)
 }
 
 fn unknown(arg: &OsStr, usage: &Usage) -> UsageError {
     let mut text = format!("{}: unknown option: ", shown(arg));
     let _ = match usage.nearest(&arg.to_string_lossy()) {
-        Some(option) => write!(text, "did you mean {option}"),
+        Some(option) => write!(text, "did you mean {option}?"),
         None => write!(text, "see {} --help", usage.program),
     };
     UsageError(text)

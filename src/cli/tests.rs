@@ -233,7 +233,10 @@ fn messages_name_the_value_and_the_remedy() {
         (&["cull"], ["cull: no bound is given", "--max-size"]),
         (
             &["--port=1", "cull"],
-            ["cull: unexpected argument", "package-cache --help"],
+            [
+                "cull: unexpected argument",
+                "a command (cull) is the first word: see package-cache --help",
+            ],
         ),
         (
             &["cull", "-s"],
@@ -245,7 +248,7 @@ fn messages_name_the_value_and_the_remedy() {
         ),
         (
             &["cull", "--unused=1d"],
-            ["--unused: unknown option", "did you mean --unused-for"],
+            ["--unused: unknown option", "did you mean --unused-for?"],
         ),
         (
             &["cull", "--unused-for=180"],
@@ -262,22 +265,33 @@ fn messages_name_the_value_and_the_remedy() {
         (&[""], [": unexpected argument", "--help"]),
         (&["-"], ["-: unexpected argument", "--help"]),
         (&["--", "-v"], ["-v: unexpected argument", "--help"]),
+        (
+            &["clean"],
+            ["clean: unexpected argument", "a command (cull) is"],
+        ),
+        (
+            &["cull", "clean"],
+            [
+                "clean: unexpected argument: see package-cache cull --help",
+                "",
+            ],
+        ),
         (&["-x"], ["-x: unknown option", "--help"]),
         (&["-vx"], ["-vx: unknown option", "--help"]),
         (
             &["--sources=http://a/"],
-            ["--sources: unknown option", "did you mean --source"],
+            ["--sources: unknown option", "did you mean --source?"],
         ),
         (
             &["--verb"],
-            ["--verb: unknown option", "did you mean --verbose"],
+            ["--verb: unknown option", "did you mean --verbose?"],
         ),
         (
             &["--max-conections=1"],
-            ["--max-conections", "did you mean --max-connections"],
+            ["--max-conections", "did you mean --max-connections?"],
         ),
-        (&["--minfree=1"], ["--minfree", "did you mean --min-free"]),
-        (&["-port"], ["-port", "did you mean --port"]),
+        (&["--minfree=1"], ["--minfree", "did you mean --min-free?"]),
+        (&["-port"], ["-port", "did you mean --port?"]),
         (
             &["--bogus"],
             ["--bogus: unknown option", "see package-cache --help"],

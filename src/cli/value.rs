@@ -1,12 +1,12 @@
-//! Values with a unit, and values shown in messages.
+//! Value: values with a unit, and values as messages show them.
 
 use std::ffi::OsStr;
 use std::time::Duration;
 
 use crate::http::without_user_info;
 
-/// Bytes from a whole number with an optional suffix K, M, G or T, a power of 1024; `B` or `iB` may
-/// follow, case does not matter.
+/// Bytes from a whole number with an optional suffix K, M, G or T, powers of 1024; `B` or `iB` may follow. Case
+/// does not matter.
 pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text.strip_prefix(digits)?.to_ascii_lowercase().as_str() {
@@ -20,8 +20,8 @@ pub fn parse_size(text: &str) -> Option<u64> {
     integer(digits)?.checked_mul(unit)
 }
 
-/// A time from a whole number and h, d, w or y (365 days), case does not matter. Minutes are left out: an
-/// `m` could as well be meant for months.
+/// A time from a whole number and h, d, w or y (365 days); case does not matter. There are no minutes, since an
+/// `m` could be meant for months.
 pub fn parse_age(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let hours: u64 = match text.strip_prefix(digits)?.to_ascii_lowercase().as_str() {
@@ -35,7 +35,7 @@ pub fn parse_age(text: &str) -> Option<Duration> {
     hours.checked_mul(60 * 60).map(Duration::from_secs)
 }
 
-/// Decimal digits alone: no sign, no space.
+/// A number of decimal digits alone: no sign, no space.
 pub fn integer(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()
@@ -44,7 +44,7 @@ pub fn integer(text: &str) -> Option<u64> {
     }
 }
 
-/// A value fit for one line of a message: without the password of a URL that stands where none belongs.
+/// A value as it is shown in one line of a message, without the password of a URL.
 pub fn shown(value: &OsStr) -> String {
     let mut value = value.to_string_lossy().into_owned();
     if value.contains("://") {

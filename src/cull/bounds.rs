@@ -1,31 +1,31 @@
-//! The bounds, and the choice of what goes until they hold. Nothing here touches a file.
+//! Bounds: which files go until the bounds hold. Nothing here touches a file.
 //!
-//! Rules: dead partials go. The choice goes by what was seen and removed, the free space is not
-//! measured again: a file system may show freed room much later, and files must not go because of
-//! that. Free space that all files together could not make costs none of them. A file with several
-//! names counts once, and makes room only when all of its names are in the cache.
+//! Rules: dead partials always go. What was seen and removed decides, and the free space is not measured again:
+//! a file system may show freed space much later, and no further files must go for that. If all files together
+//! could not make the free space that is asked for, none goes for it. A file with several names counts once,
+//! and frees its space only when all of its names are in the cache.
 
 use std::time::SystemTime;
 
 use super::file::File;
 
-/// What the bounds still ask for.
+/// The bounds, and what is still to be removed for them.
 #[derive(Debug)]
 pub struct Bounds {
     /// Files last used before this time go.
     before: Option<SystemTime>,
-    /// Bytes that all files may take.
+    /// The bytes that all files may take.
     max_size: Option<u64>,
-    /// Bytes that they take.
+    /// The bytes that they take now.
     pub size: u64,
-    /// Bytes that are still to be freed.
+    /// The bytes that are still to be freed.
     pub shortage: u64,
     /// The device on which they are to be freed.
     device: u64,
 }
 
 impl Bounds {
-    /// For `files`, of which the names of one file are side by side.
+    /// The bounds for `files`, in which the names of one file are side by side.
     pub fn new(files: &[File], before: Option<SystemTime>, max_size: Option<u64>) -> Self {
         Self {
             before,
@@ -36,10 +36,10 @@ impl Bounds {
         }
     }
 
-    /// Asks for `bytes` more to be free on `device`.
+    /// Asks for `bytes` more free bytes on `device`.
     ///
     /// # Errors
-    /// The bytes that all `files` would free, when these are fewer; nothing is asked for then.
+    /// The bytes that all `files` would free, if these are fewer; then nothing is asked for.
     pub fn ask(&mut self, bytes: u64, device: u64, files: &[File]) -> Result<(), u64> {
         let most = sum(files, &|names| frees(names, device));
         if bytes > most {
@@ -58,7 +58,7 @@ impl Bounds {
             || self.shortage > 0 && frees(names, self.device)
     }
 
-    /// Takes note that the file with these names has gone; the bytes that all files take less now.
+    /// Counts the file with these names as gone; the bytes that this frees.
     pub fn gone(&mut self, names: &[File]) -> u64 {
         let bytes = sum(names, &|_| true);
         self.size = self.size.saturating_sub(bytes);
@@ -80,9 +80,9 @@ fn frees(names: &[File], device: u64) -> bool {
     names.first().is_some_and(all)
 }
 
-/// Bytes that those files take whose names are `wanted`.
-fn sum(files: &[File], wanted: &dyn Fn(&[File]) -> bool) -> u64 {
-    let several = files.chunk_by(File::is_same).filter(|names| wanted(names));
+/// The bytes of those files whose names `which` selects.
+fn sum(files: &[File], which: &dyn Fn(&[File]) -> bool) -> u64 {
+    let several = files.chunk_by(File::is_same).filter(|names| which(names));
     let sizes = several.filter_map(|names| names.first().map(|file| file.size));
     sizes.fold(0, u64::saturating_add)
 }

@@ -4,25 +4,25 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
-/// A name of a file, and the file as it was seen.
+/// One name of a file, and the file as it was seen.
 #[derive(Debug, Clone, Default)]
 pub struct File {
     /// The time of last use; none of a dead partial.
     pub used: Option<SystemTime>,
     /// Bytes that it takes on disk.
     pub size: u64,
-    /// Its device, and its number there.
+    /// Its device and its inode.
     pub identity: (u64, u64),
     /// How many names it has, in the cache and elsewhere.
     pub links: u64,
-    /// Its directory: an index of `Scan::dirs`.
+    /// Its directory, an index of `Scan::dirs`.
     pub dir: usize,
     /// Where its name begins in `Scan::names`.
     pub name: usize,
 }
 
 impl File {
-    /// A file of the cache, or a dead partial, that is like `metadata`.
+    /// A file of the cache, or a dead partial, with this metadata.
     pub fn new(metadata: &Metadata, is_partial: bool) -> Self {
         Self {
             used: metadata.accessed().ok().filter(|_| !is_partial),
@@ -39,12 +39,12 @@ impl File {
     }
 }
 
-/// What became of a file that was to go.
+/// What became of a file that was to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone, or would be.
+    /// It was removed, or would be in a dry run.
     Removed,
-    /// Another process was faster.
+    /// Another process has removed it.
     Vanished,
     /// It stays: it was used or replaced since it was seen.
     Spared,

@@ -1,15 +1,15 @@
-//! `package-cache cull`: removing files from a cache until its bounds hold.
+//! Cull: `package-cache cull` removes files from a cache until its bounds hold.
 //!
-//! A run goes straight: `scan` looks at the whole cache once, `bounds` chooses file by file what goes,
-//! `remove` removes it, `report` says what was done. `store::Guard` keeps it out of what is no cache.
+//! A run is four steps: `scan` looks at the whole cache once, `bounds` chooses file by file what goes, `remove`
+//! removes it, `report` says what was done. `store::Guard` keeps it out of directories that are not caches.
 //!
-//! Rules: the least recently used go first; only regular files go, never a link or what a linked
-//! file points to; a file is looked at again before it goes, and spared if it was used or replaced;
-//! running transfers are spared, dead partials and directories that this emptied go; what another
-//! process removed meanwhile is no error. Nothing is kept between two runs.
+//! Rules: the least recently used files go first. Only regular files go, never a link or what a link points to.
+//! A file is looked at again before it goes, and stays if it was used or replaced. Running transfers are left
+//! alone; dead partials go, and so do directories that this run emptied. What another process has removed
+//! meanwhile is no error. Nothing is kept between two runs.
 //!
-//! Memory: every file takes a record of 64 bytes and its name while the run lasts, a directory its
-//! path. With 1,000,000 files in 1,000 directories and names of 32 bytes that was 95 MiB.
+//! Memory: while the run lasts each file takes 64 bytes and its name, each directory its path. With 1,000,000
+//! files in 1,000 directories and names of 32 bytes that was 95 MiB.
 //!
 //! Not here: the sweep of partials when the server starts (`store::walk`).
 
@@ -32,7 +32,7 @@ use bounds::Bounds;
 use report::Report;
 use scan::Scan;
 
-/// What is to be culled, and until when; at least one bound is given.
+/// What is culled, and until when; at least one bound is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The cache directory.
@@ -43,13 +43,13 @@ pub struct Options {
     pub max_size: Option<u64>,
     /// The bound on the bytes free on the cache's file system.
     pub min_free: Option<u64>,
-    /// Whether to remove nothing and say what would be removed.
+    /// Whether to remove nothing and only say what would be removed.
     pub dry_run: bool,
     /// Whether to name each file removed.
     pub verbose: bool,
 }
 
-/// Trims a cache. False: a bound does not hold or something failed; what has been said on stderr.
+/// Trims a cache. False if a bound does not hold or something failed, which stderr says.
 ///
 /// # Errors
 /// Why nothing could be done.
@@ -62,7 +62,7 @@ pub fn cull(options: &Options) -> Result<bool, String> {
     let before = age.and_then(|age| SystemTime::now().checked_sub(age));
     let mut bounds = Bounds::new(&scan.files, before, options.max_size);
     if let Some(least) = options.min_free {
-        // Before anything goes: what that frees counts once, in the bounds.
+        // Asked before anything is removed: what a removal frees is counted once, in the bounds.
         let (device, free) = room(&root)?;
         if let Err(most) = bounds.ask(least.saturating_sub(free), device, &scan.files) {
             report.console.complain(&format!(
@@ -77,14 +77,14 @@ pub fn cull(options: &Options) -> Result<bool, String> {
     Ok(fine)
 }
 
-/// The device of the cache directory, and the bytes that are free there.
+/// The device of the cache directory, and the bytes that are free on it.
 fn room(root: &Path) -> Result<(u64, u64), String> {
     fs::metadata(root)
         .and_then(|of| calls::space(root).map(|(free, _)| (of.dev(), free)))
         .map_err(|cause| format!("cannot tell the free space: {cause}"))
 }
 
-/// Whether every bound holds and nothing failed; says what does not.
+/// Whether every bound holds and nothing failed; reports what does not.
 fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -> bool {
     let mut fine = !report.console.complained();
     if let Some(most) = options.max_size.filter(|_| bounds.is_too_large()) {

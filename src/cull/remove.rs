@@ -1,4 +1,4 @@
-//! Removing what is to go, and the directories that this emptied.
+//! Remove: removes the files that were chosen, and the directories that this emptied.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,8 +11,8 @@ use super::report::Report;
 use super::scan::Scan;
 use crate::store::walk;
 
-/// Removes files, the least recently used first, until the bounds hold. What is spared or cannot be
-/// removed goes on to count, so that later ones go in its place.
+/// Removes files, the least recently used first, until the bounds hold. What stays, or cannot be removed, still
+/// counts, so that later files go in its place.
 pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: bool) {
     let mut dirs = BTreeSet::new();
     for names in scan.files.chunk_by(File::is_same) {
@@ -41,8 +41,8 @@ pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: boo
     }
 }
 
-/// Removes the file at `path` if it is still as it was `seen`. A use between the look and the removal
-/// is not noticed: its reader has the file open and gets it whole, the next one fetches it anew.
+/// Removes the file at `path` if it is still as it was `seen`. A use between the look and the removal is not
+/// noticed: that reader has the file open and gets all of it, and the next one fetches it again.
 ///
 /// # Errors
 /// What the file system says.
@@ -55,7 +55,7 @@ pub fn file(path: &Path, seen: &File, dry_run: bool) -> io::Result<Removal> {
 
 fn file_unless_used(path: &Path, seen: &File, dry_run: bool) -> io::Result<Removal> {
     let is_partial = seen.used.is_none();
-    // Held until the partial is gone, so that no process takes it up.
+    // Locked until the partial is gone, so that no process takes it over.
     let lock = if is_partial {
         walk::lock_dead(path)?
     } else {
@@ -75,7 +75,7 @@ fn file_unless_used(path: &Path, seen: &File, dry_run: bool) -> io::Result<Remov
     Ok(Removal::Removed)
 }
 
-/// Removes those of `dirs`, and those above them up to `root`, that are empty.
+/// Removes those of `dirs`, and of the directories above them up to `root`, that are empty.
 ///
 /// A transfer that is about to use one makes it again. A link to a directory stays.
 fn emptied<'a>(root: Option<&PathBuf>, dirs: impl Iterator<Item = &'a PathBuf>) {
@@ -136,7 +136,7 @@ mod tests {
         let dirs = ["a", "a/b/c", "a/d", "e/f", ""].map(|name| root.join(name));
         emptied(Some(&root.to_path_buf()), dirs.iter());
         assert!(!root.join("a").exists() && !root.join("e/f").exists());
-        // Not one that was empty before.
+        // A directory that was empty before the run stays.
         assert!(root.join("e/kept").exists() && root.join("g").exists());
     }
 }

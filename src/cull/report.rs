@@ -1,4 +1,4 @@
-//! What a cull says: removed files and the summary, through the console.
+//! Report: what a run says, through the console: the removed files and the summary.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::file::{File, Removal};
-use crate::log::{Bytes, Console};
+use crate::log::{Bytes, Console, counted};
 
 /// What has been done.
 #[derive(Debug, Default, Clone, Copy)]
@@ -23,10 +23,10 @@ pub struct Tally {
     pub spared: usize,
 }
 
-/// The voice of one run.
+/// The report of one run.
 #[derive(Debug)]
 pub struct Report {
-    /// `removed`, or what that would be.
+    /// The word for a removal: `removed`, or what it would be.
     removed: &'static str,
     /// Whether each file is named.
     named: bool,
@@ -47,7 +47,7 @@ impl Report {
         }
     }
 
-    /// Takes note of what became of a file; whether it is gone, whoever removed it.
+    /// Counts what became of a file; whether it is gone, whoever removed it.
     pub fn removal(&mut self, path: &Path, file: &File, removal: io::Result<Removal>) -> bool {
         match removal {
             Ok(Removal::Removed) => {
@@ -58,7 +58,7 @@ impl Report {
                 self.name(path, file);
                 let (doing, files) = (self.removed, self.tally.removed);
                 self.console
-                    .progress(format_args!("{doing}: {files} files"));
+                    .progress(format_args!("{doing}: {}", counted(files)));
                 return true;
             }
             Ok(Removal::Vanished) => {
@@ -88,9 +88,13 @@ impl Report {
     pub fn summary(&mut self, files: usize, size: u64) {
         let tally = self.tally;
         let (removed, bytes) = (tally.removed, Bytes(tally.bytes));
-        let mut text = format!("{} {removed} files, {bytes}", self.removed);
+        let mut text = format!("{} {}, {bytes}", self.removed, counted(removed));
+        let leftovers = match tally.leftovers {
+            1 => "leftover of a killed transfer",
+            _ => "leftovers of killed transfers",
+        };
         for (count, what) in [
-            (tally.leftovers, "leftovers of killed transfers"),
+            (tally.leftovers, leftovers),
             (tally.vanished, "removed by another process"),
             (tally.spared, "spared, used meanwhile"),
         ] {
@@ -98,16 +102,18 @@ impl Report {
                 text.push_str(&format!("; {count} {what}"));
             }
         }
-        let (left, size) = (
-            files - removed - tally.leftovers - tally.vanished,
-            Bytes(size),
-        );
-        text.push_str(&format!("; {left} files, {size}, are left"));
+        let size = Bytes(size);
+        let left = match files - removed - tally.leftovers - tally.vanished {
+            0 => String::from("nothing is left"),
+            1 => format!("1 file, {size}, is left"),
+            more => format!("{more} files, {size}, are left"),
+        };
+        text.push_str(&format!("; {left}"));
         self.console.print(&text, b"");
     }
 }
 
-/// A time for a reader, in the largest unit that is not coarse: `200d`, `30h`.
+/// A time as text, in the largest unit that is not too coarse: `200d`, `30h`.
 fn age(unused: Duration) -> String {
     match unused.as_secs() {
         seconds @ ..7_200 => format!("{}m", seconds / 60),

@@ -1,8 +1,9 @@
-//! One look at the whole cache: which files it holds, and when each was last used.
+//! Scan: one look at the whole cache, at which files it has and when each was last used.
 //!
-//! Rules: only regular files count, under their own names; a file's size is the room that it takes
-//! on disk, as du has it. A partial counts when no process holds it, and then goes before all files.
-//! Directories are kept once and names back to back: the head of `cull` says what a file takes.
+//! Rules: only regular files count, under their own names. The size of a file is the space that it takes on
+//! disk, as in du(1). A partial counts when no process has it locked, and then goes before all files. The path
+//! of a directory is kept once, and names are kept one after the other; the head of `cull` says what a file
+//! takes.
 
 use std::ffi::OsStr;
 use std::fs::{DirEntry, Metadata};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::File;
 use super::report::Report;
+use crate::log::counted;
 use crate::store::Guard;
 use crate::store::walk::{self, Visited};
 
@@ -28,7 +30,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks at everything below `root` that `guard` admits; complains of what cannot be looked at.
+    /// Looks at everything below `root` that `guard` admits; reports what cannot be looked at.
     pub fn of(root: &Path, guard: &Guard, report: &mut Report) -> Self {
         let mut scan = Self::default();
         let mut entries = 0;
@@ -39,9 +41,9 @@ impl Scan {
                 entries += 1;
                 report
                     .console
-                    .progress(format_args!("looking: {entries} files"));
+                    .progress(format_args!("looking: {}", counted(entries)));
                 match scan.look(entry) {
-                    // Another process was faster.
+                    // Another process has removed it.
                     Err(cause) if cause.kind() == ErrorKind::NotFound => {}
                     Err(cause) => report.console.failed("look into", &entry.path(), &cause),
                     Ok(()) => {}
@@ -54,12 +56,12 @@ impl Scan {
         scan
     }
 
-    /// Takes note of an entry of the directory that was entered last.
+    /// Notes an entry of the directory that was entered last.
     fn look(&mut self, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name();
         let is_partial = walk::is_partial(&name);
         let running = is_partial && walk::lock_dead(&entry.path())?.is_none();
-        // Of the entry itself: a link is not followed.
+        // The metadata of the entry itself: a link is not followed.
         let metadata = entry.metadata()?;
         if running || !metadata.is_file() {
             return Ok(());

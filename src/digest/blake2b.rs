@@ -1,4 +1,4 @@
-//! BLAKE2b-512 without a key (RFC 7693).
+//! Blake2b: BLAKE2b-512 without a key (RFC 7693).
 //!
 //! The message and the work vector are variables of their own, and the schedule (RFC 7693 §2.7) is the order in which
 //! the rounds name them: so no word is looked up by a number.

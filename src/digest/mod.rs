@@ -1,4 +1,4 @@
-//! Digests: what bytes must be, and the hashers that say what they are.
+//! Digest: what bytes must be, and the hashers that say what they are.
 //!
 //! Rules: a hasher takes pieces of any length, allocates nothing and cannot fail.
 //!

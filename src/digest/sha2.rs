@@ -1,4 +1,4 @@
-//! SHA-256 and SHA-512 (FIPS 180-4), which are one algorithm for words of 32 and of 64 bits.
+//! Sha2: SHA-256 and SHA-512 (FIPS 180-4), which are one algorithm for words of 32 and of 64 bits.
 //!
 //! The sixteen words of the schedule and the eight of the state are variables of their own and change names from
 //! round to round: so all of them stay in registers, and no word is looked up by a number.

@@ -1,12 +1,12 @@
-//! Age: how old a cache on the way says that a response is (RFC 9111 §5.1).
+//! Age: how old a response is, as the caches on the way say (RFC 9111 §5.1).
 //!
-//! Not here: how much older it has become with us (`transfer`, `store::freshness`).
+//! Not here: how much older it has become since (`transfer`, `store::freshness`).
 
 use super::Fields;
 use super::target::decimal;
 
-/// The seconds of the Age field; of several members the first counts, and one that is no number says nothing. A
-/// number beyond 64 bits is the largest.
+/// The Age field in seconds. Of several members the first counts, as RFC 9111 §5.1 says; one that is no number
+/// counts as none. A number beyond 64 bits is the largest.
 pub fn age(fields: &Fields) -> Option<u64> {
     let first = fields.members("Age").next()?;
     let is_number = first.iter().all(u8::is_ascii_digit);

@@ -1,27 +1,27 @@
-//! What a request's Cache-Control asks for (RFC 9111 §5.2.1).
+//! Cache-Control: what a request asks of caches (RFC 9111 §5.2.1).
 //!
-//! Rules: `no-cache` and `max-age=0` ask for an answer that the origin has just confirmed, `only-if-cached` for none
-//! that the origin would have to give; every other directive leaves a cache of files free to answer as it does.
+//! Rules: `no-cache` and `max-age=0` ask for a response that the origin server has just validated,
+//! `only-if-cached` for a stored one. Every other directive leaves a cache of files free to serve what it has.
 //! `Pragma: no-cache` counts where there is no Cache-Control (RFC 9111 §5.4).
 //!
-//! Not here: what the sources say in theirs. A file is kept whatever they say.
+//! Not here: Cache-Control in responses. A file is kept whatever its source says.
 
 use super::Fields;
 
-/// How far a request wants stored files confirmed, the least first.
+/// How far a request wants stored files validated, the least first.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Confirm {
     /// Not at all.
     #[default]
     No,
-    /// `max-age=0`: by the origin.
+    /// `max-age=0`: by the origin server.
     MaxAge0,
-    /// `no-cache`: by the origin, in words that each cache on the way passes on.
+    /// `no-cache`: by the origin server, and each cache on the way must pass that on.
     NoCache,
 }
 
 impl Confirm {
-    /// What the fields of a request ask for.
+    /// What the fields of a request ask for, the most of all directives.
     pub fn of(fields: &Fields) -> Self {
         let lines = match fields.get("Cache-Control") {
             Some(_) => "Cache-Control",
@@ -44,7 +44,7 @@ impl Confirm {
         directives.max().unwrap_or_default()
     }
 
-    /// The directive that asks another cache for the same.
+    /// The directive that asks the next cache for the same.
     pub fn directive(self) -> Option<&'static str> {
         match self {
             Self::No => None,
@@ -54,12 +54,12 @@ impl Confirm {
     }
 }
 
-/// Whether a request wants nothing but what is stored (RFC 9111 §5.2.1.7).
+/// Whether a request wants only what is stored (RFC 9111 §5.2.1.7).
 pub fn only_if_cached(fields: &Fields) -> bool {
     fields.has_member("Cache-Control", "only-if-cached")
 }
 
-/// A value may come as a token or as a quoted string (RFC 9111 §5.2).
+/// The value of a directive, which may be a token or a quoted string (RFC 9111 §5.2).
 fn unquoted(value: &[u8]) -> &[u8] {
     value
         .strip_prefix(b"\"")

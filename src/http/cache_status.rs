@@ -1,8 +1,8 @@
-//! How the cache handled a request: the Cache-Status field (RFC 9211) and the access log's word.
+//! Cache-Status: how the cache handled a request, as a field (RFC 9211) and as a word for the access log.
 //!
 //! Rules: `hit` and `fwd` exclude each other.
 //!
-//! Not here: the decision.
+//! Not here: what to do with a request (`cache`).
 
 use std::fmt::{self, Display};
 
@@ -13,11 +13,11 @@ use super::StatusCode;
 pub enum Forward {
     /// Nothing is stored under that path.
     UriMiss,
-    /// Such paths are not stored.
+    /// Such paths are never stored.
     Bypass,
     /// The stored file may have changed.
     Stale,
-    /// The request asked for it.
+    /// The request asked for validation.
     Request,
 }
 
@@ -37,23 +37,23 @@ impl Forward {
 pub enum CacheStatus {
     /// Served from the cache.
     Hit,
-    /// Served from the cache, since no source could confirm it.
+    /// Served from the cache without validation, since no source could be asked.
     Stale,
     /// Served by a source.
     Forwarded {
         /// Why a source was asked.
         why: Forward,
-        /// What it answered (RFC 9211 §2.3).
+        /// The source's status (RFC 9211 §2.3).
         status: Option<StatusCode>,
-        /// The answer is being stored (RFC 9211 §2.5).
+        /// Whether the response is stored (RFC 9211 §2.5).
         stored: bool,
-        /// The request joined another's transfer (RFC 9211 §2.6).
+        /// Whether the request joined the transfer of another one (RFC 9211 §2.6).
         collapsed: bool,
     },
 }
 
 impl CacheStatus {
-    /// The text of the commonest.
+    /// The value for a hit, which is the most common.
     pub const HIT: &str = "package-cache; hit";
 
     /// The word for the access log.

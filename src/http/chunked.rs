@@ -1,8 +1,8 @@
-//! The chunked transfer coding (RFC 9112 §7.1).
+//! Chunked: the chunked transfer coding (RFC 9112 §7.1).
 //!
-//! Rules: the decoder looks at each byte once and keeps no content; where content lies it says as a
-//! range of the input. Lines end with CRLF and nothing else. Chunk extensions and trailer fields are
-//! skipped; both are capped.
+//! Rules: the decoder looks at each byte once and copies no content: it returns where content is, as a range of
+//! the input. Lines end with CRLF and nothing else. Chunk extensions and trailer fields are skipped; both are
+//! capped.
 //!
 //! Not here: reading from a connection.
 
@@ -13,29 +13,29 @@ use super::Malformed;
 use super::fields::is_value_byte;
 use super::target::hex;
 
-/// Bytes of one chunk-size line.
+/// The most bytes of one chunk-size line.
 const LINE_CAP: usize = 4 * 1024;
-/// Bytes of the trailer section.
+/// The most bytes of the trailer section.
 const TRAILER_CAP: usize = 16 * 1024;
-/// Hexadecimal digits of a chunk size: as many as a u64 has.
+/// The most hexadecimal digits of a chunk size: as many as a u64 has.
 const DIGITS: usize = 16;
 
 /// The end of a chunked body: the last chunk, and an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Appends the line before a chunk of so many bytes (at least 1); CRLF follows the chunk.
+/// Appends the line before a chunk of `length` bytes (at least 1); after the chunk comes CRLF.
 pub fn chunk_head(length: usize, out: &mut Vec<u8>) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{length:x}\r\n");
 }
 
-/// Takes a chunked body apart, however it is cut into reads.
+/// Decodes a chunked body, whatever its pieces are.
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     state: State,
-    /// Digits of the size, bytes of its line or bytes of the trailer section so far.
+    /// How many digits of the size, bytes of its line, or bytes of the trailer section there were.
     count: usize,
-    /// The size so far, then what is left of the chunk.
+    /// The size so far; then the bytes of the chunk that are still to come.
     remaining: u64,
 }
 
@@ -58,12 +58,12 @@ enum State {
     Done,
 }
 
-/// One step through the input.
+/// The result of one step through the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decoded {
-    /// Bytes of the input that are done with.
+    /// How many bytes of the input are done with.
     pub consumed: usize,
-    /// Where in these bytes content lies; empty if there is none.
+    /// Where content is in these bytes; empty if there is none.
     pub content: Range<usize>,
 }
 
@@ -73,9 +73,9 @@ impl Decoder {
         Self::default()
     }
 
-    /// Takes bytes up to the end of the first run of content, or all of them, but none beyond the end of
-    /// the body; zero are consumed only of an empty input or at that end. To be called again with the
-    /// rest. Refusals are final.
+    /// Decodes up to the end of the first run of content, or else all of the input, but nothing after the end
+    /// of the body. It is to be called again with the rest. No byte is consumed only if the input is empty or
+    /// the body has ended. After a refusal it refuses everything.
     pub fn decode(&mut self, input: &[u8]) -> Result<Decoded, Malformed> {
         for (position, &byte) in input.iter().enumerate() {
             match self.state {
@@ -95,12 +95,12 @@ impl Decoder {
         })
     }
 
-    /// True once the last chunk and the trailer section are in.
+    /// Whether the last chunk and the trailer section are complete.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// The run of content that begins at a position of the input.
+    /// The run of content that begins at `start` in an input of this length.
     fn content(&mut self, start: usize, length: usize) -> Decoded {
         let available = length.saturating_sub(start);
         let run = usize::try_from(self.remaining)
@@ -217,8 +217,8 @@ fn line(byte: u8, more: State, end: State) -> Result<State, Malformed> {
     }
 }
 
-fn expect(byte: u8, wanted: u8, next: State) -> Result<State, Malformed> {
-    if byte == wanted {
+fn expect(byte: u8, expected: u8, next: State) -> Result<State, Malformed> {
+    if byte == expected {
         Ok(next)
     } else {
         Err(Malformed::bad_request(

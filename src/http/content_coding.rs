@@ -1,15 +1,16 @@
-//! Content codings that are the file itself (RFC 9110 §8.4).
+//! Content coding: which ones are the file itself (RFC 9110 §8.4).
 //!
-//! Rules: sources are asked for `identity`. A server that labels `foo.tar.gz` with `Content-Encoding: gzip` sends
-//! the very file; one that does so for `foo.txt` sends another. A name without extension, as below `by-hash`,
-//! does not tell: there the first bytes do. The names with `x-` are also Apache's labels for what it finds in a
-//! file of a type that it does not know (mod_mime_magic), so there they tell for an unknown extension too.
+//! Rules: sources are asked for `identity`. A server that labels `foo.tar.gz` with `Content-Encoding: gzip`
+//! sends that very file; one that does so for `foo.txt` sends something else. A name without extension, as
+//! below `by-hash`, does not tell, so the first bytes decide. The codings with `x-` are also Apache's labels
+//! for files of a type that it does not know but looks into (mod_mime_magic), so for an unknown extension the
+//! first bytes decide too.
 //!
 //! Not here: decoding; nothing is ever decoded.
 
 use super::media_type;
 
-/// Codings by their names, the extensions of files that are so coded, in lower case, and how these begin.
+/// Codings: their names, the extensions of files in this coding, in lower case, and how such files begin.
 const CODINGS: &[(&[&str], &[&str], &[u8])] = &[
     (
         &["gzip", "x-gzip"],
@@ -38,10 +39,10 @@ const CODINGS: &[(&[&str], &[&str], &[u8])] = &[
     (&["lzip", "x-lzip"], &["lz", "tlz"], b"LZIP"),
 ];
 
-/// What a Content-Encoding makes of a file.
+/// What content is that has a Content-Encoding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Coded {
-    /// Nothing: what is sent is the file.
+    /// The file itself.
     File,
     /// Something else.
     Other,
@@ -49,7 +50,7 @@ pub enum Coded {
     FileIf(&'static [u8]),
 }
 
-/// What a file of that name is that is sent with this one Content-Encoding, which is not `identity`.
+/// What is sent for a file of this name with this one Content-Encoding, which is not `identity`.
 pub fn coded(coding: &[u8], name: &[u8]) -> Coded {
     let known = |(names, ..): &&(&[&str], _, _)| media_type::is_one_of(coding, names);
     let Some((_, extensions, magic)) = CODINGS.iter().find(known) else {

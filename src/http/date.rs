@@ -1,8 +1,8 @@
-//! HTTP dates: whole seconds since the epoch, three forms in, one out (RFC 9110 §5.6.7).
+//! Date: HTTP dates in whole seconds since the epoch; three forms are read, one is written (RFC 9110 §5.6.7).
 //!
-//! Rules: dates are compared as times, never as text. Writing is total: every second that an i64 can
-//! hold has a text, years outside 0 to 9999 are shown as the nearest end. Reading takes the three
-//! forms to the letter; only the weekday may be the wrong one.
+//! Rules: dates are compared as times, never as text. Writing is total: every i64 has a text, and years outside
+//! 0 to 9999 are written as the nearest one. Reading accepts the three forms to the letter; only the weekday
+//! may be wrong.
 //!
 //! Not here: reading the clock.
 
@@ -26,7 +26,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 const DAY: i64 = 86_400;
-/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits can show.
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the limits of four digits.
 const FIRST: i64 = -62_167_219_200;
 const LAST: i64 = 253_402_300_799;
 
@@ -34,12 +34,12 @@ impl HttpDate {
     /// 2025-01-01T00:00:00Z. This program was written later: a clock that stands before it cannot be right.
     pub const WRITTEN: Self = Self(1_735_689_600);
 
-    /// The time so many seconds after the epoch.
+    /// The time this many seconds after the epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// What a clock says, in whole seconds; the epoch if it stands before that.
+    /// The time of a clock, in whole seconds; the epoch if it is before that.
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -50,14 +50,14 @@ impl HttpDate {
         self.0
     }
 
-    /// Whether it lies within a day of 1970: what a server says that keeps no times, whatever the file and however
-    /// often that changes.
+    /// Whether it is within a day of 1970. A server that keeps no times says so of every file, however often
+    /// that changes.
     pub const fn is_unset(self) -> bool {
         self.0.unsigned_abs() <= DAY.unsigned_abs()
     }
 
-    /// Reads an IMF-fixdate, an rfc850-date or an asctime-date; `now` settles the two-digit year of
-    /// the second, which is never more than 50 years ahead.
+    /// Reads an IMF-fixdate, an rfc850-date or an asctime-date. `now` decides the century of the second, which
+    /// is at most 50 years ahead (RFC 9110 §5.6.7).
     pub fn parse(text: &[u8], now: HttpDate) -> Option<Self> {
         let mut input = Input(text);
         let long = input.weekday()?;
@@ -96,7 +96,8 @@ impl HttpDate {
         let [h0, h1] = two_digits(civil.hour);
         let [n0, n1] = two_digits(civil.minute);
         let [s0, s1] = two_digits(civil.second);
-        // In one piece: every answer has two dates, and a formatter takes its time for each piece.
+        // Written in one piece: every response has two dates, and a formatter takes time for each of its
+        // pieces.
         #[rustfmt::skip]
         let text = [
             w0, w1, w2, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ',
@@ -160,7 +161,7 @@ impl HttpDate {
     }
 }
 
-/// A time of the proleptic Gregorian calendar, fields in the order of their weight.
+/// A time of the proleptic Gregorian calendar. The fields are in the order of their weight, for comparisons.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Civil {
     year: i64,
@@ -173,7 +174,7 @@ struct Civil {
 }
 
 impl Civil {
-    /// The calendar's fields of a time, clamped to the years 0 to 9999.
+    /// The fields of a time, clamped to the years 0 to 9999.
     fn of(date: HttpDate) -> Self {
         let seconds = date.0.clamp(FIRST, LAST);
         let clock = seconds.rem_euclid(DAY);
@@ -200,7 +201,7 @@ impl Civil {
         }
     }
 
-    /// The time, or `None` if there is no such day or time of day; a leap second is the next second.
+    /// The time; none if there is no such day or time of day. A leap second is the next second.
     fn date(self) -> Option<HttpDate> {
         let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
         let days_of_month = match self.month {
@@ -235,7 +236,7 @@ impl Civil {
     }
 }
 
-/// What is left of a date's text; each method takes one production from its front.
+/// The rest of a date's text; each method takes one production from its front.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
@@ -320,7 +321,7 @@ impl Input<'_> {
         })
     }
 
-    /// A weekday's name; true if it was the long one.
+    /// Takes a weekday's name; true if it was the long one.
     fn weekday(&mut self) -> Option<bool> {
         WEEKDAYS.iter().find_map(|name| {
             let (short, _) = name.split_at_checked(3)?;

@@ -1,9 +1,9 @@
-//! The header section of a message: ordered lines of name and value (RFC 9110 §5).
+//! Fields: the header section of a message, an ordered list of lines (RFC 9110 §5).
 //!
-//! Rules: the section is one buffer in the form in which it is sent (`Name: value` CRLF), with the
-//! place of each line beside it, so that sending it is one copy. Names are compared without regard to
-//! case. No value holds a control byte other than HTAB, or white space at its ends: what we add is
-//! made so here (no response splitting), what we receive is refused by the parser otherwise.
+//! Rules: the section is one buffer in the form in which it is sent (`Name: value` CRLF), with the position of
+//! each line beside it, so that sending is one copy. Names are compared without regard to case. No value has a
+//! control byte other than HTAB, or white space at its ends: in fields that we add they are replaced here (no
+//! response splitting), in received ones the parser refuses them.
 //!
 //! Not here: what a field means.
 
@@ -18,7 +18,7 @@ pub struct Fields {
     lines: Vec<Line>,
 }
 
-/// Where a line lies in the buffer: name from `start` to `colon`, value from two past it to `end`.
+/// The position of a line: the name from `start` to `colon`, the value from two bytes after it to `end`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Line {
     start: usize,
@@ -32,7 +32,7 @@ impl Fields {
         Self::default()
     }
 
-    /// An empty section with room for so many bytes and a usual number of lines.
+    /// An empty section with room for this many bytes and a usual number of lines.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
@@ -52,28 +52,28 @@ impl Fields {
         self.lines.len()
     }
 
-    /// True without lines.
+    /// Whether there are no lines.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Adds a line of ours: the name is a token, a control byte in the value becomes a space.
+    /// Adds a line of ours. The name is a token; a control byte in the value becomes a space.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let line = self.begin(name.as_bytes());
         self.bytes.extend_from_slice(value.as_ref());
         self.end(line);
     }
 
-    /// Adds a line of ours with a formatted value, under the guard of [`Fields::push`].
+    /// Adds a line of ours with a formatted value, checked as by [`Fields::push`].
     pub fn push_fmt(&mut self, name: &str, value: fmt::Arguments<'_>) {
         let line = self.begin(name.as_bytes());
-        // The buffer takes everything; only a Display that gives up can fail, and then what it wrote stays.
+        // Writing to the buffer cannot fail; a `Display` that fails leaves what it wrote.
         let _ = Unguarded(&mut self.bytes).write_fmt(value);
         self.end(line);
     }
 
-    /// Adds a line that needs no guard: the parser has checked its value, or it is a text of ours.
+    /// Adds a line that needs no check: the parser has checked its value, or it is a text of ours.
     pub fn push_checked(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
         debug_assert!(value.iter().copied().all(is_value_byte) && trim(value) == value);
@@ -95,8 +95,8 @@ impl Fields {
         }
     }
 
-    /// Closes a line of ours: what must not stand in a value becomes a space, and a recipient drops white space
-    /// around it, so that goes here.
+    /// Ends a line of ours. Bytes that a value must not have become spaces; white space around the value is
+    /// removed, since recipients ignore it.
     fn end(&mut self, line: Line) {
         let value = self.bytes.get_mut(line.end..).unwrap_or_default();
         if !value.iter().copied().all(is_value_byte) {
@@ -129,7 +129,7 @@ impl Fields {
             .unwrap_or_default()
     }
 
-    /// The value of the first line of that name.
+    /// The value of the first line with that name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let line = self
             .lines
@@ -138,7 +138,7 @@ impl Fields {
         line.map(|line| self.value_of(line))
     }
 
-    /// The value of a field that may be given once; two lines of it are refused with 400.
+    /// The value of a field that may be there once; two lines are refused with 400.
     pub fn single(&self, name: &str) -> Result<Option<&[u8]>, Malformed> {
         let mut lines = self
             .lines
@@ -152,21 +152,21 @@ impl Fields {
         }
     }
 
-    /// The values of all lines of that name, in order.
+    /// The values of all lines with that name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.iter()
             .filter(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// The members of a list field over all its lines, without the empty ones (RFC 9110 §5.6.1).
+    /// The members of a list field from all its lines, without empty ones (RFC 9110 §5.6.1).
     pub fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.all(name)
             .flat_map(|value| Members { rest: value })
             .filter(|member| !member.is_empty())
     }
 
-    /// True if a list field has this token as a member, in whatever case.
+    /// Whether a list field has this token as a member, in any case.
     pub fn has_member(&self, name: &str, token: &str) -> bool {
         self.members(name)
             .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
@@ -194,7 +194,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// A formatter's way into the buffer.
+/// A formatter's access to the buffer, without checks.
 struct Unguarded<'a>(&'a mut Vec<u8>);
 
 impl Write for Unguarded<'_> {
@@ -204,8 +204,8 @@ impl Write for Unguarded<'_> {
     }
 }
 
-/// The members of one line of a list field, empty ones included; a comma within a quoted-string
-/// (RFC 9110 §5.6.4) parts nothing.
+/// The members of one line of a list field, empty ones included. A comma within a quoted-string (RFC 9110
+/// §5.6.4) does not separate.
 struct Members<'a> {
     rest: &'a [u8],
 }
@@ -237,7 +237,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Without the optional white space (SP, HTAB) at its ends (RFC 9110 §5.6.3).
+/// The text without optional white space (SP, HTAB) at its ends (RFC 9110 §5.6.3).
 pub(super) fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
@@ -245,14 +245,14 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// A byte of a field value: SP, HTAB, visible or above ASCII (RFC 9110 §5.5).
+/// Whether a byte may be in a field value: SP, HTAB, visible or above ASCII (RFC 9110 §5.5).
 pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// A byte of a token, as names and methods are (RFC 9110 §5.6.2).
+/// Whether a byte may be in a token, as names and methods are (RFC 9110 §5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
-    /// A bit for each byte of ASCII: every byte of every name is looked up.
+    /// A bit for each byte of ASCII, since every byte of every name is looked up.
     const TOKEN: u128 = {
         let mut set = 0;
         let mut byte: u8 = 0;

@@ -1,9 +1,9 @@
-//! How the content of a message ends (RFC 9112 §6.3), and whether the connection lives on (§9.3).
+//! Framing: how the content of a message ends (RFC 9112 §6.3), and whether the connection persists (§9.3).
 //!
-//! Rules: a message whose end two parties could see in different places is refused, in both directions.
-//! The only transfer coding is chunked.
+//! Rules: a message whose end two parties could see in different places is refused, from clients and from
+//! sources. The only transfer coding is chunked.
 //!
-//! Not here: decoding the content.
+//! Not here: reading the content (`net::Body`).
 
 use super::target::decimal;
 use super::{Fields, Malformed, Method, RequestHead, ResponseHead, StatusCode, Version};
@@ -13,7 +13,7 @@ use super::{Fields, Malformed, Method, RequestHead, ResponseHead, StatusCode, Ve
 pub enum Framing {
     /// There is none.
     None,
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// With the last chunk.
     Chunked,
@@ -21,7 +21,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// The framing of a request; refused with 400, or 501 for a transfer coding that is not ours.
+/// The framing of a request; refused with 400, or with 501 for a transfer coding other than chunked.
 pub fn of_request(head: &RequestHead) -> Result<Framing, Malformed> {
     // Steps 1, 2 and 5 of RFC 9112 §6.3 are about responses.
     // 3 and 4. Transfer-Encoding, which no Content-Length may accompany.
@@ -34,7 +34,7 @@ pub fn of_request(head: &RequestHead) -> Result<Framing, Malformed> {
 
 /// The framing of the response to a request of this method.
 pub fn of_response(head: &ResponseHead, asked: Method) -> Result<Framing, Malformed> {
-    // 1. No content whatever the fields say. (2. is about CONNECT, which is never sent.)
+    // 1. No content, whatever the fields say. (2 is about CONNECT, which is never sent.)
     let status = head.status;
     if status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -47,15 +47,15 @@ pub fn of_response(head: &ResponseHead, asked: Method) -> Result<Framing, Malfor
     } else {
         content_length(&head.fields)?.map_or(Framing::UntilClose, Framing::Length)
     };
-    // To HEAD the fields say what GET would have, and pass the same checks.
+    // In a response to HEAD the fields are those of GET, and pass the same checks.
     match asked {
         Method::Head => Ok(Framing::None),
         _ => Ok(framing),
     }
 }
 
-/// The one Content-Length: a decimal number of bytes (RFC 9110 §8.6). Two of them, even if equal, a list
-/// and anything but digits are refused with 400.
+/// The Content-Length, a decimal number of bytes (RFC 9110 §8.6). Two lines, even equal ones, a list, and
+/// anything but digits are refused with 400.
 pub fn content_length(fields: &Fields) -> Result<Option<u64>, Malformed> {
     let Some(value) = fields
         .single("content-length")
@@ -67,7 +67,7 @@ pub fn content_length(fields: &Fields) -> Result<Option<u64>, Malformed> {
     decimal(value).map(Some).ok_or(garbled)
 }
 
-/// True for exactly `Transfer-Encoding: chunked` (RFC 9112 §6.1), false without that field.
+/// Whether there is a Transfer-Encoding; it must be exactly `chunked` (RFC 9112 §6.1).
 fn is_chunked(version: Version, fields: &Fields) -> Result<bool, Malformed> {
     let given = fields.single("transfer-encoding");
     if given
@@ -107,7 +107,7 @@ const UNKNOWN_CODING: Malformed = Malformed::new(
     "a transfer coding other than chunked",
 );
 
-/// True if the sender keeps its connection open after this message (RFC 9112 §9.3).
+/// Whether the sender keeps its connection open after this message (RFC 9112 §9.3).
 pub fn persists(version: Version, fields: &Fields) -> bool {
     let says = |option| fields.has_member("connection", option);
     match version {

@@ -1,13 +1,13 @@
-//! Media types by file name (RFC 9110 §8.3).
+//! Media type: Content-Type by file name (RFC 9110 §8.3).
 //!
-//! Rules: a compressed file is its own type (`.tar.gz` is gzip), never a content coding on another one,
-//! so that no client unpacks what it verifies.
+//! Rules: a compressed file has a type of its own (`.tar.gz` is gzip), never the type of its content and a
+//! content coding, so that no client unpacks what it is about to verify.
 //!
-//! A name without extension is most often a directory's: what a source sends for it may be a listing.
+//! A name without extension is most often that of a directory: what a source sends for it may be a listing.
 //!
 //! Not here: looking into a file.
 
-/// What is not known to be anything else.
+/// The type of files with no known extension.
 pub const UNKNOWN: &str = "application/octet-stream";
 
 /// Types and their extensions in lower case.
@@ -58,8 +58,8 @@ pub fn of(name: &[u8]) -> &'static str {
         .map_or(UNKNOWN, |(media_type, _)| media_type)
 }
 
-/// What follows the last dot of a file name, unless that or what precedes it is empty, or it is a number: then it
-/// is the end of a version, as in `gtk+-3.0`.
+/// What follows the last dot of a file name; none if that or what precedes it is empty, or if it is a number,
+/// which is then the end of a version, as in `gtk+-3.0`.
 pub fn extension(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().rposition(|&byte| byte == b'.')?;
     let (stem, extension) = name.split_at_checked(dot)?;
@@ -68,7 +68,7 @@ pub fn extension(name: &[u8]) -> Option<&[u8]> {
     (!stem.is_empty() && !is_number).then_some(extension)
 }
 
-/// Extensions of archives and packages, in lower case: none of these files is ever empty.
+/// Extensions of archives and packages, in lower case. Such files are never empty.
 const ARCHIVES: &[&str] = &[
     "7z", "apk", "bz2", "conda", "crate", "db", "deb", "egg", "files", "gem", "gz", "ipk", "iso",
     "jar", "lz", "lzma", "nupkg", "opk", "pkg", "rpm", "svgz", "tar", "tbz", "tbz2", "tgz", "txz",
@@ -80,21 +80,21 @@ pub fn is_archive(name: &[u8]) -> bool {
     extension(name).is_some_and(|given| is_one_of(given, ARCHIVES))
 }
 
-/// Whether an extension is one of those, in whatever case.
+/// Whether an extension is one of those, in any case.
 pub(super) fn is_one_of(extension: &[u8], known: &[&str]) -> bool {
     let mut known = known.iter();
     known.any(|known| known.as_bytes().eq_ignore_ascii_case(extension))
 }
 
-/// True if a Content-Type is HTML or XHTML, whatever its parameters.
+/// Whether a Content-Type is HTML or XHTML, whatever its parameters.
 pub fn is_html(value: &[u8]) -> bool {
     let essence = essence(value);
     essence.eq_ignore_ascii_case(b"text/html")
         || essence.eq_ignore_ascii_case(b"application/xhtml+xml")
 }
 
-/// True if a Content-Type is that of a document, as listings and indexes of registries are: HTML, XML, JSON, YAML,
-/// also as the suffix of another type (`application/vnd.pypi.simple.v1+json`), or that of a directory itself.
+/// Whether a Content-Type is that of a document, as listings and indexes of registries are: HTML, XML, JSON,
+/// YAML, also as the suffix of another type (`application/vnd.pypi.simple.v1+json`), or that of a directory.
 pub fn is_document(value: &[u8]) -> bool {
     const DOCUMENTS: &[&str] = &[
         "html",

@@ -1,9 +1,9 @@
-//! The heads of messages and how they are sent (RFC 9112 §3, §4).
+//! Message: the heads of requests and responses, and how they are sent (RFC 9112 §3, §4).
 //!
-//! Rules: a head that was parsed and sent again parses to the same head. Reason phrases are the
-//! standard ones; a received phrase means nothing and is dropped.
+//! Rules: a head that was parsed and sent again parses to the same head. Reason phrases are the standard ones;
+//! a received phrase means nothing and is dropped.
 //!
-//! Not here: parsing, and content.
+//! Not here: parsing (`parse`), content.
 
 use super::{Fields, StatusCode, Target};
 
@@ -65,7 +65,7 @@ impl Method {
         }
     }
 
-    /// False for `Unknown`: the difference between 405 and 501 (RFC 9110 §9.1).
+    /// Whether it is a standard method: 405 or 501 (RFC 9110 §9.1).
     pub fn is_known(self) -> bool {
         self != Self::Unknown
     }
@@ -93,9 +93,9 @@ impl Version {
 /// Request line and header section (RFC 9112 §3).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestHead {
-    /// What is asked for.
+    /// The method.
     pub method: Method,
-    /// Of what.
+    /// The request target.
     pub target: Target,
     /// The sender's version.
     pub version: Version,
@@ -123,7 +123,7 @@ impl RequestHead {
 pub struct ResponseHead {
     /// The sender's version.
     pub version: Version,
-    /// The result.
+    /// The status code.
     pub status: StatusCode,
     /// The header section.
     pub fields: Fields,
@@ -135,7 +135,7 @@ impl ResponseHead {
         Self {
             version: Version::Http11,
             status,
-            // What an answer of ours has: growing step by step would cost more than making it.
+            // The size of a usual response of ours: growing step by step would cost more than making it.
             fields: Fields::with_capacity(512),
         }
     }
@@ -145,7 +145,7 @@ impl ResponseHead {
         out.extend_from_slice(self.version.as_str().as_bytes());
         let code = self.status.code();
         let digit = |value: u16| b'0'.saturating_add((value % 10) as u8);
-        // The space before the phrase stays when there is none (RFC 9112 §4).
+        // The space before the phrase is there even if the phrase is not (RFC 9112 §4).
         out.extend_from_slice(&[b' ', digit(code / 100), digit(code / 10), digit(code), b' ']);
         out.extend_from_slice(self.status.reason().as_bytes());
         out.extend_from_slice(b"\r\n");

@@ -1,10 +1,10 @@
-//! The vocabulary of HTTP: bytes and values.
+//! HTTP: its syntax and semantics as values, without I/O.
 //!
-//! Rules: pure functions. Nothing in here opens a socket or a file, starts a thread, reads a clock or
-//! logs; a time that is needed is an argument. Anything a peer can send either becomes a value or is
-//! [`Malformed`]; it never panics.
+//! Rules: functions are pure. Nothing here opens a socket or a file, starts a thread, reads a clock or logs; a
+//! time that is needed is an argument. What a peer sends becomes a value or is [`Malformed`]; it never causes a
+//! panic.
 //!
-//! Not here: reading a message from a connection, and deciding what to answer.
+//! Not here: reading a message from a connection (`net`), the choice of a response (`serve`).
 
 mod age;
 pub mod cache_control;

@@ -1,7 +1,7 @@
 //! What no table thinks of: valid input, mutated by a generator of fixed seed.
 //!
-//! Rules: no input panics; a verdict does not depend on how the bytes were cut into reads; what is
-//! accepted survives being sent and read again. Each test prints its seed, each failure its input.
+//! Rules: no input causes a panic. A result does not depend on how the bytes were cut into reads. What is
+//! accepted stays the same when it is sent and read again. Each test prints its seed, each failure its input.
 
 mod mutants;
 
@@ -17,7 +17,7 @@ const CAPS: Caps = Caps {
     target: 100,
 };
 
-/// Of each beginning the verdict is Partial or that of the whole.
+/// The result for each beginning is Partial or that of the whole.
 fn check_cuts<T: PartialEq + std::fmt::Debug>(
     random: &mut Random,
     text: &[u8],

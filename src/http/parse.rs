@@ -1,12 +1,12 @@
-//! Heads of requests and responses from bytes (RFC 9112 §2 to §5).
+//! Parse: the heads of requests and responses from bytes (RFC 9112 §2 to §5).
 //!
-//! Rules: strict, for what two parsers read differently is an attack: every line ends with CRLF, and
-//! bare CR or LF, control bytes, obs-fold, white space before a colon and a second space in the start
-//! line are refused. The grammar is walked byte by byte from the left, so that a verdict depends on the
-//! bytes alone, never on how they were cut into reads, and falls as soon as it is certain. Of a source alone
-//! white space before a colon is removed, as RFC 9112 §5.1 asks of a proxy.
+//! Rules: parsing is strict, since what two parsers read differently can be used for an attack. Every line ends
+//! with CRLF; bare CR or LF, control bytes, obs-fold, white space before a colon and a second space in the
+//! start line are refused. The grammar is walked byte by byte from the left, so that the result depends on the
+//! bytes alone, not on how they were cut into reads, and a refusal comes as soon as it is certain. Only in a
+//! source's head white space before a colon is removed, as RFC 9112 §5.1 asks of a proxy.
 //!
-//! Not here: how content ends (framing), and reading from a connection.
+//! Not here: how content ends (`framing`), reading from a connection (`net::Wire`).
 
 use super::fields::{is_token_byte, is_value_byte, trim};
 use super::target::{Authority, is_target_byte};
@@ -15,22 +15,22 @@ use super::{Fields, Malformed, Method, RequestHead, ResponseHead, StatusCode, Ta
 /// How long a head may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
-    /// Bytes of the whole head.
+    /// The most bytes of the whole head.
     pub head: usize,
-    /// Field lines.
+    /// The most field lines.
     pub lines: usize,
-    /// Bytes of a request target.
+    /// The most bytes of a request target.
     pub target: usize,
 }
 
 impl Caps {
-    /// For a client's head: 16 KiB, 100 lines, a target of 8 KiB.
+    /// A client's head: 16 KiB, 100 lines, a target of 8 KiB.
     pub const REQUEST: Self = Self {
         head: 16 * 1024,
         lines: 100,
         target: 8 * 1024,
     };
-    /// For a source's head: CDNs send long ones.
+    /// A source's head; those of CDNs are long.
     pub const RESPONSE: Self = Self {
         head: 64 * 1024,
         lines: 200,
@@ -38,16 +38,16 @@ impl Caps {
     };
 }
 
-/// What the bytes so far amount to.
+/// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
     /// The beginning of a head: read on.
     Partial,
-    /// A head, and the number of bytes it took.
+    /// A head, and the number of its bytes.
     Complete(T, usize),
 }
 
-/// Empty lines skipped before a request line (RFC 9112 §2.2): some clients send one after a body.
+/// How many empty lines are skipped before a request line (RFC 9112 §2.2): some clients send one after a body.
 const EMPTY_LINES: usize = 4;
 
 const CONTROL: Malformed = Malformed::bad_request("a control byte or a bare line feed in the head");
@@ -58,7 +58,8 @@ pub fn parse_request(bytes: &[u8], caps: &Caps) -> Result<Parsed<RequestHead>, M
     within(bytes, caps, Peer::Client, |cursor| request(cursor, caps))
 }
 
-/// Whether a request head, be it malformed or cut, begins with the method HEAD: then its refusal has no content.
+/// Whether a request head, even a malformed or incomplete one, begins with the method HEAD: then its refusal
+/// has no content.
 pub fn asks_for_head(mut bytes: &[u8]) -> bool {
     for _ in 0..EMPTY_LINES {
         bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
@@ -66,12 +67,12 @@ pub fn asks_for_head(mut bytes: &[u8]) -> bool {
     bytes.starts_with(b"HEAD ")
 }
 
-/// Reads a response head from the front of the bytes; what status a refusal becomes is the caller's.
+/// Reads a response head from the front of the bytes. The status of a refusal means nothing here.
 pub fn parse_response(bytes: &[u8], caps: &Caps) -> Result<Parsed<ResponseHead>, Malformed> {
     within(bytes, caps, Peer::Source, |cursor| response(cursor, caps))
 }
 
-/// Whose head it is.
+/// Who sent the head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Peer {
     Client,
@@ -91,7 +92,7 @@ impl From<Malformed> for Stop {
     }
 }
 
-/// Walks over no more bytes than a head may have, so that the cap cannot depend on the size of reads.
+/// Parses no more bytes than a head may have, so that the cap does not depend on the size of reads.
 fn within<'a, T>(
     bytes: &'a [u8],
     caps: &Caps,
@@ -148,7 +149,7 @@ fn response(cursor: &mut Cursor<'_>, caps: &Caps) -> Result<ResponseHead, Stop> 
     let version = cursor.version()?;
     cursor.literal(b" ", "no space after the version")?;
     let status = cursor.status()?;
-    // The space that must follow is often missing along with the phrase.
+    // The space after the status is often missing together with the phrase.
     if cursor.peek()? != b'\r' {
         cursor.literal(b" ", "no space after the status code")?;
         cursor.take_while(is_value_byte)?;
@@ -162,7 +163,7 @@ fn response(cursor: &mut Cursor<'_>, caps: &Caps) -> Result<ResponseHead, Stop> 
     })
 }
 
-/// RFC 9112 §3.2: one valid Host, which only HTTP/1.0 may leave out.
+/// Checks that there is one valid Host, which only HTTP/1.0 may leave out (RFC 9112 §3.2).
 fn check_host(version: Version, fields: &Fields) -> Result<(), Malformed> {
     match fields.single("host") {
         Err(_) => Err(Malformed::bad_request("two Host fields")),
@@ -174,7 +175,7 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), Malformed> {
     }
 }
 
-/// What is left of the head; each method takes one production from its front.
+/// The rest of the head; each method takes one production from its front.
 struct Cursor<'a> {
     rest: &'a [u8],
     peer: Peer,
@@ -191,12 +192,12 @@ impl<'a> Cursor<'a> {
         Ok(byte)
     }
 
-    /// The bytes up to the first that is not wanted, once that one is there.
-    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> Result<&'a [u8], Stop> {
+    /// The bytes up to the first that is not `accepted`, as soon as that one has come.
+    fn take_while(&mut self, accepted: impl Fn(u8) -> bool) -> Result<&'a [u8], Stop> {
         let length = self
             .rest
             .iter()
-            .position(|&byte| !wanted(byte))
+            .position(|&byte| !accepted(byte))
             .ok_or(Stop::Partial)?;
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Stop::Partial)?;
         self.rest = rest;
@@ -286,8 +287,8 @@ impl<'a> Cursor<'a> {
         Ok(fields)
     }
 
-    /// RFC 9112 §5.1: nothing may stand between name and colon, where a proxy removes it from a response; and no
-    /// line may begin with white space (obs-fold, §5.2).
+    /// A field line. No white space may come before the colon, but a proxy removes it from a response (RFC 9112
+    /// §5.1); no line may begin with white space (obs-fold, §5.2).
     fn field_line(&mut self, fields: &mut Fields) -> Result<(), Stop> {
         let name = self.token("a field line without a name, or folded")?;
         if self.peer == Peer::Source {

@@ -1,10 +1,9 @@
-//! Byte ranges (RFC 9110 §14): one range of a request resolved, Content-Range in both directions.
+//! Range: byte ranges (RFC 9110 §14). One range of a request is resolved; Content-Range is read and written.
 //!
-//! Rules: a Range we do not obey is ignored, never an error; only a valid one outside the content is
-//! unsatisfiable. Numbers beyond 64 bits count as the largest in a request and are refused from a
-//! source.
+//! Rules: a Range that we do not obey is ignored and no error. Only a valid one outside the content is
+//! unsatisfiable. A number beyond 64 bits counts as the largest in a request, and is refused from a source.
 //!
-//! Not here: whether If-Range lets the range stand.
+//! Not here: If-Range (`precondition`).
 
 use std::fmt::{self, Display};
 use std::ops::Range;
@@ -19,7 +18,7 @@ pub enum Selection {
     Whole,
     /// These bytes, at least one.
     Part(Range<u64>),
-    /// None: the answer is 416.
+    /// No byte: the status is 416.
     Unsatisfiable,
 }
 
@@ -29,7 +28,7 @@ pub fn select(field: &[u8], length: u64) -> Selection {
         return Selection::Whole;
     };
     match (number(first), number(last)) {
-        // The last bytes; of empty content that is all of it, for no 206 can say so.
+        // A suffix of empty content is all of it, since no 206 can express that.
         (None, Some(0)) => Selection::Unsatisfiable,
         (None, Some(_)) if length == 0 => Selection::Whole,
         (None, Some(suffix)) => Selection::Part(length.saturating_sub(suffix)..length),
@@ -47,7 +46,7 @@ fn part(first: u64, last: u64, length: u64) -> Selection {
     }
 }
 
-/// What stands before and after the dash of `bytes=first-last`, if that is the only range.
+/// The two sides of the dash of `bytes=first-last`, if that is the only range.
 fn one_range(field: &[u8]) -> Option<(&[u8], &[u8])> {
     let (unit, set) = field.split_at_checked(6)?;
     if !unit.eq_ignore_ascii_case(b"bytes=") {
@@ -63,12 +62,12 @@ fn one_range(field: &[u8]) -> Option<(&[u8], &[u8])> {
     let dash = spec.iter().position(|&byte| byte == b'-')?;
     let (first, last) = spec.split_at_checked(dash)?;
     let last = last.get(1..)?;
-    // A side that is no number at all must not pass for one that was left out.
+    // A side that is not a number must not count as one that was left out.
     let valid = |side: &[u8]| side.iter().all(u8::is_ascii_digit);
     (valid(first) && valid(last)).then_some((first, last))
 }
 
-/// The number of a side, saturated; `None` for an empty side.
+/// The number on one side, saturated; none for an empty side.
 fn number(digits: &[u8]) -> Option<u64> {
     (!digits.is_empty()).then(|| decimal(digits).unwrap_or(u64::MAX))
 }
@@ -80,7 +79,7 @@ pub struct ContentRange {
     pub first: u64,
     /// The offset of the last byte, not below the first.
     pub last: u64,
-    /// The length of the whole, if known: above `last`.
+    /// The complete length, which is above `last`; none if unknown.
     pub complete: Option<u64>,
 }
 
@@ -118,7 +117,7 @@ impl Display for ContentRange {
     }
 }
 
-/// The value of Content-Range in a 416: the length of the whole in bytes.
+/// The value of Content-Range in a 416 (RFC 9110 §14.4), with the complete length in bytes.
 #[derive(PartialEq, Eq, Debug, Clone, Copy)]
 pub struct UnsatisfiedRange(pub u64);
 

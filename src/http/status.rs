@@ -1,9 +1,9 @@
-//! Status codes (RFC 9110 §15), and the message we refuse.
+//! Status: status codes (RFC 9110 §15), and messages that are refused.
 //!
-//! Rules: a [`StatusCode`] is always three digits, 100 to 599. [`Malformed`] serves both directions: to
-//! a client it is answered with its status, from a source its status is ignored and the source fails.
+//! Rules: a [`StatusCode`] is always from 100 to 599. [`Malformed`] is for both directions: a client gets its
+//! status; of a source its status is ignored, and the source fails.
 //!
-//! Not here: which failure of a fetch becomes which status.
+//! Not here: which failure becomes which status (`serve::response`).
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct StatusCode(u16);
 
-/// Declares the codes with a name; their reason phrases are those of RFC 9110 §15 (508: RFC 5842).
+/// The codes that have names. Their reason phrases are those of RFC 9110 §15 (508: RFC 5842).
 macro_rules! status_codes {
     ($($name:ident = $code:literal $reason:literal;)*) => {
         impl StatusCode {
@@ -75,17 +75,17 @@ impl StatusCode {
         self.0
     }
 
-    /// True for 1xx: an interim response, another one follows (RFC 9110 §15.2).
+    /// Whether it is 1xx, an interim response before another one (RFC 9110 §15.2).
     pub const fn is_informational(self) -> bool {
         self.0 < 200
     }
 
-    /// True for 5xx: the server failed (RFC 9110 §15.6).
+    /// Whether it is 5xx: the server failed (RFC 9110 §15.6).
     pub const fn is_server_error(self) -> bool {
         self.0 >= 500
     }
 
-    /// True for 301, 302, 303, 307 and 308: the answer lies at `Location` (RFC 9110 §15.4).
+    /// Whether it is 301, 302, 303, 307 or 308: the content is at `Location` (RFC 9110 §15.4).
     pub const fn is_redirect(self) -> bool {
         matches!(self.0, 301 | 302 | 303 | 307 | 308)
     }
@@ -100,10 +100,10 @@ impl fmt::Display for StatusCode {
     }
 }
 
-/// A message that is refused, with the status to answer when it came from a client.
+/// Why a message is refused, and the status for a client that sent it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed {
-    /// What to answer a client.
+    /// The status for a client.
     pub status: StatusCode,
     /// What is wrong, in one line without a full stop.
     pub why: &'static str,

@@ -1,9 +1,9 @@
-//! The request target (RFC 9112 §3.2) and percent-coding (RFC 3986 §2.1).
+//! Target: the request target (RFC 9112 §3.2), and percent-encoding (RFC 3986 §2.1).
 //!
-//! Rules: the bytes are kept as they came; a target only adds where its parts lie. The authority of an
+//! Rules: the bytes are kept as they came, and the positions of their parts beside them. The authority of an
 //! absolute-form never chooses where we fetch from.
 //!
-//! Not here: what a path may name in the cache, and the URL of a source.
+//! Not here: what a path may name in the cache (`store::CachePath`), the URL of a source (`url`).
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -29,7 +29,7 @@ enum Form {
 const GARBLED: Malformed = Malformed::bad_request("garbled request target");
 
 impl Target {
-    /// Finds the form that the method allows; anything else is refused with 400.
+    /// Parses the form that the method allows; anything else is refused with 400.
     pub fn parse(method: Method, raw: &[u8]) -> Result<Self, Malformed> {
         if !raw.iter().copied().all(is_target_byte) {
             return Err(GARBLED);
@@ -51,8 +51,8 @@ impl Target {
         &self.raw
     }
 
-    /// The path without the query, still percent-encoded, beginning with a slash; `None` for `*` and
-    /// for the target of a CONNECT.
+    /// The path without the query, still percent-encoded, with its first slash; none for `*` and for the target
+    /// of a CONNECT.
     pub fn path(&self) -> Option<&[u8]> {
         let from = match &self.form {
             Form::Origin => 0,
@@ -86,7 +86,7 @@ fn authority_form(raw: &[u8]) -> Result<Form, Malformed> {
     }
 }
 
-/// `http://host:port/path?query` (RFC 9112 §3.2.2); a scheme of another kind is not ours to relay.
+/// `http://host:port/path?query` (RFC 9112 §3.2.2). Other schemes are refused.
 fn absolute_form(raw: &[u8]) -> Result<Form, Malformed> {
     let (scheme, rest) = split_scheme(raw).ok_or(GARBLED)?;
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
@@ -122,11 +122,11 @@ pub(super) fn split_scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
     valid.then_some((scheme, rest.get(1..)?))
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 §4.2.1, §7.2): no user info.
+/// `uri-host [ ":" port ]` (RFC 9110 §4.2.1, §7.2), without user info.
 pub(super) struct Authority<'a> {
     /// A registered name or IPv4 address, possibly empty, or an IPv6 address in its brackets.
     pub(super) host: &'a [u8],
-    /// 0 to 65535; `None` without a port, and with an empty one.
+    /// 0 to 65535; none if it is missing or empty.
     pub(super) port: Option<u16>,
 }
 
@@ -159,7 +159,7 @@ pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A number of one or more decimal digits, `None` for anything else and above `u64::MAX`.
+/// A number of one or more decimal digits; none for anything else and above `u64::MAX`.
 pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -170,23 +170,23 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A byte of a reg-name (RFC 3986 §3.2.2), the percent sign of an escape included.
+/// Whether a byte may be in a reg-name (RFC 3986 §3.2.2), the percent sign of an escape included.
 const fn is_name_byte(byte: u8) -> bool {
     is_unreserved(byte) || matches!(byte, b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
-/// A byte that stands for itself anywhere in a URI (RFC 3986 §2.3).
+/// Whether a byte needs no escape anywhere in a URI (RFC 3986 §2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// A byte of a request target: visible but for the fragment's sign, or above ASCII, which some clients
-/// send as it is.
+/// Whether a byte may be in a request target: visible except `#`, or above ASCII, which some clients send
+/// unescaped.
 pub(super) const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0x80..) && byte != b'#'
 }
 
-/// The bytes that an encoded text stands for; a bad or cut escape is refused with 400.
+/// The decoded bytes; a bad or incomplete escape is refused with 400.
 pub fn percent_decode(text: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.iter().copied();
@@ -215,7 +215,7 @@ pub(super) const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// Appends the bytes, all but letters, digits and `-._~` as escapes in upper case.
+/// Appends the bytes, with all but letters, digits and `-._~` as escapes in upper case.
 pub fn percent_encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if is_unreserved(byte) {
@@ -226,8 +226,8 @@ pub fn percent_encode(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Appends what is encoded already, and escapes only what no URL holds: the bytes of an escape, and those that
-/// may stand in a path or query (RFC 3986 §3.3, §3.4), stay as they are.
+/// Appends a text that is encoded already, and escapes only bytes that no URL may have. Escapes, and bytes that
+/// may be in a path or query (RFC 3986 §3.3, §3.4), stay as they are.
 pub fn percent_encode_rest(encoded: &[u8], out: &mut String) {
     for &byte in encoded {
         if is_unreserved(byte) || b"!$&'()*+,;=:@/?[]%".contains(&byte) {

@@ -1,9 +1,9 @@
-//! The URL of a source, and where its redirects lead (RFC 9110 §4.2.1, RFC 3986 §5).
+//! URL: the URL of a source, and where its redirects lead (RFC 9110 §4.2.1, RFC 3986 §5).
 //!
-//! Rules: http only, for TLS is not spoken. No user info, so that no password reaches a log. Every URL
-//! that exists can be sent as it is: its path begins with a slash and holds only URL characters.
+//! Rules: http only. No user info, so that no password reaches a log. Every URL can be sent as it is: its path
+//! begins with a slash and has only URL characters.
 //!
-//! Not here: the target of a request that we receive.
+//! Not here: the target of a client's request (`target`).
 
 use std::fmt::{self, Display, Write};
 
@@ -17,16 +17,16 @@ pub struct Url {
     path_and_query: String,
 }
 
-/// Why a text is no URL that can be fetched.
+/// Why a text is not a URL that can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UrlError {
     /// It asks for TLS.
     Https,
-    /// It is no http URL.
+    /// It is not an http URL.
     Scheme,
     /// It carries a user name or password.
     UserInfo,
-    /// The host is missing or garbled.
+    /// The host is missing or invalid.
     Host,
     /// The port is not 1 to 65535.
     Port,
@@ -72,8 +72,8 @@ impl Url {
         }
     }
 
-    /// Where a redirect from here leads: a reference resolved against this URL (RFC 3986 §5.2), its
-    /// fragment dropped.
+    /// Where a redirect from here leads: the reference resolved against this URL (RFC 3986 §5.2), without its
+    /// fragment.
     pub fn join(&self, location: &[u8]) -> Result<Self, UrlError> {
         if location.iter().any(u8::is_ascii_control) {
             return Err(UrlError::Character);
@@ -162,8 +162,8 @@ impl Url {
         authority
     }
 
-    /// Whether it is `file` with nothing but a slash added to the path, escapes decoded: then that is a directory.
-    /// Host and query do not matter: a redirect may lead elsewhere by the same step.
+    /// Whether its path is that of `file` and one slash more, escapes decoded: then it is a directory. Host and
+    /// query may differ, since a redirect may lead to another host in the same step.
     pub fn is_directory_of(&self, file: &Url) -> bool {
         let decoded = |path: &str| percent_decode(path.as_bytes()).unwrap_or_else(|_| path.into());
         self.path()
@@ -171,7 +171,7 @@ impl Url {
             .is_some_and(|path| decoded(path) == decoded(file.path()))
     }
 
-    /// The URL of an encoded path (which may be empty) below this one's path.
+    /// The URL of an encoded path, which may be empty, below this one's path.
     pub fn below(&self, suffix: &str) -> Url {
         let prefix = self.path().trim_end_matches('/');
         Self {
@@ -187,8 +187,8 @@ impl Display for Url {
     }
 }
 
-/// A text that may be a URL with a user name and a password, fit to be shown: whatever could belong to them is
-/// left out. A password may have been written with a slash in it, so all before the last `@` goes.
+/// A text that may be a URL with a user name and a password, without what could belong to them, so that it can
+/// be shown. A password may have a slash in it, so everything before the last `@` is left out.
 pub fn without_user_info(text: &str) -> String {
     let Some((before, rest)) = text.rsplit_once('@') else {
         return text.to_owned();
@@ -240,14 +240,14 @@ fn host_and_port(authority: &[u8]) -> Result<(String, u16), UrlError> {
     }
 }
 
-/// A name that a resolver could know.
+/// Whether a name is one that a resolver could know.
 fn is_host_name(name: &[u8]) -> bool {
     let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     !name.is_empty() && name.iter().all(valid)
 }
 
-/// Prefix (encoded, beginning with a slash or empty) and reference as one path and query, the bytes that
-/// no URL holds escaped and dot segments removed.
+/// A prefix (encoded, empty or with its first slash) and a reference as one path and query. Bytes that no URL
+/// may have are escaped, dot segments removed.
 fn encoded(prefix: &str, reference: &[u8]) -> String {
     let mut text = String::with_capacity(prefix.len().saturating_add(reference.len()));
     text.push_str(prefix);
@@ -258,7 +258,7 @@ fn encoded(prefix: &str, reference: &[u8]) -> String {
     }
 }
 
-/// A path that begins with a slash, without its `.` and `..` segments (RFC 3986 §5.2.4).
+/// A path without its `.` and `..` segments (RFC 3986 §5.2.4).
 fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();

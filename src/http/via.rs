@@ -1,26 +1,26 @@
-//! The Via field (RFC 9110 §7.6.3): how caches that ask each other in a ring are noticed.
+//! Via: how caches that ask each other in a ring find that out (RFC 9110 §7.6.3).
 //!
-//! Rules: each running cache has a pseudonym of its own. Of the entries received only those of this
-//! program are passed on, rebuilt from their eight digits; nothing else of a client goes upstream.
+//! Rules: each running cache has a pseudonym of its own. Of the received entries only those of package-caches
+//! are passed on, rebuilt from their eight digits; nothing else of a client goes to a source.
 //!
-//! Not here: drawing the pseudonym.
+//! Not here: choosing the pseudonym (`serve`).
 
 use super::Fields;
 
-/// What every pseudonym begins with; eight lower-case hexadecimal digits follow.
+/// The beginning of every pseudonym; eight lower-case hexadecimal digits follow.
 pub const PREFIX: &str = "package-cache-";
 
-/// Why a request is answered 508.
+/// Why a request is refused with 508.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Loop {
-    /// It has been here before.
+    /// It went through this cache before.
     Own,
-    /// It has been through more caches than anyone chains.
+    /// It went through more caches than are allowed in a chain.
     TooMany,
 }
 
-/// The Via entries to pass on, in order, each as `1.1 package-cache-0123abcd`; refused if our `own`
-/// pseudonym is among them, else if they are more than `most`.
+/// The Via entries to pass on, in order, each as `1.1 package-cache-0123abcd`. Refused if our `own` pseudonym
+/// is among them, or if there are more than `most`.
 pub fn passed_on(fields: &Fields, own: &str, most: usize) -> Result<Vec<String>, Loop> {
     let names: Vec<&str> = fields.members("via").filter_map(pseudonym).collect();
     if names.contains(&own) {
@@ -35,7 +35,7 @@ pub fn passed_on(fields: &Fields, own: &str, most: usize) -> Result<Vec<String>,
     }
 }
 
-/// The value to send: entries that are passed on, then our `own` pseudonym's.
+/// The value to send: the entries that are passed on, and ours.
 pub fn with_own(passed_on: &[String], own: &str) -> String {
     let mut value = passed_on.join(", ");
     if !value.is_empty() {
@@ -46,7 +46,7 @@ pub fn with_own(passed_on: &[String], own: &str) -> String {
     value
 }
 
-/// The pseudonym of an entry `[name/]version pseudonym [comment]`, if it is one of ours.
+/// The pseudonym in an entry `[name/]version pseudonym [comment]`, if it is that of a package-cache.
 fn pseudonym(entry: &[u8]) -> Option<&str> {
     let mut words = entry
         .split(u8::is_ascii_whitespace)

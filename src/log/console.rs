@@ -1,24 +1,24 @@
 //! Console: what a command that runs to its end says: its list and summary on stdout, complaints and progress on stderr.
 //!
-//! Rules: a closed stdout or stderr changes nothing; complaints without end are cut short; progress
-//! is for a terminal, after two seconds, and leaves no trace.
+//! Rules: a closed stdout or stderr changes nothing. After a number of complaints further ones are only
+//! counted. Progress is shown on a terminal alone, from two seconds on, and is wiped off again.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Complaints that are printed; the others are counted.
+/// How many complaints are printed; further ones are counted.
 const COMPLAINTS: u64 = 20;
-/// Whoever waits is told after this time, and then so often.
+/// Progress is shown after this time, and then each time it has passed again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// The voice of one run.
+/// What one run says.
 #[derive(Debug)]
 pub struct Console {
     complaints: u64,
-    /// When progress is next to be shown; none without a terminal.
+    /// When progress is shown next; none without a terminal.
     next: Option<Instant>,
     /// Whether a line of progress is on the terminal.
     shown: bool,
@@ -41,7 +41,7 @@ impl Console {
         let line = [head.as_bytes(), rest, b"\n"].concat();
         self.clear();
         let _ = io::stdout().write_all(&line);
-        // The list itself shows how far it is.
+        // Where files are named, that shows the progress.
         self.next = self.next.map(|_| Instant::now() + PATIENCE);
     }
 
@@ -74,7 +74,7 @@ impl Console {
         self.complaints > 0
     }
 
-    /// Shows how far it is, now and then.
+    /// Shows progress, if it is time for that.
     pub fn progress(&mut self, text: fmt::Arguments<'_>) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
@@ -91,7 +91,15 @@ impl Console {
     }
 }
 
-/// Bytes for a reader: `3.4G`.
+/// So many files, for a reader.
+pub fn counted(files: usize) -> String {
+    match files {
+        1 => String::from("1 file"),
+        more => format!("{more} files"),
+    }
+}
+
+/// Bytes as text: `3.4G`.
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {

@@ -1,9 +1,9 @@
-//! The log: events by level, one line each, to stderr or to syslog.
+//! Log: events by level, one line each, to stderr or to syslog.
 //!
-//! Rules: an event never blocks, panics or splits: lines for stderr go through a bounded buffer that
-//! one thread writes out, so that a stuck pipe holds up nobody; the syslog socket is non-blocking;
-//! what does not fit is dropped, counted and reported. Control characters become `\xNN` here, so that
-//! no client can forge a line, and a line ends at 8 KiB. Before `init` nothing is written anywhere.
+//! Rules: an event never blocks, panics or is split. Lines for stderr go through a bounded buffer that one
+//! thread writes out, so that a stuck pipe stops no other thread. The syslog socket does not block. What does
+//! not fit is dropped, counted and reported. Control characters become `\xNN` here, so that no client can forge
+//! a line, and a line is cut at 8 KiB. Before `init` nothing is written.
 //!
 //! Beside it stands the console of the commands that run to their end.
 //!
@@ -21,7 +21,7 @@ mod console;
 mod stderr;
 mod syslog;
 
-pub use console::{Bytes, Console};
+pub use console::{Bytes, Console, counted};
 use stderr::Stderr;
 use syslog::Syslog;
 
@@ -30,7 +30,7 @@ const LINE_MOST: usize = 8 * 1024;
 /// How long `flush` waits for stderr.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// How much an event matters, worst first.
+/// How important an event is, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
@@ -60,11 +60,11 @@ enum Output {
     Syslog(Mutex<Syslog>),
 }
 
-/// The least important level written; zero until `init`: none.
+/// The least important level that is written; 0 before `init`: none.
 static MOST: AtomicU8 = AtomicU8::new(0);
 static OUTPUT: OnceLock<Output> = OnceLock::new();
 
-/// Starts the log with the least important level to write, and makes panics events of it.
+/// Starts the log, with the least important level to write. Panics are logged as errors.
 ///
 /// A second call changes the level alone.
 pub fn init(most: Level, sink: Sink) {
@@ -102,7 +102,7 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes one access line, if `Info` is enabled: on stderr bare, as log analysers read it.
+/// Writes one access line, if `Info` is enabled. On stderr it has no time in front, as log analysers read it.
 pub fn access(line: fmt::Arguments<'_>) {
     if !enabled(Level::Info) {
         return;
@@ -114,7 +114,7 @@ pub fn access(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes one error to syslog, for a program that has no log yet.
+/// Writes one error to syslog, when the log was not started.
 pub fn to_syslog(why: &str) {
     init(Level::Notice, Sink::Syslog);
     write(Level::Error, format_args!("{why}"));
@@ -142,13 +142,14 @@ macro_rules! info { ($($arg:tt)*) => { $crate::log::event!(Info, $($arg)*) }; }
 macro_rules! debug { ($($arg:tt)*) => { $crate::log::event!(Debug, $($arg)*) }; }
 pub(crate) use {debug, error, event, info, notice, warning};
 
-/// Formats first: what is formatted may itself panic, and so log, under the lock.
+/// Formats before it locks: what is formatted may panic, which is logged too, and would wait for the lock for
+/// ever.
 fn send(syslog: &Mutex<Syslog>, level: Level, message: fmt::Arguments<'_>) {
     let text = clean(message);
     lock(syslog).send(level, &text);
 }
 
-/// The line of an event for stderr: time, level if it is worth a word, message.
+/// The line of an event for stderr: time, the level where it says something, message.
 fn stamped(level: Level, message: fmt::Arguments<'_>) -> String {
     let word = match level {
         Level::Error => "error: ",

@@ -1,7 +1,7 @@
-//! Lines on their way to stderr: a bounded buffer, and the thread that alone writes it out.
+//! Stderr: a bounded buffer of lines, and the one thread that writes them out.
 //!
-//! Rules: lines leave whole and in order; those that do not fit are dropped and counted; a closed
-//! stderr is ignored, since there is no one to tell.
+//! Rules: lines are written whole and in order. Those that do not fit are dropped and counted. Errors of stderr
+//! are ignored, since there is nowhere to report them.
 
 use std::io::{self, Write};
 use std::mem;
@@ -12,10 +12,10 @@ use std::time::Duration;
 use super::{Level, stamped};
 use crate::sys::lock::lock;
 
-/// Lines that wait for stderr, in bytes.
+/// The size of the buffer, in bytes.
 const WAITING_MOST: usize = 512 * 1024;
 
-/// The way to stderr; without a queue, when no thread can be had, it is written on the spot.
+/// The output to stderr. Without a queue, if no thread could be had, lines are written at once.
 pub struct Stderr {
     queue: Option<Arc<Queue>>,
 }
@@ -38,7 +38,7 @@ impl Stderr {
         }
     }
 
-    /// Writes a line, soon.
+    /// Queues a line to be written.
     pub fn put(&self, line: String) {
         match &self.queue {
             Some(queue) => queue.push(&line),
@@ -60,11 +60,11 @@ pub fn print(mut line: String) {
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Lines that wait for the thread.
+/// The lines that wait for the thread.
 #[derive(Default)]
 pub struct Queue {
     waiting: Mutex<Waiting>,
-    /// Lines came, or were written out.
+    /// Notified when lines come, and when they were written.
     changed: Condvar,
 }
 
@@ -72,7 +72,7 @@ pub struct Queue {
 struct Waiting {
     lines: Vec<u8>,
     dropped: u64,
-    /// The thread writes what it took.
+    /// Whether the thread is writing what it took.
     writing: bool,
 }
 
@@ -81,7 +81,7 @@ impl Queue {
     pub fn push(&self, line: &str) {
         let mut waiting = lock(&self.waiting);
         if waiting.lines.len().saturating_add(line.len()) >= WAITING_MOST {
-            waiting.dropped = waiting.dropped.saturating_add(1);
+            waiting.dropped += 1;
             return;
         }
         waiting.lines.extend_from_slice(line.as_bytes());
@@ -93,7 +93,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and puts them in the place of `lines`, which the caller has written.
+    /// Waits for lines, and exchanges them for `lines`, which the caller has written.
     pub fn take(&self, lines: &mut Vec<u8>) {
         lines.clear();
         let mut waiting = lock(&self.waiting);

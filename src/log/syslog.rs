@@ -1,7 +1,7 @@
-//! The syslog socket: datagrams to `/dev/log` in the form of syslog(3), without its time stamp.
+//! Syslog: datagrams to `/dev/log`, in the form of syslog(3) without its time stamp.
 //!
-//! Rules: non-blocking; on an error one new connection and one more attempt; what still fails is
-//! counted and reported when a datagram gets through again.
+//! Rules: sending does not block. After an error there is one new connection and one more attempt. What still
+//! fails is counted, and reported when a datagram gets through again.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixDatagram;
@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use super::stderr::print;
 use super::{Level, cut, stamped};
 
-/// Facility daemon, in the upper bits of a priority.
+/// Facility daemon, in the upper bits of a priority (RFC 5424 §6.2.1).
 const DAEMON: u8 = 3 << 3;
-/// What is tried when the system takes no longer datagram, in bytes of message.
+/// The bytes of message that are tried when the socket takes no longer datagram.
 const SHORT: usize = 1024;
-/// Message too long: the number std has no name for.
+/// EMSGSIZE, for which std has no name.
 const EMSGSIZE: i32 = 90;
 
-/// A connection to the syslog daemon, now or later.
+/// A connection to the syslog daemon, if there is one.
 pub struct Syslog {
     path: PathBuf,
     socket: Option<UnixDatagram>,
@@ -25,7 +25,7 @@ pub struct Syslog {
 }
 
 impl Syslog {
-    /// Connects to `/dev/log`; without success, which is said on stderr, each event tries again.
+    /// Connects to `/dev/log`. If that fails, stderr says so, and each event tries again.
     pub fn start() -> Self {
         let mut syslog = Self::at(dev_log());
         if let Err(error) = syslog.reconnect() {
@@ -48,7 +48,7 @@ impl Syslog {
         }
     }
 
-    /// Sends one message, after a word on those that were dropped before it.
+    /// Sends one message, after a report on those that were dropped before it.
     pub fn send(&mut self, level: Level, message: &str) {
         if self.dropped > 0 {
             let report = format!(
@@ -56,7 +56,7 @@ impl Syslog {
                 self.dropped
             );
             if self.deliver(Level::Warning, &report).is_err() {
-                self.dropped = self.dropped.saturating_add(1);
+                self.dropped += 1;
                 return;
             }
         }
@@ -66,7 +66,7 @@ impl Syslog {
     fn deliver(&mut self, level: Level, message: &str) -> io::Result<()> {
         let too_long = |error: &io::Error| error.raw_os_error() == Some(EMSGSIZE);
         let mut outcome = self.attempt(level, message);
-        // A daemon that is alive and behind, or wants less, is not reached better by a new socket.
+        // If the daemon is only slow, or the message too long, a new socket does not help.
         let in_vain = |error: &io::Error| error.kind() == ErrorKind::WouldBlock || too_long(error);
         if outcome.as_ref().is_err_and(|error| !in_vain(error)) {
             self.reconnect()?;

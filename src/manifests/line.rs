@@ -1,4 +1,4 @@
-//! One line of a Manifest (GLEP 74).
+//! Line: one line of a Manifest (GLEP 74).
 //!
 //! Rules: of all kinds of lines `DIST NAME SIZE (HASH VALUE)...` alone says what a distfile is. Hashes come in any order
 //! and number; BLAKE2B counts, and SHA512 where there is none. A line that is odd in any way says nothing.

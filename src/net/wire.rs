@@ -47,8 +47,10 @@ pub struct Wire {
     unread: Range<usize>,
     /// How much the first read into an empty buffer takes, in bytes.
     first: usize,
-    /// The read time-out that the socket has now; zero: not set yet.
+    /// How long the next read may wait; zero: as long as the socket says.
     patience: Duration,
+    /// The read time-out that the socket has now; zero: not set yet.
+    timeout: Duration,
     /// The write time-out, likewise.
     send_patience: Duration,
 }
@@ -71,6 +73,7 @@ impl Wire {
             unread: 0..0,
             first,
             patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             send_patience: Duration::ZERO,
         }
     }
@@ -101,17 +104,25 @@ impl Wire {
         }
     }
 
-    /// Sets the read time-out, at least 1 ms. Setting the same one again costs no system call.
-    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
-        let patience = patience.max(Duration::from_millis(1));
-        if patience != self.patience {
+    /// Sets how long the reads that follow may wait, at least 1 ms. The socket is told when one of them has to
+    /// ask it: what has come ahead needs no wait.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience.max(Duration::from_millis(1));
+    }
+
+    /// Tells the socket of the patience. A time-out that is up to a twentieth longer will do, since telling is a
+    /// system call.
+    fn apply_patience(&mut self) -> io::Result<()> {
+        let patience = self.patience;
+        let most = patience.saturating_add(patience / 20);
+        if !patience.is_zero() && !(patience..=most).contains(&self.timeout) {
             self.stream.set_read_timeout(Some(patience))?;
-            self.patience = patience;
+            self.timeout = patience;
         }
         Ok(())
     }
 
-    /// Sets the write time-out, likewise.
+    /// Sets the write time-out. Setting the same one again costs no system call.
     pub fn set_send_patience(&mut self, patience: Duration) -> io::Result<()> {
         if patience != self.send_patience {
             self.stream.set_write_timeout(Some(patience))?;
@@ -122,6 +133,7 @@ impl Wire {
 
     /// Reads more ahead; 0 at the end of the stream.
     pub fn fill(&mut self) -> io::Result<usize> {
+        self.apply_patience()?;
         if self.unread.start > 0 {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
@@ -171,7 +183,7 @@ impl Wire {
             if left.is_zero() {
                 return Err(HeadError::Timeout { begun });
             }
-            self.set_patience(left).map_err(HeadError::Io)?;
+            self.set_patience(left);
             match self.fill() {
                 Ok(0) if begun => return Err(HeadError::Cut),
                 Ok(0) => return Err(HeadError::Closed),
@@ -188,6 +200,7 @@ impl Wire {
     /// Reads into `out`, from what was read ahead or else from the socket; 0 at the end of the stream.
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.ahead().is_empty() {
+            self.apply_patience()?;
             return read_once(&self.stream, out);
         }
         let count = self.ahead().read(out)?;

@@ -87,9 +87,10 @@ pub fn drain(framing: Framing, wire: &mut Wire, client: &Client, lead: &mut Lead
     let mut scrap = [0; 4096];
     while !body.is_done() {
         let wait = deadline.saturating_duration_since(Instant::now());
-        if wait.is_zero() || wire.set_patience(wait).is_err() {
+        if wait.is_zero() {
             return false;
         }
+        wire.set_patience(wait);
         match body.read(wire, &mut scrap) {
             Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
             _ => return false,

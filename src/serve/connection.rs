@@ -158,9 +158,7 @@ impl Connection {
         if !lead.stays_with(self.wire.stream(), self.client.connections()) {
             return Await::Elsewhere;
         }
-        if self.wire.set_patience(ms(limits().stay_ms)).is_err() {
-            return Await::Over;
-        }
+        self.wire.set_patience(ms(limits().stay_ms));
         match self.wire.fill() {
             Ok(1..) => Await::Here,
             Err(cause) if timed_out(&cause) => Await::Elsewhere,

@@ -1,6 +1,6 @@
 //! Found: what the cache found for a request, made into a response.
 //!
-//! Rules: a response that announces a length has just that many bytes or is cut.
+//! Rules: a response that announces a length has exactly that many bytes, or is cut.
 //!
 //! Not here: finding it (`cache`), preconditions and ranges (`view`).
 

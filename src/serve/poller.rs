@@ -168,6 +168,10 @@ impl Poller {
     }
 
     fn accept(&self, listener: &TcpListener, lead: &mut Lead) {
+        // The listeners were shut down: accepting would be an error that nobody wants to read of.
+        if self.clients.stopping() {
+            return self.rest(LONGEST, lead);
+        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((stream, client.ip()))

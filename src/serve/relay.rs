@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::sender::{SendError, Sender};
 use crate::cache::Cache;
 use crate::http::chunked;
+use crate::log;
 use crate::net::clients::Look;
 use crate::sys::limits::{limits, ms};
 use crate::transfer::{Reader, Ready};
@@ -193,10 +194,15 @@ impl<'a, 's> Relay<'a, 's> {
         let Some(overlap) = self.overlap(part.start) else {
             return Ok(0);
         };
+        log::debug!(
+            "{}: a reader goes around the transfer at byte {}",
+            self.reader.request().path,
+            part.start
+        );
         self.reader.go_around();
         let (cache, client) = (self.cache, self.sender.client());
-        let wanted = part.clone();
-        let started = cache.part(self.reader, wanted, overlap, attempt, deadline, client);
+        let rest = part.clone();
+        let started = cache.part(self.reader, rest, overlap, attempt, deadline, client);
         let Some(reader) = started else {
             return Ok(0);
         };

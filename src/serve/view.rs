@@ -167,6 +167,190 @@ fn now() -> HttpDate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Caps, Parsed, parse_request};
+
+    const MODIFIED: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
+    const EARLIER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
+
+    /// A stored file of ten bytes.
+    fn stored() -> View<'static> {
+        View {
+            length: Some(10),
+            etag: Some("\"a\""),
+            last_modified: Some(HttpDate::from_unix(1_445_412_480)),
+            media_type: b"a/file",
+            content_encoding: None,
+            age: Some(7),
+        }
+    }
+
+    /// A listing on its way, of unknown length.
+    fn relayed() -> View<'static> {
+        View {
+            length: None,
+            etag: None,
+            media_type: b"text/html",
+            content_encoding: Some(b"gzip"),
+            age: None,
+            ..stored()
+        }
+    }
+
+    /// What `view` gives for a request line and fields, separated by `|`: status, field lines, part.
+    fn respond(view: &View<'_>, request: &str) -> (u16, Vec<String>, Option<Part>) {
+        let head = request.replace('|', "\r\n") + "\r\nHost: x\r\n\r\n";
+        let Parsed::Complete(request, _) = parse_request(head.as_bytes(), &Caps::REQUEST).unwrap()
+        else {
+            panic!("{head}");
+        };
+        let mut selected = None;
+        let response = view.respond(&request, |part| {
+            selected = Some(part);
+            Content::Empty
+        });
+        let lines = response.head.fields.iter().map(|(name, value)| {
+            let [name, value] = [name, value].map(String::from_utf8_lossy);
+            format!("{name}: {value}")
+        });
+        (response.head.status.code(), lines.collect(), selected)
+    }
+
+    #[test]
+    fn conditions_come_first_then_the_range_then_the_method() {
+        let all = || Some(Part::Bytes(0..10));
+        let dated = |field: &str, date: &str| format!("GET / HTTP/1.1|{field}: {date}");
+        for (request, status, part) in [
+            ("GET / HTTP/1.1", 200, all()),
+            ("GET / HTTP/1.0", 200, all()),
+            ("HEAD / HTTP/1.1", 200, None),
+            ("GET / HTTP/1.1|If-None-Match: \"a\"", 304, None),
+            ("HEAD / HTTP/1.1|If-None-Match: *", 304, None),
+            ("GET / HTTP/1.1|If-Match: \"b\"", 412, None),
+            (&dated("If-Modified-Since", MODIFIED), 304, None),
+            (&dated("If-Modified-Since", EARLIER), 200, all()),
+            (&dated("If-Unmodified-Since", EARLIER), 412, None),
+            (
+                "GET / HTTP/1.1|Range: bytes=2-4",
+                206,
+                Some(Part::Bytes(2..5)),
+            ),
+            (
+                "GET / HTTP/1.1|Range: bytes=-3",
+                206,
+                Some(Part::Bytes(7..10)),
+            ),
+            ("GET / HTTP/1.1|Range: bytes=10-", 416, None),
+            ("GET / HTTP/1.1|Range: bytes=0-1,3-4", 200, all()),
+            ("GET / HTTP/1.1|Range: lines=0-1", 200, all()),
+            ("HEAD / HTTP/1.1|Range: bytes=2-4", 200, None),
+            (
+                "GET / HTTP/1.1|Range: bytes=2-4|If-Range: \"a\"",
+                206,
+                Some(Part::Bytes(2..5)),
+            ),
+            (
+                "GET / HTTP/1.1|Range: bytes=2-4|If-Range: \"b\"",
+                200,
+                all(),
+            ),
+            (
+                "GET / HTTP/1.1|Range: bytes=10-|If-None-Match: \"a\"",
+                304,
+                None,
+            ),
+            ("GET / HTTP/1.1|Range: bytes=2-4|If-Match: \"b\"", 412, None),
+        ] {
+            let (given, lines, selected) = respond(&stored(), request);
+            assert_eq!((given, selected), (status, part), "{request}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_length_all_of_it_comes_by_what_the_version_knows() {
+        for (request, status, part) in [
+            ("GET / HTTP/1.1", 200, Some(Part::All { chunked: true })),
+            ("GET / HTTP/1.0", 200, Some(Part::All { chunked: false })),
+            (
+                "GET / HTTP/1.1|Range: bytes=2-4",
+                200,
+                Some(Part::All { chunked: true }),
+            ),
+            ("HEAD / HTTP/1.1", 200, None),
+            ("GET / HTTP/1.1|If-None-Match: *", 304, None),
+            ("GET / HTTP/1.1|If-Match: \"a\"", 412, None),
+        ] {
+            let (given, lines, selected) = respond(&relayed(), request);
+            assert_eq!((given, selected), (status, part), "{request}");
+            let chunked = lines
+                .iter()
+                .any(|line| line == "Transfer-Encoding: chunked");
+            let expected = status == 200 && request.contains("HTTP/1.1");
+            assert_eq!(chunked, expected, "{request}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_fields_are_those_of_the_representation() {
+        let modified = format!("Last-Modified: {MODIFIED}");
+        let common = [
+            "Content-Type: a/file",
+            "Accept-Ranges: bytes",
+            "ETag: \"a\"",
+        ];
+        let common = [&common[..], &[&modified, "Age: 7"]].concat();
+        let error = "Content-Type: text/plain; charset=utf-8";
+        let coded = [
+            "Content-Type: text/html",
+            "Content-Encoding: gzip",
+            &modified,
+        ];
+        for (view, request, expected) in [
+            (
+                stored(),
+                "GET / HTTP/1.1",
+                [&common[..], &["Content-Length: 10"]].concat(),
+            ),
+            (
+                stored(),
+                "HEAD / HTTP/1.1",
+                [&common[..], &["Content-Length: 10"]].concat(),
+            ),
+            (
+                stored(),
+                "GET / HTTP/1.1|Range: bytes=2-4",
+                [
+                    &common[..],
+                    &["Content-Range: bytes 2-4/10", "Content-Length: 3"],
+                ]
+                .concat(),
+            ),
+            (
+                stored(),
+                "GET / HTTP/1.1|Range: bytes=10-",
+                vec![error, "Content-Length: 71", "Content-Range: bytes */10"],
+            ),
+            // The validator that the client has is said again, and nothing that it knows (RFC 9110 §15.4.5).
+            (
+                stored(),
+                "GET / HTTP/1.1|If-None-Match: \"a\"",
+                vec!["ETag: \"a\"", "Age: 7"],
+            ),
+            (
+                relayed(),
+                "GET / HTTP/1.1|If-None-Match: *",
+                vec![modified.as_str()],
+            ),
+            (relayed(), "GET / HTTP/1.0", coded.to_vec()),
+            (
+                relayed(),
+                "HEAD / HTTP/1.1",
+                [&coded[..], &["Transfer-Encoding: chunked"]].concat(),
+            ),
+        ] {
+            let (status, lines, _) = respond(&view, request);
+            assert_eq!(lines, expected, "{request}: {status}");
+        }
+    }
 
     #[test]
     fn a_last_modified_in_the_future_is_said_by_a_clock_in_1970_alone() {

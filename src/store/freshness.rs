@@ -1,12 +1,16 @@
-//! Freshness: what this process knows of its files beside what the file system keeps.
+//! Freshness: what this process knows of stored files beside what the file system keeps.
 //!
-//! Rules: three tables. When a file was stored or validated, less the age that it had then at its source, for
-//! the Age field (RFC 9111 §4.2.3); what the sources lately said of a stored file that may have changed, which
-//! holds for everybody for `share_ms`, so that a burst asks once; and which server gave it, for the next question.
-//! All hold for one file, by its path and entity tag, not for another that has
-//! taken its name. They are fixed tables of hashes: memory does not grow with the number of files, and a
-//! hit takes no lock. A newer entry may push an older one out: then an Age is omitted, a question is asked
-//! once more, or without the entity tag.
+//! There are three tables:
+//!
+//! * when a file was stored or validated, less the age that it had then, for the Age field (RFC 9111 §4.2.3);
+//! * what the sources lately said of a stored file that may have changed. It holds for all requests for
+//!   `share_ms`, so that a burst of them asks once;
+//! * which server gave a file, and its entity tag there, for the next validation.
+//!
+//! Rules: each entry is for one file, by its path and entity tag, not for another one that has taken its name.
+//! The tables have a fixed size, so that memory does not grow with the number of files. A hit takes no lock. A
+//! newer entry may push out an older one: then an Age is left out, sources are asked once more, or without the
+//! entity tag.
 //!
 //! Not here: asking (`transfer::fetch`), and which files are asked about (`cache::revalidate`).
 
@@ -21,19 +25,20 @@ use crate::log;
 use crate::sys::limits::limits;
 use crate::sys::lock::lock;
 
-/// Entries of one table.
+/// How many entries a table of times has.
 const ENTRIES: usize = 4096;
 
-/// The bits of an entry that tell when it was noted; 0: never.
+/// The bits of an entry that hold the second in which it was noted; 0: it is empty.
 const SECONDS: u64 = 0xffff_ffff;
 
-/// The second in which this process began, so that there are some before it: what was noted may have been old.
+/// The second at which this process begins to count. It is large, since what was noted may have been old
+/// already.
 const BEGIN: u64 = 1 << 31;
 
-/// What the sources said of a stored file that may have changed.
+/// What the sources said when a stored file was validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Validation {
-    /// What is stored is what the source has.
+    /// The stored file is the one that the source has.
     Unchanged,
     /// Every source says that there is no such file.
     Gone,
@@ -42,20 +47,20 @@ pub enum Validation {
 }
 
 impl Validation {
-    /// All, those that outrank others of the same second first.
+    /// All of them. Of two in the same second the first one here counts.
     const ALL: [Self; 3] = [Self::Unchanged, Self::Gone, Self::Unanswered];
 }
 
-/// The server that gave a stored file, and what it calls it.
+/// The server that gave a stored file, and the file's entity tag there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
-    /// The authority that answered, after redirects.
+    /// Its authority (host and port), after redirects.
     pub server: String,
-    /// The entity tag that the file has there (RFC 9110 §8.8.3), if it has one.
+    /// The entity tag (RFC 9110 §8.8.3), with quotes, if it sent one.
     pub etag: Option<Vec<u8>>,
 }
 
-/// All tables.
+/// The three tables.
 #[derive(Debug, Default)]
 pub struct Freshness {
     fresh: Times,
@@ -64,29 +69,29 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// Notes that the file at `path` with this entity tag was just stored or validated, by a response whose age
-    /// is now so many seconds. One over 68 years (2^31 seconds) counts as that.
+    /// Notes that the file with this entity tag was just stored or validated by a response of this `age` in
+    /// seconds; more than 68 years (2^31 s) count as 68 years.
     pub fn note_fresh(&self, path: &CachePath, etag: &str, age: u64) {
         self.fresh.note(&(path, etag), age);
     }
 
-    /// Its age in seconds since then, if that is still known.
+    /// The age of the file in seconds, if it is still known.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.fresh.age(&(path, etag))
     }
 
-    /// Notes by which server the file at `path` with this entity tag of ours was given.
+    /// Notes which server gave the file with this entity tag of ours.
     pub fn note_given(&self, path: &CachePath, etag: &str, given: Given) {
         self.given.note(&(path, etag), given);
     }
 
-    /// By which server it was given, if that is still known.
+    /// Which server gave the file, if that is still known.
     pub fn given(&self, path: &CachePath, etag: &str) -> Option<Given> {
         self.given.get(&(path, etag))
     }
 
-    /// Notes what the sources said of the file at `path` with this entity tag. What an administrator should
-    /// know is a warning, one for all who wait.
+    /// Notes what the sources said of the file with this entity tag. What an administrator should know is a
+    /// warning, once for all requests that share it.
     pub fn note_validation(&self, path: &CachePath, etag: &str, said: Validation) {
         let before = self.validated.note(&(path, etag, said), 0);
         if before.is_some_and(is_recent) {
@@ -103,7 +108,7 @@ impl Freshness {
         }
     }
 
-    /// What the sources said of this file, if that still holds.
+    /// What the sources said of the file, if that still holds.
     pub fn validation(&self, path: &CachePath, etag: &str) -> Option<Validation> {
         let known = Validation::ALL.into_iter().filter_map(|said| {
             let seconds = self.validated.age(&(path, etag, said))?;
@@ -115,21 +120,21 @@ impl Freshness {
     }
 }
 
-/// Whether what was said so many seconds ago still holds.
+/// Whether what was said this many seconds ago still holds (`share_ms`).
 fn is_recent(seconds: u64) -> bool {
     seconds.saturating_mul(1000) < limits().share_ms
 }
 
-/// Who gave things, by the hash of each; a newer one may push an older one out.
+/// Which server gave what, by the hash of the latter; a newer entry may push out an older one.
 #[derive(Debug, Default)]
 struct Givers {
     random: RandomState,
-    /// By a part of the hash.
+    /// By the hash modulo `COUNT`, with the whole hash.
     entries: Mutex<HashMap<u64, (u64, Given)>>,
 }
 
 impl Givers {
-    /// Servers and tags are remembered up to so many bytes together.
+    /// The most bytes of server and entity tag together; longer ones are not remembered.
     const LONGEST: usize = 400;
     const COUNT: u64 = 1024;
 
@@ -150,12 +155,12 @@ impl Givers {
     }
 }
 
-/// When things were noted.
+/// When something was noted, by its hash.
 #[derive(Debug)]
 struct Times {
     random: RandomState,
     start: Instant,
-    /// The upper half of an entry is a hash, the lower a second.
+    /// The upper 32 bits of an entry are those of a hash, the lower ones a second.
     entries: Box<[AtomicU64]>,
 }
 
@@ -170,7 +175,7 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Notes that something was so `age` seconds ago; the seconds since the time noted before, if that is still
+    /// Notes `what` as of `age` seconds ago. Returns the seconds since it was noted before, if that is still
     /// known.
     fn note(&self, what: &impl Hash, age: u64) -> Option<u64> {
         let hash = self.random.hash_one(what);
@@ -180,7 +185,7 @@ impl Times {
         self.since(before, hash)
     }
 
-    /// Seconds since it was noted, if it is still known.
+    /// Seconds since `what` was noted, if it is still known.
     fn age(&self, what: &impl Hash) -> Option<u64> {
         let hash = self.random.hash_one(what);
         self.since(self.entry(hash)?.load(Ordering::Relaxed), hash)
@@ -191,7 +196,7 @@ impl Times {
         known.then(|| self.now().saturating_sub(entry & SECONDS))
     }
 
-    /// The second of this process's life, from `BEGIN` on.
+    /// The seconds since this process began, counted from `BEGIN` on.
     fn now(&self) -> u64 {
         self.start.elapsed().as_secs() + BEGIN
     }

@@ -1,9 +1,9 @@
-//! Guard: in which directories nothing is ever removed by a command (`cull`, `verify`), whoever asks for it.
+//! Guard: in which directories no command (`cull`, `verify`) ever removes a file.
 //!
-//! Rules: what a slip of the keyboard or an old setting may name, and nobody means: the system, a
-//! home, an ebuild repository (the original's default cache was one). The same holds for where a
-//! link in the cache leads. As root only directories in which nobody else can lay links; others'
-//! caches are for commands that run with their owner's rights.
+//! Rules: directories are refused that a typing error or an old setting may name and that are never a cache:
+//! the system, a home, an ebuild repository (the default cache of package-cache 0.2 was in one). The same holds
+//! for where a link in the cache leads. Root removes files only in directories in which no other user can make
+//! links; in other users' caches they are removed with their owner's rights.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::root::{check_root, is_default_root};
 use crate::sys::calls;
 
-/// Where hosts keep their programs and settings, and never a cache.
+/// Directories of programs and settings, which are never a cache.
 const SYSTEM: &str = "/bin /boot /etc /lib /lib32 /lib64 /sbin /usr/bin /usr/include /usr/lib \
                       /usr/lib64 /usr/libexec /usr/sbin /usr/share /var/db/pkg";
 
@@ -59,8 +59,8 @@ impl Guard {
         guard.admit(root, &fs::metadata(root)?).map(|()| guard)
     }
 
-    /// Whether files may be removed in the directory `dir`, in the cache or the cache itself. A link must lead
-    /// into the cache, or to what could be named as the cache.
+    /// Checks that files may be removed in the directory `dir`, in the cache or the cache itself. A link must lead
+    /// into the cache, or to a directory that could be the cache.
     ///
     /// # Errors
     /// Why it may not, and the remedy.
@@ -84,7 +84,7 @@ impl Guard {
         admit_owner(calls::geteuid(), metadata.uid(), metadata.mode())
     }
 
-    /// What is wrong with a cache at `dir`, an absolute path without links.
+    /// What is wrong with a cache at `dir`, an absolute path without links; none if nothing is.
     fn objection(&self, dir: &Path) -> Option<String> {
         if dir == Path::new("/") {
             return Some(String::from("is the root directory"));
@@ -108,7 +108,7 @@ fn system_directory(dir: &Path) -> Option<&'static str> {
         .find(|system| dir.starts_with(system) || Path::new(system).starts_with(dir))
 }
 
-/// Whether user `uid` may remove files in a directory with this owner and mode.
+/// Checks that user `uid` may remove files in a directory with this owner and mode.
 fn admit_owner(uid: u32, owner: u32, mode: u32) -> io::Result<()> {
     if uid != 0 || (owner == 0 && mode & 0o022 == 0) {
         return Ok(());

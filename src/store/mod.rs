@@ -1,11 +1,11 @@
 //! Store: the cache directory.
 //!
-//! Rules: a name appears only when its content is complete, by an atomic rename in one directory; a
-//! partial bears a reserved name, is locked by its process, and is unlinked when dropped; only
-//! "no such file" is a miss; one open file gives length, time and bytes, so that they agree.
+//! Rules: a name appears only when its content is complete, by an atomic rename within one directory. A partial
+//! has a reserved name, is locked by its process, and is unlinked when it is dropped. Only "no such file" is a
+//! miss. Length, time and bytes come from one open file, so that they agree.
 //!
-//! Not here: a file being received (`partial`), where it will lie (`target`) and whether there is room (`room`), what
-//! a killed process left (`walk`), which content is stored (`transfer::fetch`).
+//! Not here: a file being received (`partial`), where it will lie (`target`), whether there is room (`room`),
+//! what a killed process left (`walk`), which content is stored (`transfer::request`).
 
 mod freshness;
 mod guard;
@@ -48,12 +48,12 @@ pub struct Stored {
     pub file: File,
     /// Its length in bytes.
     pub length: u64,
-    /// Its time.
+    /// Its modification time.
     pub modified: Modified,
 }
 
 impl Stored {
-    /// Its strong entity tag.
+    /// Its strong entity tag, with quotes.
     pub fn etag(&self) -> String {
         self.modified.etag(self.length)
     }
@@ -68,9 +68,9 @@ pub enum Lookup {
     Miss,
     /// A directory.
     Directory,
-    /// No descriptor is left to open it with.
+    /// No descriptor is left to open it (EMFILE, ENFILE).
     Busy(io::Error),
-    /// Something that cannot be served, and cannot be replaced either.
+    /// Something that can be neither served nor replaced.
     Unusable(io::Error),
 }
 
@@ -81,15 +81,15 @@ pub struct Store {
     rooms: Arc<Rooms>,
     partials: Arc<Partials>,
     freshness: Freshness,
-    /// Whether storing failed the last time: one error in the log, not one per file.
+    /// Whether storing failed the last time, so that a series of failures is one error in the log.
     failing: AtomicBool,
 }
 
 impl Store {
-    /// Opens the cache directory, making it when it is missing.
+    /// Opens the cache directory, and makes it if it is missing.
     ///
     /// # Errors
-    /// When it cannot be made, or is no directory, or `private` and not safely ours.
+    /// When it cannot be made or is no directory, or it is `private` and may be another user's.
     pub fn open(root: &Path, private: bool, min_free: MinFree) -> io::Result<Self> {
         let root = &itself(root);
         if !root.is_dir() {
@@ -117,7 +117,7 @@ impl Store {
         &self.root
     }
 
-    /// Where the file of `path` is.
+    /// The name of the file of `path`.
     fn place(&self, path: &CachePath) -> PathBuf {
         let length = self
             .root
@@ -161,12 +161,12 @@ impl Store {
         }
     }
 
-    /// Begins to store `path`: makes its directories and a locked partial in the last of them. `date` is when the
-    /// source sent the answer, by its own clock.
+    /// Begins to store `path`: makes its directories, and a locked partial in the last of them. `date` is the
+    /// Date of the source's response.
     ///
     /// # Errors
-    /// When the cache cannot be written or `length` bytes would leave too little free space. The
-    /// first of a series of failures is logged here.
+    /// When the cache cannot be written, or `length` bytes would leave too little free space. The first of a
+    /// series of failures is logged here.
     pub fn begin(
         &self,
         path: &CachePath,
@@ -183,8 +183,8 @@ impl Store {
         begun
     }
 
-    /// Notes that a file was stored to its end: this ends a series of failures. That one was begun does not, since a
-    /// disk may fail at the first byte or at the last.
+    /// Notes that a file was stored completely, which ends a series of failures. That one was begun does not
+    /// end it, since a disk may fail at the first byte or at the last.
     pub fn succeeded(&self) {
         if self.failing.swap(false, Ordering::Relaxed) {
             log::notice!("storing again in {}", self.root.display());
@@ -203,18 +203,19 @@ impl Store {
         }
     }
 
-    /// What this process knows of its files beside what the file system keeps.
+    /// What this process knows of stored files beside what the file system keeps.
     pub fn freshness(&self) -> &Freshness {
         &self.freshness
     }
 
-    /// Unlinks every partial of this process: the last act before it exits.
+    /// Unlinks all partials of this process, just before it exits.
     pub fn abandon(&self) {
         self.partials.abandon();
     }
 }
 
-/// Keeps the time of last use right on `noatime` and `relatime` mounts; a file not ours is left alone.
+/// Sets the time of last use (atime) where mounts with `noatime` or `relatime` do not. A file that is not ours
+/// is left alone.
 fn touch(file: &File, metadata: &fs::Metadata) {
     let now = SystemTime::now();
     if metadata.accessed().is_ok_and(|at| is_untrue(at, now)) {
@@ -222,8 +223,8 @@ fn touch(file: &File, metadata: &fs::Metadata) {
     }
 }
 
-/// Whether the time of a use that is `now` must be set: the old one is over a day ago or in the future. A clock
-/// that cannot be right knows nothing better.
+/// Whether the time of last use must be set at `now`: it is over a day ago or in the future. It is left alone
+/// by a clock that cannot be right.
 fn is_untrue(used: SystemTime, now: SystemTime) -> bool {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     times::is_possible(now) && now.duration_since(used).map_or(true, |age| age > DAY)

@@ -1,4 +1,4 @@
-//! Modified: the time a cached file has, as Last-Modified and as entity tag.
+//! Modified: the modification time of a cached file, as Last-Modified and as entity tag.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::HttpDate;
 
-/// When a file was last modified, as the file system keeps it. A non-zero nanosecond part marks a
-/// time that is not a Last-Modified of the source.
+/// A modification time as the file system keeps it. A nanosecond part that is not zero marks a time that is not
+/// the source's Last-Modified.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Modified {
     seconds: i64,
@@ -15,7 +15,7 @@ pub struct Modified {
 }
 
 impl Modified {
-    /// The time a file has.
+    /// The modification time of a file.
     pub fn of(metadata: &fs::Metadata) -> Self {
         Self {
             seconds: metadata.mtime(),
@@ -23,7 +23,7 @@ impl Modified {
         }
     }
 
-    /// The time of a file that a source dates so; none if it has no date.
+    /// The modification time that a file with this Last-Modified would get; none if it has none.
     pub fn of_source(date: Option<HttpDate>) -> Option<Self> {
         date.map(|date| Self {
             seconds: date.unix(),
@@ -31,17 +31,17 @@ impl Modified {
         })
     }
 
-    /// The time as a field value, in whole seconds.
+    /// The time for Last-Modified, in whole seconds.
     pub fn date(self) -> HttpDate {
         HttpDate::from_unix(self.seconds)
     }
 
-    /// The time as a field value, if it is a Last-Modified of the source.
+    /// The time for Last-Modified, if it is the source's.
     pub fn source_date(self) -> Option<HttpDate> {
         (self.nanoseconds == 0).then(|| self.date())
     }
 
-    /// The time for the file system; the epoch if it lies before it.
+    /// The time for the file system; the epoch if it is before that.
     pub fn time(self) -> SystemTime {
         let seconds = u64::try_from(self.seconds).unwrap_or(0);
         let nanoseconds = u32::try_from(self.nanoseconds)
@@ -52,7 +52,8 @@ impl Modified {
             .unwrap_or(UNIX_EPOCH)
     }
 
-    /// The strong entity tag of a file with this time and `length` bytes (RFC 9110 §8.8.3).
+    /// The strong entity tag (RFC 9110 §8.8.3) of a file with this time and `length` bytes:
+    /// `"SECONDS[.NANOSECONDS]-LENGTH"` in hexadecimal.
     pub fn etag(self, length: u64) -> String {
         let mut tag = Vec::with_capacity(64);
         tag.push(b'"');
@@ -68,7 +69,7 @@ impl Modified {
     }
 }
 
-/// Appends a number in hexadecimal digits. A formatter would take longer than the rest of a hit's head.
+/// Appends a number in hexadecimal. A formatter would take longer than the rest of a hit's head.
 fn push_hex(text: &mut Vec<u8>, number: u64) {
     let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {

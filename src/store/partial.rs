@@ -1,8 +1,8 @@
 //! Partial: a file being received, from its first byte to its name.
 //!
-//! Rules: it lies in the directory of its final name under a reserved name, so that the rename is
-//! atomic on every mount layout; it is locked, so that a sweeper knows it lives; dropped unpublished
-//! it goes, and so do the directories that were made for it.
+//! Rules: it lies in the directory of its final name, so that the rename is atomic whatever is mounted where.
+//! It has a reserved name, which no request reaches, and is locked, so that a sweeper knows that it is in use.
+//! Dropped unpublished it is unlinked, and so are the directories that were made for it.
 
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
@@ -25,12 +25,12 @@ use crate::sys::lock::lock;
 #[derive(Debug, Default)]
 pub struct Partials {
     live: Mutex<HashSet<PathBuf>>,
-    /// Where their names come from.
+    /// The source of their random names.
     random: RandomState,
 }
 
 impl Partials {
-    /// Unlinks them all: the last act before the process exits.
+    /// Unlinks them all, just before the process exits.
     pub fn abandon(&self) {
         for path in lock(&self.live).drain() {
             let _ = fs::remove_file(path);
@@ -43,19 +43,19 @@ impl Partials {
 pub struct Partial {
     partials: Arc<Partials>,
     file: Arc<File>,
-    /// Its present name; none once it has the final one.
+    /// Its present name; none once it has its final one.
     path: Option<PathBuf>,
     target: PathBuf,
     made: Vec<PathBuf>,
     room: Room,
     times: Times,
-    /// The time it will have, if the file system lets us set it.
+    /// The modification time that it has already, if the file system lets us set it.
     modified: Option<Modified>,
 }
 
 impl Partial {
-    /// Reserves the room for `length` bytes, makes the directories of `path` and a locked partial in the last of
-    /// them, with the time that the published file will have.
+    /// Reserves room for `length` bytes, makes the directories of `path`, and makes a locked partial in the
+    /// last of them, with the modification time of the published file.
     ///
     /// # Errors
     /// What the file system says, or that there is no room.
@@ -67,7 +67,8 @@ impl Partial {
         length: Option<u64>,
         times: Times,
     ) -> io::Result<Self> {
-        // Another transfer's failure may remove a directory between its making and its use.
+        // Another transfer that fails may remove a directory between its making and its use: then all is tried
+        // again.
         let mut last = ErrorKind::NotFound.into();
         for _ in 0..8 {
             let begun = Target::of(root, path).and_then(|target| {
@@ -113,20 +114,21 @@ impl Partial {
         &self.file
     }
 
-    /// The time the published file will have, as the file system could keep it; none where it takes none from us.
+    /// The modification time of the published file, as the file system keeps it; none where it lets us set
+    /// none.
     pub fn modified(&self) -> Option<Modified> {
         self.modified
     }
 
-    /// Notes that so many bytes more were written.
+    /// Notes that `bytes` more bytes were written.
     ///
     /// # Errors
-    /// When there is no room for others.
+    /// When there is no room for more.
     pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
         self.room.wrote(bytes)
     }
 
-    /// Makes the content durable; the time it has.
+    /// Sets the file's times and syncs it to disk. Returns its modification time.
     ///
     /// # Errors
     /// What the file system says.
@@ -137,7 +139,7 @@ impl Partial {
                 .set_accessed(self.times.used(SystemTime::now()));
             self.file.set_times(times)?;
         }
-        // With its time: a file whose time was lost would pass for one of an unknown age.
+        // The time is synced too: it is part of the entity tag, and says what Last-Modified was.
         match self.file.sync_all() {
             Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
             synced => synced?,
@@ -148,7 +150,7 @@ impl Partial {
         }
     }
 
-    /// Makes what was sealed visible under its name.
+    /// Gives the sealed file its final name.
     ///
     /// # Errors
     /// What the file system says; the partial is gone then.
@@ -172,14 +174,14 @@ impl Drop for Partial {
     }
 }
 
-/// Whether a file can be made in `dir`: one is, under a name of ours, and goes at once.
+/// Checks that files can be made in `dir`, by making one under a reserved name and unlinking it.
 ///
 /// # Errors
 /// Why it cannot.
 pub fn check_creatable(dir: &Path) -> io::Result<()> {
     match create_locked(&Partials::default(), dir) {
         Ok((_, path)) => fs::remove_file(path),
-        // The directory is there: it is the file that cannot be.
+        // The directory exists, so it is the file that cannot be made.
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             Err(io::Error::other("no file can be made there"))
         }
@@ -187,7 +189,8 @@ pub fn check_creatable(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a new partial and locks it. A sweeper that was faster has it locked or unlinked: then another.
+/// Makes a new partial and locks it. If a sweeper was faster and has locked or unlinked it, another one is
+/// made.
 fn create_locked(partials: &Partials, parent: &Path) -> io::Result<(File, PathBuf)> {
     for _ in 0..8 {
         let now = SystemTime::now()
@@ -217,8 +220,8 @@ fn create_locked(partials: &Partials, parent: &Path) -> io::Result<(File, PathBu
     Err(io::Error::other("no partial could be locked"))
 }
 
-/// Whether a new partial is ours, after the try to lock it: so it is where there are no locks, since sweepers
-/// leave a young one alone.
+/// Whether a new partial is ours, after the attempt to lock it. Where there are no locks it is, since sweepers
+/// leave a young partial alone.
 fn is_ours(locked: &Result<(), TryLockError>, links: u64) -> bool {
     !matches!(locked, Err(TryLockError::WouldBlock)) && links > 0
 }

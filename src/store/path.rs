@@ -1,11 +1,11 @@
-//! CachePath: a request path proved safe, the only thing that reaches the file system from outside.
+//! CachePath: a request path that was checked; nothing else reaches the file system from outside.
 //!
-//! Rules: the path is split at its slashes first and decoded, once, afterwards, so that no escape can
-//! make a segment; empty and `.` segments are dropped (flat apt repositories ask for `/repo/./Packages`);
-//! what could leave the directory, hide in a log or name a partial is refused. A segment with an encoded
-//! slash is no file name: it is passed on as it came. Any other byte is ordinary.
+//! Rules: the path is split at its slashes first, and each segment is decoded once afterwards, so that no
+//! escape can make a segment. Empty and `.` segments are dropped (flat apt repositories ask for
+//! `/repo/./Packages`). What could leave the directory, hide in a log or name a partial is refused. A segment
+//! with an encoded slash cannot be a file name: it is passed on as it came. Any other byte is allowed.
 //!
-//! Not here: limits on length. What the file system cannot name is relayed.
+//! Not here: limits on length. A name that the file system does not take is relayed.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -15,15 +15,15 @@ use std::path::Path;
 
 use crate::http::{Malformed, StatusCode, percent_decode, percent_encode, percent_encode_rest};
 
-/// How the names begin that are ours alone; no request reaches a segment that begins so.
+/// The beginning of reserved names; no request reaches a segment that begins so.
 pub const RESERVED: &[u8] = b".package-cache";
 
-/// Segments joined by slashes: none empty, `.`, `..` or reserved, none with a control byte. All are decoded but
-/// those with an encoded slash, which stand as they came.
+/// Segments joined by slashes. None is empty, `.`, `..` or reserved, or has a control byte. All are decoded but
+/// those with an encoded slash, which are as they came.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CachePath {
     bytes: Vec<u8>,
-    /// The path for an upstream request, if a segment has an encoded slash: then the bytes do not tell it.
+    /// The encoded path for sources, if a segment has an encoded slash and `bytes` cannot tell it.
     opaque: Option<String>,
 }
 
@@ -34,17 +34,19 @@ pub enum Place {
     Root,
     /// A path that ends in a slash, or in a `.` segment, which names the same directory (RFC 3986 §5.2.4).
     Listing(CachePath),
-    /// A path with a segment that has an encoded slash, as in npm's `/@scope%2fname`: it names nothing in the cache.
+    /// A path with a segment that has an encoded slash, as in npm's `/@scope%2fname`. It names nothing in the
+    /// cache.
     Opaque(CachePath),
     /// Any other path.
     File(CachePath),
 }
 
 impl CachePath {
-    /// The place named by the path of a request target, still encoded and without its query.
+    /// What the path of a request target names; it is still encoded, and without its query.
     ///
-    /// Refused with 400: bad escapes, NUL and control bytes, `..`, behind an encoded slash too; with 404:
-    /// reserved names.
+    /// # Errors
+    /// Status 400 for a bad escape, a control byte, and `..` even after an encoded slash; 404 for a reserved
+    /// name.
     pub fn place(encoded_path: &[u8]) -> Result<Place, Malformed> {
         let mut path = Self {
             bytes: Vec::with_capacity(encoded_path.len()),
@@ -97,7 +99,7 @@ impl CachePath {
         self.bytes.extend_from_slice(segment);
     }
 
-    /// The decoded segments joined by slashes, without one at either end.
+    /// The path: segments joined by slashes, without one at either end.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -112,8 +114,8 @@ impl CachePath {
         self.segments().next_back().unwrap_or_default()
     }
 
-    /// The path for an upstream request: each segment percent-encoded, or as it came if it has an encoded
-    /// slash, joined by slashes.
+    /// The path for a request to a source: each segment percent-encoded, or as it came if it has an encoded
+    /// slash.
     pub fn encoded(&self) -> String {
         if let Some(opaque) = &self.opaque {
             return opaque.clone();
@@ -139,7 +141,7 @@ impl fmt::Display for CachePath {
     }
 }
 
-/// One segment decoded, if it stays where it is put.
+/// One segment decoded, unless it is refused.
 fn decode(encoded: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
     let segment = if encoded.contains(&b'%') {
         Cow::Owned(percent_decode(encoded)?)

@@ -1,8 +1,8 @@
 //! Room: the free space that stays, and what running transfers have reserved of the rest.
 //!
-//! Rules: a transfer reserves what it is to write, and gives it back as the file system counts it as used; the
-//! question is asked where the file will lie, since a directory of the cache may be a mount or a link. A file
-//! system that does not say how large it is has room.
+//! Rules: a transfer reserves what it is to write, and gives up as much of that as it has written, since the
+//! file system then counts it as used. The free space is asked for where the file will lie, since a directory
+//! of the cache may be a mount or a link. A file system that does not say how large it is has room.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -13,23 +13,23 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
-/// After so many bytes the free space is looked at again.
+/// After this many bytes written the free space is looked at again.
 const LOOK: u64 = 1 << 20;
 
-/// What a transfer of unknown length has reserved after each look.
+/// How many bytes a transfer of unknown length reserves at each look.
 const GROWTH: u64 = 2 * LOOK;
 
-/// The free space that storing leaves alone.
+/// The free space that storing must leave (`--min-free`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MinFree {
     /// 1 % of the file system or 256 MiB, the smaller.
     Default,
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
 }
 
 impl MinFree {
-    /// In bytes, on a file system of so many in all.
+    /// The bytes to leave on a file system of `total` bytes.
     fn of(self, total: u64) -> u64 {
         match self {
             Self::Default => (total / 100).min(256 << 20),
@@ -47,7 +47,7 @@ pub struct Rooms {
 
 #[derive(Debug, Default)]
 struct Reserved {
-    /// Bytes by device and, of one device, in the order in which they were first reserved.
+    /// Bytes still to be written, by device and then by the order in which transfers reserved them.
     bytes: BTreeMap<(u64, u64), u64>,
     next: u64,
 }
@@ -61,7 +61,7 @@ impl Rooms {
         })
     }
 
-    /// Whether `needed` bytes more in `dir` leave what is to be left.
+    /// Checks that `needed` more bytes in `dir` leave enough free.
     fn look(&self, dir: &Path, needed: u128) -> io::Result<()> {
         let Some((free, total)) = known(calls::space(dir))? else {
             static SAID: Once = Once::new();
@@ -86,39 +86,39 @@ impl Rooms {
     }
 }
 
-/// What a file of so many bytes takes at most, with its last block and what the file system keeps to find it:
-/// otherwise the last of many transfers would meet the bound, and with it all that run.
+/// The most that a file of `length` bytes takes on disk, with its last block and what the file system needs to
+/// find it. With less, the last of many transfers would reach the bound, and with it all that run.
 fn on_disk(length: u64) -> u64 {
     length
         .saturating_add(length / 256)
         .saturating_add(16 * 1024)
 }
 
-/// The free space and all there is, if the file system says so.
+/// Free and total bytes, if the file system says so.
 fn known(said: io::Result<(u64, u64)>) -> io::Result<Option<(u64, u64)>> {
     match said {
         Ok((_, 0)) => Ok(None),
         Ok(space) => Ok(Some(space)),
-        // Another transfer's failure may remove a directory.
+        // Another transfer that fails may have removed the directory.
         Err(cause) if cause.kind() == ErrorKind::NotFound => Err(cause),
         Err(_) => Ok(None),
     }
 }
 
-/// What one transfer is still to write. Dropped, it gives back the rest.
+/// The room that one transfer has reserved. When it is dropped, what is left is free again.
 #[derive(Debug)]
 pub struct Room {
     rooms: Arc<Rooms>,
     dir: PathBuf,
-    /// Its device and its turn.
+    /// Its device, and its number in the order of reservations.
     key: (u64, u64),
     length: Option<u64>,
-    /// Bytes written since the free space was looked at.
+    /// Bytes written since the free space was last looked at.
     unlooked: u64,
 }
 
 impl Room {
-    /// Room for `length` bytes in `dir`, which exists and lies on `device`.
+    /// Reserves room for `length` bytes in `dir`, which exists and lies on `device`.
     ///
     /// # Errors
     /// When there is none, or no such directory.
@@ -144,8 +144,8 @@ impl Room {
         Ok(room)
     }
 
-    /// Notes that so many bytes were written, and looks from time to time whether there is room for more: other
-    /// programs write there as well.
+    /// Notes that `bytes` more bytes were written. After each `LOOK` of them it looks whether there is still
+    /// room, since other programs write there too.
     ///
     /// # Errors
     /// When there is none.
@@ -165,9 +165,9 @@ impl Room {
         self.look()
     }
 
-    /// Whether there is room for what this transfer is still to write beside what was promised to others: to those
-    /// before it, so that where room gets lost the youngest go and not all at once; to all, where its own end is
-    /// unknown.
+    /// Checks that there is room for what this transfer is still to write, beside what others have reserved:
+    /// those before it, so that where room gets lost the youngest transfers fail and not all at once; all of
+    /// them, where its own length is unknown.
     fn look(&self) -> io::Result<()> {
         let (device, turn) = self.key;
         let last = if self.length.is_some() {

@@ -1,7 +1,7 @@
 //! Root: which directory can be the cache.
 //!
-//! Rules: the default one lies where everybody may write, so that it is taken only if nobody else can have laid it
-//! there.
+//! Rules: the default one lies in /tmp, where everybody can make directories. It is used only if no other user
+//! can have made it or can write to it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,10 +11,10 @@ use std::path::{Component, Path, PathBuf};
 use super::partial;
 use crate::sys::calls;
 
-/// The cache directory when none is given; this path alone is created 0700 and checked for its owner.
+/// The cache directory when none is given. Only this one is made with mode 0700 and checked for its owner.
 pub const DEFAULT_ROOT: &str = "/tmp/package-cache";
 
-/// Whether `root` is the default cache directory, however spelt.
+/// Whether `root` is the default cache directory, however it is written.
 pub fn is_default_root(root: &Path) -> bool {
     let mut plain = PathBuf::new();
     for component in root.components() {
@@ -29,13 +29,13 @@ pub fn is_default_root(root: &Path) -> bool {
     plain == Path::new(DEFAULT_ROOT)
 }
 
-/// The same path without `.` and slashes at its end: with these, lstat(2) follows a link.
+/// The same path without `.` and slashes at its end: with them, lstat(2) would follow a link.
 pub fn itself(path: &Path) -> PathBuf {
     path.components().collect()
 }
 
-/// Whether `root` can be the cache directory. `private`: the default path, in a directory that
-/// everybody may write, is taken only when nobody else can have laid it there.
+/// Checks that `root` can be the cache directory. If it is `private`, it must be ours alone to write, and no
+/// link.
 ///
 /// # Errors
 /// Why it cannot.
@@ -57,9 +57,9 @@ pub fn check_root(root: &Path, private: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether files can be made in `dir`, by one that never gets a name. A file system that knows no such files is
-/// given the benefit of the doubt, but for one that has no size: it may be none for files (`/proc`), so that one with a
-/// name is made there and removed.
+/// Checks that files can be made in `dir`, by making one without a name (O_TMPFILE). A file system without such
+/// files is trusted, unless it has no size: then it may hold no files at all (`/proc`), so one with a name is
+/// made and removed.
 ///
 /// # Errors
 /// Why they cannot.

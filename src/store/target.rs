@@ -1,7 +1,7 @@
 //! Target: where the file of a path will really lie.
 //!
-//! Rules: links are the administrator's and are followed, those to a file too, also where they lead to nothing
-//! yet; directories are made inside the cache only, and never for a link to a file.
+//! Rules: links are the administrator's and are followed. So are links to files, even to one that does not
+//! exist yet. Directories are made only inside the cache, and never for a link to a file.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,21 +12,21 @@ use std::path::{Path, PathBuf};
 
 use super::CachePath;
 
-/// As many links as the kernel follows.
+/// How many links are followed; as many as the kernel does.
 const LINKS: u32 = 40;
 
 /// Where a file will get its name.
 #[derive(Debug)]
 pub struct Target {
-    /// The name.
+    /// The file's path, links to a file resolved.
     pub file: PathBuf,
-    /// Its directory.
+    /// The directory of the file.
     pub dir: PathBuf,
-    /// Of the directories above it, the nearest that exists.
+    /// The nearest directory above the file that exists.
     pub nearest: PathBuf,
-    /// The device of that.
+    /// The device of `nearest`.
     pub device: u64,
-    /// The directories between that and the file, outermost first.
+    /// The directories between `nearest` and the file, outermost first.
     missing: Vec<PathBuf>,
 }
 
@@ -34,11 +34,12 @@ impl Target {
     /// The target of `path` in the cache `root`.
     ///
     /// # Errors
-    /// When the cache, or the directory that a link to a file leads to, is not there, or no file can have that name.
+    /// When the cache, or the directory that a link to a file leads to, does not exist, or no file can have
+    /// that name.
     pub fn of(root: &Path, path: &CachePath) -> io::Result<Self> {
         let target = Self::below(root, root.join(path.as_path()))?;
         if !target.missing.is_empty() {
-            // Nothing is there to look at, but a name that is too long is so everywhere.
+            // Nothing exists yet, but a name that is too long for one directory is too long for all.
             return match fs::symlink_metadata(target.nearest.join(OsStr::from_bytes(path.name()))) {
                 Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause),
                 _ => Ok(target),
@@ -53,7 +54,7 @@ impl Target {
         }
     }
 
-    /// The target `file` when directories below `root` may be made.
+    /// The target `file`, where directories below `root` may be made.
     fn below(root: &Path, file: PathBuf) -> io::Result<Self> {
         let dir = file.parent().unwrap_or(root).to_path_buf();
         let mut missing = Vec::new();
@@ -78,10 +79,10 @@ impl Target {
         Err(ErrorKind::NotFound.into())
     }
 
-    /// Makes the missing directories; those made, outermost first.
+    /// Makes the missing directories. Returns those that it made, outermost first.
     ///
     /// # Errors
-    /// What the file system says; none is left then.
+    /// What the file system says; then none of them is left.
     pub fn make_directories(&self) -> io::Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         for dir in &self.missing {
@@ -98,7 +99,7 @@ impl Target {
     }
 }
 
-/// Where a link leads in the end, to something or to nothing; none if it is no link.
+/// Where a link leads in the end, whether that exists or not; none if `file` is no link.
 ///
 /// # Errors
 /// When it leads in a circle, or what the file system says.
@@ -107,7 +108,7 @@ pub fn follow(file: &Path) -> io::Result<Option<PathBuf>> {
     for _ in 0..LINKS {
         let at = end.as_deref().unwrap_or(file);
         match fs::read_link(at) {
-            // The kernel takes a relative one from the directory of the link.
+            // A relative link is relative to the directory of the link.
             Ok(to) => end = Some(at.parent().unwrap_or(Path::new("/")).join(to)),
             Err(cause) if matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
                 return Ok(end);

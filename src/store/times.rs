@@ -1,23 +1,23 @@
 //! Times: what the times of a stored file are set to.
 //!
-//! Rules: a Last-Modified is kept, unless it is later than the clock of the source that sent it; any other time
-//! is marked by a nanosecond part that is not zero. A host without a battery may begin in 1970 and learn the
-//! time later: as long as our clock cannot be right, the source's stands in for it.
+//! Rules: a Last-Modified is kept, unless it is later than the clock of the source that sent it. Any other time
+//! is marked by a nanosecond part that is not zero. A host without a battery may boot in 1970 and learn the
+//! time later: as long as our clock cannot be right, the source's Date is used in its place.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::HttpDate;
 
-/// The times that a stored file is to have.
+/// The times for one stored file.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// The source's Last-Modified, or a marked present.
+    /// The modification time: the source's Last-Modified, or the present, marked.
     pub modified: SystemTime,
     present: SystemTime,
 }
 
 impl Times {
-    /// The times for what a source says was modified then, in an answer of that `date`, while our clock says `now`.
+    /// The times for a response with this Last-Modified and this Date, while our clock says `now`.
     pub fn new(last_modified: Option<HttpDate>, date: Option<HttpDate>, now: SystemTime) -> Self {
         let now = Some(now).filter(|now| is_possible(*now));
         let date = date.and_then(time);
@@ -33,18 +33,18 @@ impl Times {
         }
     }
 
-    /// The time of its first use, now that our clock says `now`.
+    /// The time of the first use (atime), while our clock says `now`.
     pub fn used(&self, now: SystemTime) -> SystemTime {
         if is_possible(now) { now } else { self.present }
     }
 }
 
-/// Whether a clock that says so can be right.
+/// Whether a clock that says `now` can be right.
 pub fn is_possible(now: SystemTime) -> bool {
     HttpDate::of(now) >= HttpDate::WRITTEN
 }
 
-/// A time as file systems take it; none before the epoch.
+/// A date as a time for the file system; none before the epoch.
 fn time(date: HttpDate) -> Option<SystemTime> {
     let seconds = u64::try_from(date.unix()).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))

@@ -1,8 +1,8 @@
-//! Walking the cache directory, and sweeping what killed processes left in it.
+//! Walk: goes through the cache directory, and sweeps what killed processes left in it.
 //!
-//! Rules: a linked directory is entered once (by device and inode); a partial is unlinked only under
-//! its lock, so that a living process keeps its own, and where there are no locks only when it is old; a link or
-//! what it points to is never removed; what root alone may enter is passed over in silence, except as root.
+//! Rules: a linked directory is entered once (by device and inode). A partial is unlinked only under its lock,
+//! so that a running process keeps its own; where there are no locks, only when it is old. A link, or what it
+//! points to, is never removed. A directory that only root may enter is skipped without a word, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -18,11 +18,11 @@ use super::target;
 use crate::log;
 use crate::sys::calls;
 
-/// Where there are no locks, a partial that changed less than this long ago is taken for a living one: no source
-/// may be silent for longer (`--timeout`).
+/// Where there are no locks, a partial that changed less than this long ago counts as in use: no source may be
+/// silent for longer (`--timeout`).
 const YOUNG: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a walk comes upon.
+/// What a walk finds.
 #[derive(Debug)]
 pub enum Visited<'a> {
     /// A directory that was entered; its entries follow before the next one.
@@ -33,7 +33,7 @@ pub enum Visited<'a> {
     Closed(&'a Path, io::Error),
 }
 
-/// Calls `visit` with all that is below `root`, in no order; `admit` may refuse a directory.
+/// Calls `visit` with everything below `root`, in no order. `admit` may refuse to enter a directory.
 pub fn walk(
     root: &Path,
     admit: &dyn Fn(&Path, &Metadata) -> io::Result<()>,
@@ -47,7 +47,7 @@ pub fn walk(
             if entered.contains(&identity) {
                 return Ok(None);
             }
-            // Not before: what is refused under one name may be admitted under another.
+            // Entered only after `admit`: what is refused by one name may be admitted by another.
             admit(&dir, &of)?;
             entered.insert(identity);
             match open(&dir) {
@@ -68,14 +68,14 @@ pub fn walk(
     }
 }
 
-/// The entries of a directory that this process may both read and enter.
+/// The entries of a directory, if this process may both read and enter it.
 fn open(dir: &Path) -> io::Result<fs::ReadDir> {
     fs::metadata(dir.join("."))?;
     fs::read_dir(dir)
 }
 
-/// Whether a directory could not be opened because it is root's (`lost+found`, `.snapshots`): the user
-/// whom the cache belongs to never stored anything there.
+/// Whether a directory could not be opened because it is root's (`lost+found`, `.snapshots`). The user of the
+/// cache has never stored anything there.
 fn is_roots_alone(of: &Metadata, cause: &io::Error) -> bool {
     cause.kind() == io::ErrorKind::PermissionDenied && of.uid() == 0 && calls::geteuid() != 0
 }
@@ -102,16 +102,16 @@ fn visit_entries(
     }
 }
 
-/// Unlinks the partials below `root`, and beside the files to which links there lead, that no living process has
-/// locked; how many.
+/// Unlinks the partials below `root`, and beside the files that links below `root` lead to, that no running
+/// process has locked; how many.
 pub fn sweep(root: &Path) -> usize {
     let mut swept: usize = 0;
     let mut beside = HashSet::new();
     walk(root, &|_, _| Ok(()), &mut |visited| match visited {
         Visited::Directory(_) => {}
         Visited::Entry(entry) => {
-            swept = swept.saturating_add(sweep_entry(entry));
-            // What such a link leads to is received there.
+            swept += sweep_entry(entry);
+            // The partial for the file that a link leads to lies beside that file.
             if entry.file_type().is_ok_and(|of| of.is_symlink())
                 && let Ok(Some(file)) = target::follow(&entry.path())
                 && let Some(dir) = file.parent().and_then(|dir| dir.canonicalize().ok())
@@ -119,7 +119,7 @@ pub fn sweep(root: &Path) -> usize {
                 && let Ok(entries) = fs::read_dir(dir)
             {
                 let dead: usize = entries.flatten().map(|entry| sweep_entry(&entry)).sum();
-                swept = swept.saturating_add(dead);
+                swept += dead;
             }
         }
         Visited::Closed(dir, cause) => {
@@ -129,13 +129,13 @@ pub fn sweep(root: &Path) -> usize {
     swept
 }
 
-/// Unlinks an entry that is a dead partial; how many.
+/// Unlinks an entry if it is a dead partial; how many (0 or 1).
 fn sweep_entry(entry: &DirEntry) -> usize {
     let dead = is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false);
     usize::from(dead)
 }
 
-/// Whether the name is one that partials bear.
+/// Whether a name is that of a partial.
 pub fn is_partial(name: &OsStr) -> bool {
     let random = name
         .as_bytes()
@@ -150,7 +150,7 @@ pub fn is_partial(name: &OsStr) -> bool {
     })
 }
 
-/// Unlinks one partial under its lock; false while a process holds it.
+/// Unlinks one partial under its lock; false if a process has it locked.
 ///
 /// # Errors
 /// What the file system says.
@@ -162,7 +162,7 @@ pub fn remove_dead(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// A partial that no living process holds, open and locked.
+/// The file of a partial that no running process uses, locked; none if one does.
 ///
 /// # Errors
 /// What the file system says.
@@ -176,7 +176,7 @@ pub fn lock_dead(path: &Path) -> io::Result<Option<File>> {
     Ok(dead.then_some(file))
 }
 
-/// Whether no living process holds a partial that `changed` then, after the try to lock it.
+/// Whether no running process uses a partial that last changed at `changed`, after the attempt to lock it.
 fn is_dead(locked: &Result<(), TryLockError>, changed: SystemTime, now: SystemTime) -> bool {
     match locked {
         Ok(()) => true,
@@ -188,7 +188,7 @@ fn is_dead(locked: &Result<(), TryLockError>, changed: SystemTime, now: SystemTi
     }
 }
 
-/// When a file last changed. Not its time of modification: that is the source's.
+/// When a file last changed (ctime). Its mtime is the source's.
 fn changed(of: &Metadata) -> SystemTime {
     let seconds = Duration::from_secs(u64::try_from(of.ctime()).unwrap_or_default());
     UNIX_EPOCH.checked_add(seconds).unwrap_or(UNIX_EPOCH)

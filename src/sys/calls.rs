@@ -1,9 +1,9 @@
-//! The few system calls that std links but does not offer: the only unsafe code of the program.
+//! Calls: the few system calls that std links but does not offer; the only unsafe code of the program.
 //!
-//! Rules: one small safe function per call, each `unsafe` block with its SAFETY note; numbers and
-//! layouts are those that glibc and musl share on 64-bit Linux, but for the architectures refused here.
+//! Rules: one small safe function for each call, and a SAFETY note for each `unsafe` block. Numbers and layouts
+//! are those that glibc and musl share on 64-bit Linux, except on the architectures that are refused below.
 //!
-//! Not here: policy. Which limits, signals or sizes are wanted is the callers' business.
+//! Not here: which limits, signals or sizes are used; the callers decide that.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,7 @@ compile_error!("sys/calls.rs knows the system calls of 64-bit Linux only");
 
 /// ENFILE and EMFILE: no descriptor is left in the system, in this process.
 pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
-/// EPERM, EINVAL, ENOSYS and EOPNOTSUPP: what is asked for is not offered here.
+/// EPERM, EINVAL, ENOSYS and EOPNOTSUPP: the call is not offered here.
 const NOT_OFFERED: [i32; 4] = [1, 22, 38, 95];
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
@@ -62,7 +62,7 @@ struct SignalSet(u64, [u64; 15]);
 const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]); // SIGTERM, 15, and SIGINT, 2
 const HANG_UP: SignalSet = SignalSet(1, [0; 15]); // SIGHUP, 1
 
-/// `struct epoll_event`: what happened, and the descriptor that we had noted for it.
+/// `struct epoll_event`: the events, and the descriptor that was registered with them.
 #[derive(Clone, Copy)]
 #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
@@ -82,13 +82,13 @@ unsafe extern "C" {
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(set: c_int, what: c_int, fd: c_int, event: *mut Event) -> c_int;
     fn epoll_wait(set: c_int, events: *mut Event, most: c_int, milliseconds: c_int) -> c_int;
-    /// The processors that are online.
+    /// The number of processors that are online.
     pub safe fn get_nprocs() -> c_int;
-    /// The user whose rights this process has.
+    /// The effective user of this process.
     pub safe fn geteuid() -> c_uint;
 }
 
-/// The result of a call that says -1 and sets errno on failure.
+/// The result of a call that returns -1 and sets errno on failure.
 fn checked(result: c_int) -> io::Result<c_int> {
     match result {
         -1 => Err(io::Error::last_os_error()),
@@ -103,7 +103,8 @@ pub fn is_unsupported(cause: &io::Error) -> bool {
         .is_some_and(|code| NOT_OFFERED.contains(&code))
 }
 
-/// Moves at most `count` bytes of `file` from `offset` on into `socket`; how many, zero where the file ends.
+/// Sends at most `count` bytes of `file` from `offset` on to `socket` (sendfile(2)); how many, 0 at the end of
+/// the file.
 pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io::Result<usize> {
     let mut at = i64::try_from(offset).map_err(io::Error::other)?;
     // SAFETY: both descriptors are open while borrowed; `at` outlives the call.
@@ -117,7 +118,8 @@ pub fn block_signals() -> io::Result<()> {
     // SAFETY: the sets outlive the calls; a null old set is allowed; SIG_IGN and SIG_DFL run no code of ours.
     unsafe {
         checked(sigprocmask(SIG_BLOCK, &STOP, std::ptr::null_mut()))?;
-        // Blocked first: in between it would end us. Blocked and ignored it would still be waited for.
+        // It is blocked first, or it could end us in between. If it was ignored, it is unblocked again: a
+        // signal that is blocked and ignored would still be waited for.
         checked(sigprocmask(SIG_BLOCK, &HANG_UP, std::ptr::null_mut()))?;
         if signal(SIGHUP, SIG_DFL) == SIG_IGN {
             signal(SIGHUP, SIG_IGN);
@@ -139,20 +141,21 @@ pub fn wait_signal() -> i32 {
     number
 }
 
-/// Listens again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
+/// Calls listen(2) again with another backlog (std's is 128); the kernel caps it at `somaxconn`.
 pub fn set_backlog(socket: Fd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: the descriptor is open while borrowed.
     checked(unsafe { listen(socket.as_raw_fd(), backlog) }).map(drop)
 }
 
-/// Makes the close of `socket` a reset, which no peer takes for an end; `on` false undoes it.
+/// Makes the close of `socket` a reset (SO_LINGER 0), which no peer takes for an end of content; `on` false
+/// undoes it.
 pub fn set_reset(socket: Fd<'_>, on: bool) -> io::Result<()> {
     let (linger, fd) = ([c_int::from(on), 0], socket.as_raw_fd());
     // SAFETY: `linger` has the layout and the 8 bytes of `struct linger` and outlives the call.
     checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, linger.as_ptr(), 8) }).map(drop)
 }
 
-/// Raises the soft limit on open descriptors to the hard one if it can; the limit in force then.
+/// Raises the soft limit on open descriptors to the hard one if possible; the limit that is in force then.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = [0; 2];
     // SAFETY: `limit` has the layout of `struct rlimit`, soft and hard, and outlives the call.
@@ -163,7 +166,8 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(if raised { hard } else { soft })
 }
 
-/// The bytes that an unprivileged writer can still use on the file system that holds `dir`, and all it has.
+/// The bytes that a process without privileges can still use on the file system of `dir`, and the bytes it has
+/// in all; 0 in all where it does not say.
 pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     let path = CString::new(dir.as_os_str().as_bytes())?;
     let mut out = [0_u64; 32];
@@ -176,7 +180,7 @@ pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     ))
 }
 
-/// Bytes in the send queue of a TCP socket that the peer has not acknowledged.
+/// Bytes in the send queue of a TCP socket that the peer has not acknowledged (SIOCOUTQ).
 pub fn unsent(socket: Fd<'_>) -> io::Result<u64> {
     let mut count: c_int = 0;
     // SAFETY: SIOCOUTQ writes one int, which outlives the call.
@@ -184,18 +188,19 @@ pub fn unsent(socket: Fd<'_>) -> io::Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Sockets of which one can wait for any (epoll(7)). A socket that is closed leaves by itself.
+/// A set of sockets of which any can be waited for (epoll(7)). A socket that is closed leaves it by itself.
 #[derive(Debug)]
 pub struct Poll(OwnedFd);
 
 impl Poll {
-    /// No sockets yet; a program that we start does not get it (EPOLL_CLOEXEC).
+    /// An empty set, which a program that we start does not inherit (EPOLL_CLOEXEC).
     pub fn new() -> io::Result<Self> {
         // SAFETY: a new descriptor belongs to nobody else.
         unsafe { checked(epoll_create1(0o2_000_000)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
     }
 
-    /// Adds a socket; of several sets that have a `shared` one, not all are told of the same event.
+    /// Adds a socket. An event of a `shared` one, which is in several sets, wakes one or few of them
+    /// (EPOLLEXCLUSIVE).
     pub fn add(&self, socket: Fd<'_>, shared: bool) -> io::Result<()> {
         self.control(EPOLL_ADD, socket, if shared { EPOLL_EXCLUSIVE } else { 0 })
     }
@@ -212,7 +217,8 @@ impl Poll {
         checked(unsafe { epoll_ctl(self.0.as_raw_fd(), what, fd, &mut event) }).map(drop)
     }
 
-    /// Waits until sockets can be read or `milliseconds` are over (-1: never); some of those sockets.
+    /// Waits until sockets can be read or `milliseconds` are over (-1: no limit). Returns up to 64 of those
+    /// that can.
     pub fn wait(&self, milliseconds: i32) -> io::Result<impl Iterator<Item = RawFd> + use<>> {
         let mut events = [Event(0, 0); 64];
         let (set, all) = (self.0.as_raw_fd(), events.as_mut_ptr());

@@ -1,8 +1,9 @@
-//! Every limit of the program, in one place.
+//! Limits: every limit of the program, in one place.
 //!
-//! Rules: every wait has a limit and every buffer a cap, and each is named here. Release builds know
-//! only the defaults below; debug builds read `PACKAGE_CACHE_LIMITS` (`idle_ms=1000,transfers=4`), so
-//! that a test of a limit need not wait for it. Times are in milliseconds, sizes in bytes.
+//! Rules: every wait has a limit and every buffer a cap, and each is named here. Times end in `_ms`
+//! (milliseconds), sizes in `_bytes`; the others are counts. Release builds have the defaults below. Debug
+//! builds read `PACKAGE_CACHE_LIMITS` (`idle_ms=1000,transfers=4`), so that a test of a limit need not wait for
+//! it.
 //!
 //! Not here: what the command line sets (`--timeout`, `--min-free`, `--max-connections`).
 
@@ -35,82 +36,82 @@ limits! {
     head_ms = 10_000;
     /// A kept connection may be silent this long between requests.
     idle_ms = 60_000;
-    /// A thread that served one connection alone awaits its next request for this long.
+    /// A thread that stays with one connection awaits its next request for this long.
     stay_ms = 100;
     /// A client that takes no byte for this long is dropped.
     send_ms = 60_000;
-    /// An answer without progress for this long may make room for a new connection.
+    /// A response without progress for this long may be evicted.
     stuck_ms = 10_000;
-    /// An answer slower than `crawl_bytes` a second over this long may make room, if nothing else can.
+    /// A response slower than `crawl_bytes` a second over this long may be evicted, if nothing else can be.
     crawl_ms = 10_000;
     /// See `crawl_ms`.
     crawl_bytes = 64 * 1024;
-    /// A thread that sends looks this often whether its client was evicted.
+    /// A blocked send looks this often whether its client was evicted.
     send_look_ms = 500;
-    /// How long the end of an answered connection is awaited, so that the answer is read before a reset; as the
-    /// poller looks for silent ones, up to a thirtieth of `idle_ms` longer.
+    /// After the last response the client's end is awaited for this long, so that it can read the response
+    /// before a reset. The poller may look up to a thirtieth of `idle_ms` later.
     linger_ms = 2_000;
-    /// A request body up to this size is read and dropped to keep the connection.
+    /// The content of a request is read and dropped up to this size, to keep the connection.
     drain_bytes = 64 * 1024;
     /// Connecting to one source takes this long at most, all its addresses together.
     connect_ms = 5_000;
-    /// While another source is left, this much silence before the head is enough to go on.
+    /// While another source is left, this much silence before the head is enough to go on to it.
     patience_ms = 5_000;
-    /// A source that is silent to somebody for this long is asked last by others.
+    /// A source that has been silent to a running request for this long is asked last by others.
     suspect_ms = 500;
-    /// A kept connection to a source that is silent for this long is taken for dead.
+    /// A kept connection to a source that is silent for this long counts as dead.
     kept_answer_ms = 2_000;
     /// A source that could not be reached or timed out goes to the end of the order for this long.
     demote_ms = 30_000;
-    /// A connection to a source is kept this long for the next request.
+    /// A connection to a source is kept for another request for this long.
     kept_ms = 15_000;
-    /// Connections to sources kept at a time.
+    /// The most connections to sources that are kept.
     kept = 32;
-    /// Content that nobody wants, of an error or a redirect, is read up to this size to keep the connection.
+    /// Content of an error or a redirect is read up to this size, to keep the connection.
     discard_bytes = 16 * 1024;
-    /// And for this long at most.
+    /// And for up to this long.
     discard_ms = 100;
-    /// Redirects followed for one request to a source.
+    /// Redirects that are followed for one request to a source.
     redirects = 5;
-    /// Transfers at a time, unsynced ones included.
+    /// Transfers at a time, those that are being synced included.
     transfers = 128;
-    /// A thread without a transfer waits this long for another one.
+    /// An idle thread of a pool waits for this long before it ends.
     worker_ms = 2_000;
     /// A miss waits this long for its turn among the transfers.
     turn_ms = 60_000;
     /// While it waits, it looks this often whether a transfer has lost its readers.
     turn_look_ms = 100;
-    /// A body of unknown length is stored up to this size.
+    /// Content of unknown length is stored up to this size.
     unknown_bytes = 4 << 30;
-    /// A broken body is asked for again so often, as long as that gains less than `gain_bytes`.
+    /// How many times broken content is asked for again, as long as all of them gain less than `gain_bytes`.
     attempts = 8;
     /// See `attempts`.
     gain_bytes = 1 << 20;
-    /// Between two rounds in which no source went on, doubled each time.
+    /// The pause after a round in which no source continued the content; it doubles each time.
     pause_ms = 50;
-    /// This much of what was received is fetched again as proof that it is the same file.
+    /// This many of the last bytes received are fetched again, as proof that it is the same file.
     overlap_bytes = 64 * 1024;
     /// A client's thread that waits for a transfer or a turn looks this often whether it was evicted.
     look_ms = 100;
-    /// And this often whether its client is still there.
+    /// And this often whether its client has closed its side.
     peek_ms = 500;
-    /// A file is tried to be opened for this long while no descriptor is left.
+    /// Opening a stored file is tried for this long while no descriptor is left.
     busy_ms = 1_000;
-    /// What a check of a stored file found serves everyone for this long.
+    /// What the validation of a stored file found holds for all requests for this long.
     share_ms = 10_000;
-    /// A stored file is served as it is when a check of it has found nothing for this long.
+    /// A stored file is served stale when its validation takes longer than this.
     stale_ms = 5_000;
-    /// What a body that cannot be stored may be ahead of its slowest reader.
+    /// How far content that cannot be stored may be ahead of its slowest reader.
     ring_bytes = 1 << 20;
-    /// A proof takes this long at most, however much of a response has to be skipped for it.
+    /// A proof takes at most this long, however much of a response is skipped for it.
     proof_ms = 30_000;
-    /// A reader of a body that cannot be stored is detached after taking nothing for this long.
+    /// A reader of content that cannot be stored is left behind when it takes nothing for this long.
     ring_ms = 10_000;
-    /// A range that a transfer does not reach within this time is asked for on its own.
+    /// A range that a transfer does not reach within this time is fetched on its own.
     far_ms = 10_000;
-    /// At a stop, running answers have this long to finish.
+    /// At a stop running responses have this long to finish.
     grace_ms = 10_000;
-    /// Via entries of other caches that a request may carry.
+    /// Via entries of other package-caches that a request may carry.
     via_hops = 8;
 }
 

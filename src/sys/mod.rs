@@ -1,4 +1,4 @@
-//! Sys: what the standard library lacks, and what every room needs of it.
+//! Sys: system calls that the standard library lacks, the limits of the program, and its locks.
 //!
 //! Not here: anything of HTTP, of the cache or of a connection.
 

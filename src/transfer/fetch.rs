@@ -1,9 +1,9 @@
-//! Fetch: the thread of one transfer, from the question to the source's head.
+//! Fetch: the thread of one transfer, from the request to the source's head.
 //!
-//! Rules: what is no package content, or has no room, is relayed and never stored; what the sources said of a
-//! stored file is noted before its readers hear of it.
+//! Rules: what is not package content, or has no room, is relayed and never stored. What the sources said of a
+//! stored file is noted before the readers are told.
 //!
-//! Not here: which requests share a transfer (`cache`), receiving its content (`receive`).
+//! Not here: which requests share a transfer (`cache`), receiving the content (`receive`).
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::upstream::{Failure, Response, Upstream};
 /// Runs one transfer to its end.
 pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer: Writer) {
     let exchange = writer.exchange();
-    let answer = match &request.purpose {
+    let asked = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
         _ => upstream.fetch(&request.upstream, exchange),
     };
-    let response = match answer {
+    let response = match asked {
         Ok(response) => response,
         Err(failure) => {
             if let Some(held) = &request.held {
@@ -38,7 +38,7 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
         .as_ref()
         .filter(|held| held.is_newest(&response))
     {
-        // Noted before anybody is told: whoever asks next must not ask again.
+        // Noted before the readers are told: the next request must not ask the sources again.
         let (path, etag) = (&request.path, &held.etag);
         let (freshness, age) = (store.freshness(), age(&response.head.fields).unwrap_or(0));
         freshness.note_fresh(path, etag, age);
@@ -66,7 +66,7 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     Receive::new(store, upstream, request, writer, partial, length, &response).run(response);
 }
 
-/// What a failed question says of the stored file.
+/// What a failed validation says of the stored file.
 fn validation(failure: Failure) -> Validation {
     match failure {
         Failure::NotFound => Validation::Gone,
@@ -74,7 +74,7 @@ fn validation(failure: Failure) -> Validation {
     }
 }
 
-/// The partial for content that is to be stored and can be.
+/// The partial for the content; none if that is not stored or cannot be.
 fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<Partial> {
     if !request.is_shared() || !request.is_storable(response) {
         return None;

@@ -1,10 +1,10 @@
-//! Transfer: what the writer and the readers of one transfer share.
+//! Transfer: one file on its way from a source to any number of clients, and into the cache.
 //!
 //! # Theory
 //!
-//! One thread, the writer's, fetches a file from the sources. Any number of readers, one a client, take what
-//! has come so far, each at its own pace. They share one [`Transfer`]: a phase, how much there is to read,
-//! and a cursor for each reader.
+//! One thread fetches the file and has the [`Writer`]. Each client has a [`Reader`], which takes what has come
+//! so far at its own pace. They share one [`Transfer`]: a phase, how many bytes can be read, and a cursor for
+//! each reader.
 //!
 //! | phase | what there is | it ends |
 //! |---|---|---|
@@ -13,20 +13,22 @@
 //! | received | everything; at most the name is missing | with the transfer |
 //! | failed | nothing more, and never an end of content | with the transfer |
 //!
-//! * **Only the [`Writer`] changes the phase and what there is.** A writer that is dropped unfinished fails the
-//!   transfer, so that a panic strands no reader.
-//! * **Bytes first, then the count.** A block is written to the file before `stored` grows, so that no reader
-//!   reads behind what was written. Readers read the file without any lock.
-//! * **The ring takes over for good** when the file cannot be written: then the writer waits for the slowest
-//!   reader, and one that takes nothing for `ring_ms` loses its cursor. Whoever has no cursor goes on by a
-//!   request of its own (`serve::relay`). Nobody joins any more, since the beginning is gone.
-//! * **A transfer that nobody reads gives way** to one that waits for its turn, in every phase: its exchange with
-//!   the source is given up, and the writer finds it abandoned. Once received it is not: only the sync and the
-//!   name are left. A reader that crawls behind a full ring loses its cursor when others wait for a turn.
-//! * **Received, then the connection given back, then sync and rename, then out of the table.** A client that asks
-//!   in between joins a transfer that has everything; one that asks later finds the file.
+//! * **Only the [`Writer`] changes the phase and what can be read.** A writer that is dropped unfinished fails
+//!   the transfer, so that no reader waits for ever after a panic.
+//! * **Bytes first, then the count.** A block is written to the file before `stored` grows; otherwise a reader
+//!   could read what is not written yet. Readers read the file without a lock.
+//! * **The ring takes over for good** when the file cannot be written. Then the writer waits for the slowest
+//!   reader, and a reader that takes nothing for `ring_ms` loses its cursor. A reader without a cursor goes on
+//!   by a request of its own (`serve::relay`). No reader joins any more, since the beginning is gone.
+//! * **A transfer that nobody reads gives way** to one that waits for its turn, in every phase: its exchange
+//!   with the source is given up, and the writer finds it abandoned. Once received it does not give way, since
+//!   only the sync and the name are left. A reader that crawls behind a full ring loses its cursor when others
+//!   wait for a turn.
+//! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
+//!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
+//!   file.
 //!
-//! Locks: `state` is never held over I/O. It may be taken while the table of transfers is locked
+//! Locks: `state` is never held during I/O. It may be taken while the table of transfers is locked
 //! (`cache::in_flight`), never the other way round.
 //!
 //! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
@@ -72,15 +74,15 @@ enum Phase {
 #[derive(Debug)]
 struct Cursor {
     id: u64,
-    /// The next byte it wants.
+    /// The offset of the next byte that it reads.
     at: u64,
-    /// When it last moved.
+    /// When it last moved, or its client took something.
     since: Instant,
     /// Whether its client has closed its side.
     forsaken: bool,
-    /// Whether it goes around the transfer for now, and takes nothing of it.
+    /// Whether it gets its bytes around the transfer for now, and takes none from it.
     around: bool,
-    /// Where it was when somebody last looked how fast it is, and when that was.
+    /// For `leave_crawler_behind`: the last look, and where the cursor was then.
     seen: Option<(Instant, u64)>,
 }
 
@@ -89,7 +91,7 @@ struct State {
     phase: Phase,
     /// How many bytes can be read from the file.
     stored: u64,
-    /// What came after the last byte that could be stored.
+    /// The last bytes received, from where the file could not be written any more.
     ring: Option<Ring>,
     cursors: Vec<Cursor>,
     next_id: u64,
@@ -102,12 +104,12 @@ impl State {
         self.ring.as_ref().map_or(self.stored, Ring::end)
     }
 
-    /// Whether the reader has lost its cursor.
+    /// Whether the reader with this id has lost its cursor.
     fn is_left_behind(&self, id: u64) -> bool {
         !self.cursors.iter().any(|cursor| cursor.id == id)
     }
 
-    /// The cursor of a reader; none if it was left behind.
+    /// The cursor of the reader with this id; none if it was left behind.
     fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
         self.cursors.iter_mut().find(|cursor| cursor.id == id)
     }
@@ -118,10 +120,10 @@ impl State {
 pub struct Transfer {
     request: Request,
     begun: Instant,
-    /// What the writer has going with a source.
+    /// The connection on which the writer speaks to a source, so that it can be given up.
     exchange: Exchange,
     state: Mutex<State>,
-    /// Told of every change of `state`.
+    /// Rung after every change of `state`.
     changed: Bell,
     representation: OnceLock<Arc<Representation>>,
     file: OnceLock<Arc<File>>,
@@ -156,8 +158,8 @@ impl Transfer {
         &self.request
     }
 
-    /// The age of what comes in seconds, as RFC 9111 §4.2.3 counts it: what its source said, and the time since
-    /// the question.
+    /// The age of the content in seconds (RFC 9111 §4.2.3): what its source said, and the time since the
+    /// request was sent.
     fn age(&self) -> u64 {
         let representation = self.representation.get();
         let given = representation.and_then(|representation| representation.age);
@@ -165,12 +167,13 @@ impl Transfer {
         given.unwrap_or(0).saturating_add(since)
     }
 
-    /// Whether a reader without a stored file can use what comes: content, or a failure that is one for it too.
+    /// Whether it has something for a reader without a stored file: content, or a failure. A transfer that
+    /// validates may end without either.
     pub fn serves_all(&self) -> bool {
         self.request.held.is_none() || self.representation.get().is_some()
     }
 
-    /// Attaches a reader; none if the transfer has failed, gives way, or lost its beginning.
+    /// A new reader; none if the transfer has failed, gives way, or has lost its beginning.
     pub fn join(self: &Arc<Self>) -> Option<Reader> {
         let mut state = lock(&self.state);
         if state.abandoned || state.ring.is_some() || matches!(state.phase, Phase::Failed(_)) {
@@ -189,12 +192,12 @@ impl Transfer {
         Some(Reader::new(Arc::clone(self), id))
     }
 
-    /// Whether all of the content is there, and at most its name is missing.
+    /// Whether all of the content was received, and at most its name is missing.
     pub fn is_received(&self) -> bool {
         lock(&self.state).phase == Phase::Received
     }
 
-    /// Ends the transfer if nobody reads it; whether it ends for that.
+    /// Gives the transfer up if nobody reads it; whether it did.
     pub fn give_way(&self) -> bool {
         let mut state = lock(&self.state);
         let read = state.cursors.iter().any(|cursor| !cursor.forsaken);
@@ -208,8 +211,9 @@ impl Transfer {
         true
     }
 
-    /// Takes the cursor of a reader that crawls while the ring is full behind it, so that others wait for it;
-    /// whether one did. Two looks that are `crawl_ms` apart tell how fast it is.
+    /// Takes the cursors of readers that crawl while the ring is full, so that the transfer can go on and end;
+    /// whether there were any. A reader crawls if it took less than `crawl_bytes` a second between two looks
+    /// that are `crawl_ms` apart.
     pub fn leave_crawler_behind(&self) -> bool {
         let mut state = lock(&self.state);
         let full = state.ring.as_ref().map_or(0, Ring::len) as u64 >= limits().ring_bytes / 2;

@@ -1,6 +1,7 @@
-//! Reader: one client's place in a transfer.
+//! Reader: one client's access to a transfer.
 //!
-//! Rules: it waits in looks of `look_ms`, so that a client that has left or was evicted is noticed.
+//! Rules: waits are cut into looks of `look_ms`, after which the caller sees whether its client has left or was
+//! evicted.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,26 +14,26 @@ use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 use crate::upstream::Failure;
 
-/// What a reader can take now.
+/// What a reader can read now.
 #[derive(Debug)]
 pub enum Ready {
-    /// The file, up to this offset.
+    /// Bytes of the file, up to this offset.
     File(u64),
     /// These bytes.
     Bytes(Vec<u8>),
-    /// Nothing yet; so much has been received.
+    /// Nothing yet.
     Later {
-        /// In bytes from the beginning.
+        /// The offset behind the last byte received.
         received: u64,
     },
-    /// Never: the reader was left behind.
+    /// Nothing ever again: the reader was left behind.
     Gone,
     /// Nothing more: the content has ended.
     End,
 }
 
 impl Ready {
-    /// How many bytes to send in one go from `at` on: then the reader says how far it is.
+    /// How many bytes to send from `at` on before the reader notes its progress: with a file 256 KiB at most.
     pub fn count(&self, at: u64) -> u64 {
         const FILE_PIECE: u64 = 256 * 1024;
         match self {
@@ -43,7 +44,7 @@ impl Ready {
     }
 }
 
-/// One reader of a transfer; dropped, it is no longer waited for.
+/// One reader of a transfer. Once it is dropped, the transfer does not wait for it.
 #[derive(Debug)]
 pub struct Reader {
     transfer: Arc<Transfer>,
@@ -51,13 +52,13 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The reader that `transfer` knows as `id`.
+    /// The reader of `transfer` whose cursor has this id.
     pub(super) fn new(transfer: Arc<Transfer>, id: u64) -> Self {
         Self { transfer, id }
     }
 
-    /// What the content is, once the source's head is there; waits for it, but not longer than
-    /// `patience`.
+    /// The representation, once the source's head is there; waits for it for up to `patience`, and gives none
+    /// after that.
     ///
     /// # Errors
     /// When there will be none.
@@ -82,8 +83,8 @@ impl Reader {
         }
     }
 
-    /// Waits for the source's head on behalf of `client`, but not longer than `until`; none when that has
-    /// come. A transfer does not keep its turn for a client that has closed its side.
+    /// Waits for the source's head on behalf of `client`, but not beyond `until`, after which it gives none.
+    /// The transfer does not keep its turn for a client that has closed its side.
     ///
     /// # Errors
     /// When there will be none, or the client was evicted.
@@ -116,7 +117,7 @@ impl Reader {
         self.transfer.begun
     }
 
-    /// The age of what comes, in seconds.
+    /// The age of the content in seconds (RFC 9111 §4.2.3).
     pub fn age(&self) -> u64 {
         self.transfer.age()
     }
@@ -126,12 +127,12 @@ impl Reader {
         &self.transfer.request
     }
 
-    /// The file that grows, if the content is stored.
+    /// The file that the content is written to, if it is stored.
     pub fn file(&self) -> Option<&Arc<File>> {
         self.transfer.file.get()
     }
 
-    /// What can be read from `at` on; waits for it, but not longer than `patience`.
+    /// What can be read from `at` on; waits for it for up to `patience`.
     ///
     /// # Errors
     /// When the transfer broke off before `at`.
@@ -144,7 +145,8 @@ impl Reader {
                 let all = state.stored;
                 return Ok(Ready::File(match &state.ring {
                     None => all,
-                    // One call may last until a slow client has taken all of it.
+                    // Sending lasts until a slow client has taken all of it, and the writer waits meanwhile: so
+                    // not much at a time.
                     Some(_) => all.min(at.saturating_add(RING_PIECE as u64)),
                 }));
             }
@@ -155,7 +157,7 @@ impl Reader {
             }
             match state.phase {
                 Phase::Received => return Ok(Ready::End),
-                // The transfer may have ended because this reader was left behind.
+                // It may have failed because this reader was left behind and no other was there.
                 Phase::Failed(_) if state.is_left_behind(self.id) => return Ok(Ready::Gone),
                 Phase::Failed(error) => return Err(error),
                 Phase::Asking | Phase::Receiving => {}
@@ -170,7 +172,7 @@ impl Reader {
         }
     }
 
-    /// The client has closed its side: the transfer need not run for this reader alone.
+    /// The client has closed its side: the transfer does not keep its turn for this reader.
     pub fn forsake(&self) {
         let mut state = lock(&self.transfer.state);
         if let Some(cursor) = state.cursor(self.id) {
@@ -178,8 +180,8 @@ impl Reader {
         }
     }
 
-    /// The client took something at `moved`, though not yet all that it was given: a large send buffer may stay
-    /// full for long while a slow client drains it.
+    /// The client took something at `moved`, if not all that it was sent: a slow client may take long to drain
+    /// a large send buffer.
     pub fn took(&self, moved: Instant) {
         let mut state = lock(&self.transfer.state);
         if let Some(cursor) = state.cursor(self.id) {
@@ -187,8 +189,8 @@ impl Reader {
         }
     }
 
-    /// Goes around the transfer, until it is asked again what is ready: while others read, they do not
-    /// wait for this reader.
+    /// Takes bytes around the transfer until the next `ready`. Meanwhile the writer does not wait for this
+    /// reader, if there are others.
     pub fn go_around(&self) {
         let mut state = lock(&self.transfer.state);
         if let Some(cursor) = state.cursor(self.id) {

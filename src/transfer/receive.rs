@@ -1,15 +1,15 @@
 //! Receive: a transfer's content, from the source's head to the published file.
 //!
-//! Rules: each block goes to the partial and to every reader in one step; the order at the end is
-//! received (readers end), connection given back, data synced, renamed; a body that breaks off goes on
-//! where it broke, from the same or the next source, with proof (`resume`), and no reader notices; what
-//! cannot be stored any more is relayed by the same connection.
+//! Rules: each block goes to the partial and to all readers in one step. The order at the end is: received
+//! (readers end), connection given back, data synced, renamed. Content that breaks off is continued from the
+//! same or the next source, with proof that it is the same file (`resume`), and no reader notices. What cannot
+//! be stored any more is relayed from the same connection.
 //!
-//! Not here: the first question (`fetch`), who reads (`reader`).
+//! Not here: asking at first (`fetch`), reading (`reader`).
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::request::{Purpose, Request};
 use super::resume::Resume;
@@ -31,27 +31,29 @@ pub struct Receive<'a> {
     request: &'a Request,
     writer: Writer,
     partial: Option<Partial>,
-    /// What a source must show to go on with a broken body; none if nothing could show it.
+    /// What a source must show to continue broken content; none if nothing could show it.
     resume: Option<Resume>,
     /// The content's length in bytes, if it is known.
     length: Option<u64>,
-    /// Who gave it.
+    /// The server that gave it, and its entity tag there.
     given: Given,
-    /// What had been received when the present response began.
+    /// How many bytes had been received when the present response began.
     begun_at: u64,
+    /// When the last byte came, as far as the breaks tell.
+    last_byte: Instant,
     breaks: Breaks,
 }
 
-/// How often the body broke lately.
+/// How often the content broke lately.
 #[derive(Default)]
 struct Breaks {
     attempts: u64,
-    /// What had been received at the first of them.
+    /// How many bytes had been received at the first of them.
     since: u64,
 }
 
 impl<'a> Receive<'a> {
-    /// A transfer of what `response` announced; without a partial nothing is stored.
+    /// The content of `response`, for `writer`; without a partial it is not stored.
     pub fn new(
         store: &'a Arc<Store>,
         upstream: &'a Upstream,
@@ -61,7 +63,7 @@ impl<'a> Receive<'a> {
         length: Option<u64>,
         response: &Response,
     ) -> Self {
-        // Whoever asked for a part asks for the rest of it.
+        // A part is continued by the reader that asked for it (`serve::relay`).
         let whole = !matches!(request.purpose, Purpose::Part(_));
         Self {
             store,
@@ -73,14 +75,15 @@ impl<'a> Receive<'a> {
             length,
             given: response.given(),
             begun_at: 0,
+            last_byte: Instant::now(),
             breaks: Breaks::default(),
         }
     }
 
-    /// Moves the content until its end, then publishes it.
+    /// Receives the content to its end, then publishes it.
     pub fn run(mut self, mut response: Response) {
         let length = self.length;
-        // A small file needs no large block, which would be mapped and unmapped for it.
+        // A block no larger than the file: a large one would be mapped and unmapped for each small file.
         let most = length.and_then(|length| usize::try_from(length).ok());
         let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
         loop {
@@ -96,7 +99,7 @@ impl<'a> Receive<'a> {
                 Ok(()) => self.note_break(&response, &cut_range(), length),
                 Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
             }
-            // Its connection is closed before another is opened.
+            // The broken connection is closed before another one is opened.
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
@@ -111,7 +114,7 @@ impl<'a> Receive<'a> {
         self.publish(end, age);
     }
 
-    /// Whether nothing at all cannot be the file.
+    /// Whether the file is an archive or a package, which cannot be empty.
     fn is_archive(&self) -> bool {
         let whole = !matches!(self.request.purpose, Purpose::Part(_));
         whole && !self.request.is_listing() && media_type::is_archive(self.request.path.name())
@@ -121,7 +124,7 @@ impl<'a> Receive<'a> {
         self.writer.fail(Failure::Broken);
     }
 
-    /// Moves what this response has.
+    /// Hands the content of one response to the writer, to its end.
     fn pump(
         &mut self,
         response: &mut Response,
@@ -141,7 +144,7 @@ impl<'a> Receive<'a> {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let grown = self.writer.received().saturating_add(count as u64);
+            let grown = self.writer.received() + count as u64;
             if length.is_some_and(|length| grown > length) {
                 return Err(Stop::Broken(over_length()));
             }
@@ -150,19 +153,28 @@ impl<'a> Receive<'a> {
         }
     }
 
-    /// Logs a break; a source that fell silent is asked last for a while.
+    /// Logs a break and counts it. A source that fell silent is asked last for a while.
     fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
         let at = self.writer.received();
         let of = length.map_or_else(String::new, |length| format!(" of {length}"));
+        let (url, timeout) = (&response.url, self.upstream.timeout());
+        let silence = match timed_out(cause) {
+            true => timeout,
+            false => Duration::ZERO,
+        };
         if !self.writer.is_abandoned() {
-            log::warning!(
-                "source {}: broke off after {at}{of} bytes: {cause}",
-                response.url
-            );
+            let why = match silence.is_zero() {
+                true => cause.to_string(),
+                false => format!("silent for {timeout:?}"),
+            };
+            log::warning!("source {url}: broke off after {at}{of} bytes: {why}");
+            if !silence.is_zero() {
+                self.upstream.demote(response.source, silence);
+            }
         }
-        if timed_out(cause) && !self.writer.is_abandoned() {
-            self.upstream
-                .demote(response.source, self.upstream.timeout());
+        if at > self.begun_at {
+            let now = Instant::now();
+            self.last_byte = now.checked_sub(silence).unwrap_or(now);
         }
         if let Some(resume) = &mut self.resume {
             let gained = if timed_out(cause) {
@@ -181,47 +193,45 @@ impl<'a> Receive<'a> {
         }
     }
 
-    /// Asks the sources for the rest, with proof that it is the same file; some rounds, with pauses.
+    /// Asks the sources for the rest, with proof that it is the same file, in several rounds with pauses.
     fn go_on(&mut self) -> Option<Response> {
         let received = self.writer.received();
-        let resume = self.resume.as_mut()?;
+        let Some(resume) = self.resume.as_mut() else {
+            log::debug!("{}: nothing could prove a rest", self.request.path);
+            return None;
+        };
         let overlap = self.writer.tail(limits().overlap_bytes)?;
         let mut pause = ms(limits().pause_ms);
-        // Clients that hear nothing for much longer have left.
-        let deadline = Instant::now() + self.upstream.timeout().saturating_mul(2);
+        // From the last byte, not from this break: a source may prove itself and then fall silent each time.
+        let deadline = self.last_byte + self.upstream.timeout().saturating_mul(3);
         while self.breaks.attempts < limits().attempts
             && Instant::now() < deadline
             && !self.writer.is_abandoned()
         {
-            self.breaks.attempts = self.breaks.attempts.saturating_add(1);
+            self.breaks.attempts += 1;
             let (upstream, exchange) = (self.upstream, self.writer.exchange());
-            match resume.ask(
-                upstream,
-                &self.request.upstream,
-                exchange,
-                received,
-                &overlap,
-            ) {
-                Some(response) => {
-                    log::info!("source {}: goes on at byte {received}", response.url);
-                    return Some(response);
-                }
-                None if resume.is_hopeless(upstream) || !self.writer.pause(pause) => return None,
-                None => {}
+            let request = &self.request.upstream;
+            if let Some(response) = resume.ask(upstream, request, exchange, received, &overlap) {
+                log::info!("source {}: goes on at byte {received}", response.url);
+                return Some(response);
+            }
+            let more = self.breaks.attempts < limits().attempts && !resume.is_hopeless(upstream);
+            if !more || Instant::now() + pause > deadline || !self.writer.pause(pause) {
+                return None;
             }
             pause = pause.saturating_mul(2);
         }
         None
     }
 
-    /// One block into the file; into the ring when that fails.
+    /// Writes one block to the file, or to the ring when that fails.
     fn store_block(&mut self, bytes: &[u8], length: Option<u64>) -> Result<(), Abandoned> {
         if length.is_none() {
             if !self.writer.is_read() {
                 return Err(Abandoned);
             }
             let most = limits().unknown_bytes;
-            let grown = self.writer.received().saturating_add(bytes.len() as u64);
+            let grown = self.writer.received() + bytes.len() as u64;
             if self.partial.is_some() && grown > most {
                 let why = format!("its length is unknown and over {most} bytes");
                 self.stop_storing(&io::Error::other(why));
@@ -230,7 +240,7 @@ impl<'a> Receive<'a> {
         match self.writer.write(bytes) {
             Ok(()) => {
                 let room = self.partial.as_mut();
-                // Other programs write as well: the room that was there at the start may be gone.
+                // Other programs write to the file system too, so that the room may be gone.
                 if let Some(Err(cause)) = room.map(|partial| partial.wrote(bytes.len() as u64)) {
                     self.stop_storing(&cause);
                 }
@@ -258,7 +268,7 @@ impl<'a> Receive<'a> {
         let (held, given) = (self.request.held.is_some(), self.given);
         let published = partial.seal().and_then(|modified| {
             let etag = modified.etag(length);
-            // Noted first: a hit may come as soon as the name is there.
+            // Noted before the rename: a hit may come as soon as the name is there.
             freshness.note_fresh(path, &etag, age);
             freshness.note_given(path, &etag, given);
             if held {
@@ -273,9 +283,9 @@ impl<'a> Receive<'a> {
     }
 }
 
-/// Why a response was not moved to its end.
+/// Why a response was not read to its end.
 enum Stop {
-    /// Nobody wants it.
+    /// The transfer was given up.
     Abandoned,
     /// It broke off.
     Broken(io::Error),

@@ -1,6 +1,6 @@
-//! Representation: what a transfer's content is, known once the source's head is there.
+//! Representation: what a transfer's content is, as known from the source's head.
 //!
-//! Rules: a miss is announced as later hits will be; what is not stored is announced as its source does.
+//! Rules: what is stored has the same fields now as on later hits. What is not stored has its source's.
 
 use super::request::{Purpose, Request};
 use super::resume::Validators;
@@ -13,35 +13,35 @@ use crate::upstream::Response;
 pub struct Representation {
     /// Its length in bytes, if the source said so.
     pub length: Option<u64>,
-    /// Its time: what the file system keeps, or the source's Last-Modified.
+    /// Its modification time: the one that the file system keeps, or the source's Last-Modified.
     pub last_modified: Option<HttpDate>,
-    /// Its strong entity tag, the same as later from the file, or none.
+    /// Its strong entity tag with quotes, the same as on later hits; or none.
     pub etag: Option<String>,
     /// Its Content-Type.
     pub media_type: Vec<u8>,
-    /// Its Content-Encoding, if it is one that its name does not carry: that of a listing.
+    /// Its Content-Encoding; only a listing has one.
     pub content_encoding: Option<Vec<u8>>,
-    /// The age in seconds that its source gave it, none if it gave none.
+    /// The age in seconds that its source said (RFC 9111 §5.1), if it did.
     pub age: Option<u64>,
     /// Whether it goes into the cache.
     pub stored: bool,
-    /// By which an answer can show that it is of the same file.
+    /// By which a response can show that it is of the same file.
     pub validators: Validators,
     /// Why it was fetched (RFC 9211 §2.2).
     pub forward: Forward,
 }
 
 impl Representation {
-    /// What `response` announces in answer to `request`; `partial` is where it goes, if it is stored.
+    /// What `response` is to `request`; `partial` is where its content is stored, if it is.
     pub fn of(request: &Request, response: &Response, partial: Option<&Partial>) -> Self {
         let length = match &request.purpose {
             Purpose::Part(part) => Some(part.length()),
             _ => response.length(),
         };
         let modified = match request.is_head() && request.is_storable(response) {
-            // What GET would give.
+            // As the stored file would have it after a GET.
             true => Modified::of_source(response.last_modified()),
-            // None where the file system sets its own time: nobody knows yet what that will be.
+            // None where the file system sets the time itself: it is known only at the end.
             false => partial.and_then(Partial::modified),
         };
         Self {
@@ -59,7 +59,7 @@ impl Representation {
     }
 }
 
-/// What the name says, for what is stored or would be; else what the source says.
+/// By the name, for what is stored or would be; else as the source says.
 fn media_type<'a>(request: &Request, response: &'a Response) -> &'a [u8] {
     let own = media_type::of(request.path.name()).as_bytes();
     let theirs = response.head.fields.get("Content-Type");
@@ -77,8 +77,8 @@ fn forward(request: &Request, response: &Response) -> Forward {
     }
 }
 
-/// The codings of a listing, which is relayed as it came: some servers code it although we ask for identity.
-/// A file has none: those that its name carries are the file (`upstream::Response::check`).
+/// The codings of a listing, which is relayed as it came: some servers code it although `identity` is asked
+/// for. A file has none: a coding that its name carries is part of the file (`upstream::Response::check`).
 fn content_encoding(request: &Request, response: &Response) -> Option<Vec<u8>> {
     let fields = &response.head.fields;
     let codings: Vec<&[u8]> = fields.members("Content-Encoding").collect();

@@ -1,4 +1,4 @@
-//! Request: what one transfer is to fetch, and what becomes of it.
+//! Request: what one transfer fetches, and what becomes of it.
 
 use super::resume::Part;
 use crate::http::cache_control::Confirm;
@@ -6,20 +6,21 @@ use crate::http::{Forward, HttpDate, Method, StatusCode, media_type};
 use crate::store::{CachePath, Given};
 use crate::upstream::{self, Kind, Response};
 
-/// What a transfer is to do.
+/// What a transfer does.
 #[derive(Debug)]
 pub struct Request {
     /// What to fetch.
     pub path: CachePath,
-    /// What the sources are asked.
+    /// The request to the sources.
     pub upstream: upstream::Request,
     /// What becomes of it.
     pub purpose: Purpose,
-    /// What is stored already: then the question is whether it has changed.
+    /// The stored file that is validated, if there is one.
     pub held: Option<Held>,
-    /// Whether the client's Via entries are passed on: a source may refuse them, which says nothing to others.
+    /// Whether Via entries of the client are passed on. A source may refuse them, which says nothing of other
+    /// requests.
     pub foreign: bool,
-    /// Whether a transfer that passes on somebody else's entries will do.
+    /// Whether it may join a transfer that passes on another client's Via entries.
     pub joins_foreign: bool,
 }
 
@@ -33,7 +34,7 @@ pub struct Via {
 }
 
 impl Request {
-    /// To fetch what is not stored; of HEAD only what GET would announce.
+    /// Fetches what is not stored; with HEAD only its head.
     pub fn new(method: Method, path: CachePath, purpose: Purpose, via: Via) -> Self {
         let kind = match purpose {
             Purpose::RelayListing => Kind::Listing,
@@ -49,7 +50,7 @@ impl Request {
         }
     }
 
-    /// To fetch a part of what `whole` fetches.
+    /// Fetches a part of what `whole` fetches.
     pub fn part(whole: &Self, part: Part) -> Self {
         Self {
             path: whole.path.clone(),
@@ -61,7 +62,7 @@ impl Request {
         }
     }
 
-    /// The same, for an answer that the origin has confirmed.
+    /// The same, for a response that caches on the way have validated as far as `confirm` says.
     pub fn confirmed(self, confirm: Confirm) -> Self {
         Self {
             upstream: self.upstream.confirmed(confirm),
@@ -69,7 +70,7 @@ impl Request {
         }
     }
 
-    /// To ask whether what is held has changed, and to fetch it if so. Caches on the way must ask as well.
+    /// Validates the stored file `held`, and fetches it if it has changed. Caches on the way must validate too.
     pub fn revalidate(path: CachePath, held: Held, via: Via, confirm: Confirm) -> Self {
         let request = upstream::Request::new(Method::Get, Kind::StoredFile, &path, via.value);
         Self {
@@ -94,18 +95,18 @@ impl Request {
         self.upstream.method == Method::Head
     }
 
-    /// Whether it is a listing that is asked for, and not a file.
+    /// Whether it asks for a listing, not for a file.
     pub fn is_listing(&self) -> bool {
         self.upstream.kind == Kind::Listing
     }
 
-    /// Whether what `response` brings is never stored: asked for as such, or a directory.
+    /// Whether the content of `response` is never stored: a listing, a relayed file or a directory.
     pub fn never_stores(&self, response: &Response) -> bool {
         self.is_listing() || matches!(self.purpose, Purpose::RelayFile) || response.directory
     }
 
-    /// Whether what `response` brings is a file for the cache. A document for a name without extension may be a
-    /// listing: a file of that name would block all below it.
+    /// Whether the content of `response` is a file for the cache. A document for a name without extension may
+    /// be a listing: a file of that name would block everything below it.
     pub fn is_storable(&self, response: &Response) -> bool {
         let media_type = response.head.fields.get("Content-Type").unwrap_or_default();
         let nameless = media_type::extension(self.path.name()).is_none();
@@ -113,7 +114,7 @@ impl Request {
         !may_be_listing && !self.never_stores(response)
     }
 
-    /// The entity tag of the stored file that is asked about.
+    /// The entity tag of the stored file that is validated.
     pub fn held_etag(&self) -> Option<&str> {
         self.held.as_ref().map(|held| held.etag.as_str())
     }
@@ -124,11 +125,11 @@ impl Request {
 pub enum Purpose {
     /// A file to store, for everyone who asks for it.
     Store,
-    /// A file to pass on only.
+    /// A file that is relayed and not stored.
     RelayFile,
-    /// A listing to pass on.
+    /// A listing that is relayed.
     RelayListing,
-    /// A part of another transfer's content, for one reader of that.
+    /// A part of another transfer's content, for one reader of that transfer.
     Part(Part),
 }
 
@@ -137,17 +138,18 @@ pub enum Purpose {
 pub struct Held {
     /// Its entity tag.
     pub etag: String,
-    /// Its time, if that is the source's and tells something.
+    /// Its modification time, if the source sent that and it is not 1970.
     pub date: Option<HttpDate>,
     /// Which server gave it, if that is still known.
     pub given: Option<Given>,
-    /// Why it is not served unasked.
+    /// Why it is validated.
     pub why: Forward,
 }
 
 impl Held {
-    /// Whether the response brings nothing newer. A mirror may lag behind the one that gave us the file, by itself
-    /// or behind a redirector; who gave it, and the first source by itself, may go back to an older one.
+    /// Whether the response has nothing newer than the stored file. An older file does not replace it: a
+    /// mirror, asked by itself or behind a redirector, may lag behind the one that gave the stored file. But
+    /// the server that gave it, and the first source where it does not redirect, may go back to an older file.
     pub fn is_newest(&self, response: &Response) -> bool {
         if response.head.status == StatusCode::NOT_MODIFIED {
             return true;

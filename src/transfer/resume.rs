@@ -1,10 +1,10 @@
-//! Resume: going on with a broken body only where it is the same file.
+//! Resume: continuing broken content, only where it is the same file.
 //!
-//! Rules: a source goes on only if its complete length is equal, its Last-Modified is the same (from the
-//! server that broke also its strong entity tag), and the last bytes received come again, equal byte for
-//! byte. A server is who answered in the end: behind one redirector there are many, each with entity tags of
-//! its own. Without any validator there is no proof, and nothing goes on: other caches that resume without it
-//! splice the bytes of two mirrors.
+//! Rules: a source may continue only if its complete length and its Last-Modified are equal (on the server that
+//! broke also the strong entity tag), and the last bytes received come again, equal byte for byte. The server
+//! is the one that responded in the end: behind one redirector there are many, each with entity tags of its
+//! own. Without a validator there is no proof, and nothing is continued; otherwise the bytes of two files could
+//! be spliced.
 
 use std::io;
 use std::ops::Range;
@@ -18,19 +18,19 @@ use crate::net::timed_out;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Error, Exchange, Failure, Request, Response, Upstream};
 
-/// What an answer said of its content beside the length, and which server said it (RFC 9110 §8.8).
+/// The validators of a response, and the server that sent it (RFC 9110 §8.8).
 #[derive(Debug, Clone)]
 pub struct Validators {
-    /// Its Last-Modified, if that is a time.
+    /// Its Last-Modified, unless it is 1970, which stands for none.
     pub last_modified: Option<HttpDate>,
-    /// Its entity tag, if that is a strong one.
+    /// Its entity tag with quotes, if it is a strong one.
     etag: Option<Vec<u8>>,
     /// The authority that answered, after redirects.
     server: String,
 }
 
 impl Validators {
-    /// Those of `response`.
+    /// The validators of `response`.
     pub fn of(response: &Response) -> Self {
         Self {
             last_modified: response.last_modified().filter(|date| !date.is_unset()),
@@ -42,7 +42,7 @@ impl Validators {
     /// Whether `response` can be of the same file.
     ///
     /// # Errors
-    /// What is another, or that nothing could show it.
+    /// Which of them differs, or that nothing proves it.
     pub fn check(&self, response: &Response) -> Result<(), Error> {
         let theirs = Self::of(response);
         let same_server = theirs.server == self.server;
@@ -59,21 +59,22 @@ impl Validators {
     }
 }
 
-/// What the first answer said of the content, and which sources have gone on with it.
+/// What the first response said of the content, and what each source has done for it since.
 #[derive(Debug)]
 pub struct Resume {
     length: u64,
     validators: Validators,
     /// The source that gave the latest bytes.
     latest: Option<usize>,
-    /// Sources whose answers gained less than the proof costs since another one gained more.
+    /// Sources whose responses gained less than the proof costs, since another one gained more.
     barren: Vec<usize>,
-    /// Sources that have another file under this name.
+    /// Sources that have shown to have another file under this name.
     others: Vec<usize>,
 }
 
 impl Resume {
-    /// What `response` lets others prove; none if its length is unknown or it has no validator.
+    /// What other responses can prove that they continue `response` by; none if its length is unknown or it has
+    /// no validator.
     pub fn of(response: &Response) -> Option<Self> {
         let validators = Validators::of(response);
         if validators.last_modified.is_none() && validators.etag.is_none() {
@@ -88,7 +89,7 @@ impl Resume {
         })
     }
 
-    /// Notes that the answer of `source` broke off, and what it had gained, in bytes.
+    /// Notes that the response of `source` broke off after `gained` bytes.
     pub fn broke(&mut self, source: usize, gained: u64) {
         if gained >= limits().overlap_bytes {
             self.barren.clear();
@@ -98,8 +99,8 @@ impl Resume {
         }
     }
 
-    /// Asks each source once for the content from `at` on; `overlap` is what came just before. The
-    /// response begins at `at` exactly.
+    /// Asks each source once for the content from `at` on; `overlap` are the bytes just before. The content of
+    /// the response begins exactly at `at`.
     pub fn ask(
         &mut self,
         upstream: &Upstream,
@@ -111,18 +112,19 @@ impl Resume {
         let start = at.saturating_sub(overlap.len() as u64);
         let request = request.part(start, None);
         let mut others = Vec::new();
-        let answer = upstream.first(&self.order(upstream), &request, exchange, &mut |response| {
-            let source = response.source;
-            let shown = self
-                .check(response, start)
-                .and_then(|skip| compare(response, skip, overlap));
-            if matches!(shown, Err(Error::NotTheFile(_))) {
-                others.push(source);
-            }
-            shown
-        });
+        let continued =
+            upstream.first(&self.order(upstream), &request, exchange, &mut |response| {
+                let source = response.source;
+                let shown = self
+                    .check(response, start)
+                    .and_then(|skip| compare(response, skip, overlap));
+                if matches!(shown, Err(Error::NotTheFile(_))) {
+                    others.push(source);
+                }
+                shown
+            });
         self.others.extend(others);
-        answer.ok()
+        continued.ok()
     }
 
     /// Whether every source has shown that it has another file.
@@ -133,22 +135,17 @@ impl Resume {
     fn order(&self, upstream: &Upstream) -> Vec<usize> {
         let mut order = upstream.order();
         order.retain(|source| !self.others.contains(source));
-        // The one that broke just now has its connection warm; one that gains nothing comes last.
+        // The source that broke just now comes first, since it has the file; one that gains nothing comes last.
         let rank = |source: &usize| match source {
             source if self.barren.contains(source) => 2,
             source if Some(*source) == self.latest => 0,
             _ => 1,
         };
-        let of = |wanted| {
-            order
-                .iter()
-                .copied()
-                .filter(move |source| rank(source) == wanted)
-        };
-        of(0).chain(of(1)).chain(of(2)).collect()
+        order.sort_by_key(rank);
+        order
     }
 
-    /// How many bytes of the response's content lie before `start`, if it can be the same file.
+    /// How many bytes of the response's content come before `start`, if it can be the same file.
     fn check(&self, response: &Response, start: u64) -> Result<u64, Error> {
         let (skip, complete) = match response.head.status {
             StatusCode::OK => (start, response.length()),
@@ -179,53 +176,52 @@ fn other(why: &str) -> Error {
     Error::NotTheFile(format!("cannot go on with it: {why}"))
 }
 
-/// A part of a transfer's content that one of its readers wants for itself, and what a source must show to
-/// give it: same length, same Last-Modified (from the transfer's own source also the same strong entity tag),
-/// and once more the bytes that the reader got just before. Without a Last-Modified there is no proof.
+/// A part of a transfer's content that one of its readers fetches for itself, and what a source must show to
+/// give it: the same length, the same Last-Modified (the transfer's own server also the same strong entity
+/// tag), and the bytes that the reader got just before. Without a Last-Modified there is no proof.
 #[derive(Debug)]
 pub struct Part {
     same: Arc<Representation>,
-    wanted: Range<u64>,
+    range: Range<u64>,
     overlap: Vec<u8>,
-    /// How often the reader has asked for a part: each time it begins with another source.
+    /// How many parts the reader has fetched before: each time another source is asked first.
     attempt: u64,
 }
 
 impl Part {
-    /// The bytes `wanted` of a transfer's content, `overlap` being those just before; none if nothing could
-    /// prove them.
+    /// The bytes `range` of a transfer's content, after the bytes `overlap`; none if nothing could prove them.
     pub fn new(
         same: Arc<Representation>,
-        wanted: Range<u64>,
+        range: Range<u64>,
         overlap: Vec<u8>,
         attempt: u64,
     ) -> Option<Self> {
         same.validators.last_modified?;
-        let fits = wanted.start >= overlap.len() as u64 && wanted.start < wanted.end;
+        let fits = range.start >= overlap.len() as u64 && range.start < range.end;
         fits.then_some(Self {
             same,
-            wanted,
+            range,
             overlap,
             attempt,
         })
     }
 
-    /// The first byte to ask for.
+    /// The offset of the first byte to ask for, overlap included.
     pub fn first(&self) -> u64 {
-        self.wanted.start.saturating_sub(self.overlap.len() as u64)
+        self.range.start.saturating_sub(self.overlap.len() as u64)
     }
 
-    /// The last byte to ask for.
+    /// The offset of the last byte to ask for.
     pub fn last(&self) -> u64 {
-        self.wanted.end.saturating_sub(1)
+        self.range.end.saturating_sub(1)
     }
 
-    /// How many bytes are wanted.
+    /// How many bytes it has, without the overlap.
     pub fn length(&self) -> u64 {
-        self.wanted.end.saturating_sub(self.wanted.start)
+        self.range.end.saturating_sub(self.range.start)
     }
 
-    /// Asks the sources. The response's content begins with the first byte wanted.
+    /// Asks the sources. The content of the response begins with the first byte of the part.
     ///
     /// # Errors
     /// What all the failures together mean.
@@ -262,8 +258,8 @@ impl Part {
     }
 }
 
-/// Reads over `skip` bytes and then `overlap`, which must come again; `patience_ms` and a second for each MiB
-/// that is skipped are the time for all of it, but never more than `proof_ms`.
+/// Reads over `skip` bytes and then compares `overlap`. All of it may take `patience_ms` and a second for each
+/// MiB skipped, but `proof_ms` at most.
 ///
 /// # Errors
 /// When other bytes come, or none, or not in time.
@@ -288,7 +284,7 @@ fn compare(response: &mut Response, mut skip: u64, overlap: &[u8]) -> Result<(),
     Ok(())
 }
 
-/// Reads some bytes before the deadline; an end is a break here.
+/// Reads some bytes before the deadline; the end of the content is a failure here.
 fn read<'a>(
     response: &mut Response,
     space: Option<&'a mut [u8]>,
@@ -300,7 +296,7 @@ fn read<'a>(
     if left.is_zero() {
         return Err(Error::Timeout(patience));
     }
-    response.set_patience(left).map_err(Error::Broken)?;
+    response.set_patience(left);
     match response.read(space) {
         Ok(0) => Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
         Ok(count) => Ok(space.get(..count).unwrap_or_default()),

@@ -1,14 +1,14 @@
-//! Ring: the last bytes of a body that cannot be stored, by their offset.
+//! Ring: the last bytes of content that cannot be stored, by their offset.
 //!
-//! Bounded by its writer, which asks [`Ring::len`] before it pushes.
+//! Rules: it has no bound of its own; the writer asks [`Ring::len`] before it pushes.
 
 use std::collections::VecDeque;
 
-/// What a reader is given at a time once nothing more is stored, in bytes. It tells the transfer of its
-/// progress after each: one that takes less than this within `ring_ms` passes for one that takes nothing.
+/// How much a reader is given at a time, in bytes, once nothing more is stored. The reader notes its progress
+/// after each piece: one that takes less than this within `ring_ms` counts as one that takes nothing.
 pub const RING_PIECE: usize = 16 * 1024;
 
-/// A window on a body.
+/// A window on the content.
 #[derive(Debug)]
 pub struct Ring {
     /// The offset of its first byte.
@@ -27,7 +27,7 @@ impl Ring {
 
     /// The offset behind its last byte.
     pub fn end(&self) -> u64 {
-        self.start.saturating_add(self.bytes.len() as u64)
+        self.start + self.bytes.len() as u64
     }
 
     /// How many bytes it holds.
@@ -40,16 +40,16 @@ impl Ring {
         self.bytes.extend(bytes);
     }
 
-    /// Drops what lies before `at`, but for the last `kept` bytes.
+    /// Drops the bytes before `at`, but keeps the last `kept` bytes.
     pub fn forget_before(&mut self, at: u64, kept: u64) {
         let at = at.min(self.end().saturating_sub(kept));
         let count = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let count = count.min(self.bytes.len());
         self.bytes.drain(..count);
-        self.start = self.start.saturating_add(count as u64);
+        self.start += count as u64;
     }
 
-    /// A copy of some bytes from `at` on; none if they are gone already.
+    /// A copy of up to `RING_PIECE` bytes from `at` on; none if they were dropped already.
     pub fn read(&self, at: u64) -> Option<Vec<u8>> {
         let skip = usize::try_from(at.checked_sub(self.start)?).ok()?;
         let count = self.bytes.len().saturating_sub(skip).min(RING_PIECE);

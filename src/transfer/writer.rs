@@ -1,6 +1,6 @@
-//! Writer: the one that changes a transfer.
+//! Writer: the side of a transfer that changes it.
 //!
-//! Rules: each block becomes visible to every reader at once; what cannot be written to the file goes through
+//! Rules: each block becomes visible to all readers at once. What cannot be written to the file goes through
 //! the ring, at the pace of the slowest reader.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 use crate::upstream::{Exchange, Failure};
 
-/// The transfer was given up because nobody reads it.
+/// The transfer was given up, since nobody reads it.
 #[derive(Debug)]
 pub struct Abandoned;
 
@@ -24,23 +24,24 @@ pub struct Abandoned;
 pub enum WriteError {
     /// The cache cannot be written.
     Store(io::Error),
-    /// Nobody reads.
+    /// The transfer was given up, since nobody reads it.
     Abandoned,
 }
 
-/// The tee of a transfer; there is one. Dropped unfinished, it fails the transfer.
+/// The one writer of a transfer: a tee into the file and to the readers. Dropped unfinished, it fails the
+/// transfer.
 #[derive(Debug)]
 pub struct Writer {
     transfer: Arc<Transfer>,
 }
 
 impl Writer {
-    /// The writer of a transfer; there is one.
+    /// The writer of a new transfer.
     pub(super) fn new(transfer: Arc<Transfer>) -> Self {
         Self { transfer }
     }
 
-    /// The source has answered: what comes, and the file it goes to. The readers are not told yet.
+    /// The source's head is there: what comes, and the file for it. The readers are not woken yet.
     pub fn announce(&self, representation: Representation, file: Option<Arc<File>>) {
         let stored = file.is_some();
         if let Some(file) = file {
@@ -54,16 +55,17 @@ impl Writer {
         }
     }
 
-    /// Tells the readers that the head is there. The first block of content tells them as well: whoever has it
-    /// already spares them the first wake-up.
+    /// Wakes the readers because the head is there. The first block of content wakes them as well: if it is
+    /// there already, one wake-up is enough.
     pub fn tell(&self) {
         self.transfer.changed.ring();
     }
 
-    /// Adds a block, to the file or, since that failed, to the ring.
+    /// Adds a block to the file, or to the ring once storing has stopped.
     ///
     /// # Errors
-    /// When the file cannot be written: nothing was added, and [`Writer::stop_storing`] is next. Or when nobody reads.
+    /// When the file cannot be written: nothing was added, and the caller stops storing. Or when the transfer
+    /// was given up.
     pub fn write(&self, block: &[u8]) -> Result<(), WriteError> {
         let state = lock(&self.transfer.state);
         if state.abandoned {
@@ -77,60 +79,60 @@ impl Writer {
         let at = state.stored;
         drop(state);
         file.write_all_at(block, at).map_err(WriteError::Store)?;
-        self.change(|state| state.stored = at.saturating_add(block.len() as u64));
+        self.change(|state| state.stored = at + block.len() as u64);
         Ok(())
     }
 
-    /// From here on nothing is stored: readers get what comes through a ring.
+    /// From here on nothing is stored: readers get what comes from a ring.
     pub fn stop_storing(&self) {
         self.change(|state| {
             state.ring = Some(Ring::new(state.stored));
-            // From now on it matters who takes something.
+            // From now on the writer waits for readers, so the time of each begins now.
             for cursor in &mut state.cursors {
                 cursor.since = Instant::now();
             }
         });
     }
 
-    /// The age of what came, in seconds.
+    /// The age of the content in seconds (RFC 9111 §4.2.3).
     pub fn age(&self) -> u64 {
         self.transfer.age()
     }
 
-    /// How many bytes came.
+    /// How many bytes have come.
     pub fn received(&self) -> u64 {
         lock(&self.transfer.state).received()
     }
 
-    /// Up to `most` of the last bytes that came; none if they cannot be read back.
+    /// The last bytes that came, `most` at most; none if they cannot be read back.
     pub fn tail(&self, most: u64) -> Option<Vec<u8>> {
         let state = lock(&self.transfer.state);
         let (end, stored) = (state.received(), state.stored);
-        let mut at = end.saturating_sub(most);
-        let mut tail = Vec::new();
-        if at < stored {
-            tail.resize(usize::try_from(stored.saturating_sub(at)).ok()?, 0);
-            self.transfer
-                .file
-                .get()?
-                .read_exact_at(&mut tail, at)
-                .ok()?;
-            at = stored;
-        }
+        let from = end.saturating_sub(most);
+        let mut ringed = Vec::new();
+        let mut at = from.max(stored);
         while at < end {
             let piece = state.ring.as_ref()?.read(at)?;
             at = at.saturating_add(piece.len() as u64);
-            tail.extend_from_slice(&piece);
+            ringed.extend_from_slice(&piece);
         }
+        drop(state);
+        let mut tail = Vec::new();
+        if from < stored {
+            tail.resize(usize::try_from(stored.saturating_sub(from)).ok()?, 0);
+            let file = self.transfer.file.get()?;
+            file.read_exact_at(&mut tail, from).ok()?;
+        }
+        tail.extend_from_slice(&ringed);
         Some(tail)
     }
 
-    /// What the transfer has going with a source; giving it up ends the transfer's wait in every phase.
+    /// The transfer's exchange with a source. Giving it up ends every wait of the writer for a source.
     pub fn exchange(&self) -> &Exchange {
         &self.transfer.exchange
     }
 
-    /// Waits for `time`, but no longer once the transfer gives way; whether it goes on.
+    /// Waits for `time`, or until the transfer is given up; whether it goes on.
     pub fn pause(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut state = lock(&self.transfer.state);
@@ -154,10 +156,11 @@ impl Writer {
         !lock(&self.transfer.state).cursors.is_empty()
     }
 
-    /// The framing is satisfied. Not so if the transfer was given up: its connection was closed by us.
+    /// The framing is satisfied. If the transfer was given up that may be wrong: its connection was shut down
+    /// by us, which can look like the end of the content.
     ///
     /// # Errors
-    /// When it was given up.
+    /// When the transfer was given up.
     pub fn finish(&self) -> Result<(), Abandoned> {
         let mut abandoned = false;
         self.change(|state| {
@@ -169,15 +172,16 @@ impl Writer {
         if abandoned { Err(Abandoned) } else { Ok(()) }
     }
 
-    /// There will be no more.
+    /// Fails the transfer: no more content comes.
     pub fn fail(&self, error: Failure) {
         self.change(|state| state.phase = Phase::Failed(error));
     }
 
-    /// Adds a block to the ring, waiting for the slowest reader; one that takes nothing is left behind.
+    /// Adds a block to the ring, and waits for the slowest reader where it is full. A reader that takes nothing
+    /// for `ring_ms` is left behind.
     fn relay(&self, mut state: MutexGuard<'_, State>, block: &[u8]) -> Result<(), Abandoned> {
         let most = usize::try_from(limits().ring_bytes).unwrap_or(usize::MAX);
-        // Before this the source was silent, and no reader is to blame for that.
+        // Until now the source was silent, for which no reader is to blame.
         let begun = Instant::now();
         let mut left = block;
         while !left.is_empty() {

@@ -114,9 +114,10 @@ impl Client {
         let mut scrap = [0; 4096];
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
-            if wait.is_zero() || response.set_patience(wait).is_err() {
+            if wait.is_zero() {
                 return exchange.let_go();
             }
+            response.set_patience(wait);
             match response.read(&mut scrap) {
                 Ok(0) => return self.finish(response, exchange),
                 Ok(count) if count as u64 <= left => left = left.saturating_sub(count as u64),
@@ -135,7 +136,7 @@ impl Client {
 
     /// Notes that this address gave a usable response: it is tried first next time.
     pub fn remember(&self, response: &Response) {
-        if let Ok(address) = response.stream().peer_addr() {
+        if let Some(address) = response.connected_to {
             self.connector.remember(response.peer(), address);
         }
     }
@@ -161,7 +162,7 @@ impl Client {
             exchange,
         };
         let mut last = self.reuse(&call, budget);
-        if let Some(Ok(response)) = last.take_if(|answer| is_good(answer)) {
+        if let Some(Ok(response)) = last.take_if(|result| is_good(result)) {
             return Ok(response);
         }
         let asked = match &last {
@@ -177,11 +178,11 @@ impl Client {
             if let Some(Ok(response)) = last.take() {
                 self.discard(response, exchange);
             }
-            let answer = self.ask_address(&call, *address, addresses.len() - at, budget);
-            if is_good(&answer) || exchange.is_given_up() {
-                return answer;
+            let result = self.ask_address(&call, *address, addresses.len() - at, budget);
+            if is_good(&result) || exchange.is_given_up() {
+                return result;
             }
-            last = Some(answer);
+            last = Some(result);
         }
         last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
     }
@@ -199,7 +200,7 @@ impl Client {
                 budget.head = whole;
                 None
             }
-            answer => Some(answer),
+            result => Some(result),
         }
     }
 
@@ -226,7 +227,11 @@ impl Client {
                 Err(Error::Broken(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
-                answer => return answer,
+                result => {
+                    let mut response = result?;
+                    response.connected_to = Some(address);
+                    return Ok(response);
+                }
             }
         }
     }
@@ -249,16 +254,16 @@ impl Call<'_> {
     ) -> Result<Response, Error> {
         self.exchange.goes_by(wire.stream());
         let begun = Instant::now();
-        let answer = final_head(wire, &self.head, self.method, patience);
+        let result = final_head(wire, &self.head, self.method, patience);
         budget.spend(begun);
-        let (head, wire, body) = answer.inspect_err(|_| self.exchange.let_go())?;
+        let (head, wire, body) = result.inspect_err(|_| self.exchange.let_go())?;
         Ok(Response::new(head, wire, body, self.url, self.peer.clone()))
     }
 }
 
 /// Whether the result stands, and no other address is asked.
-fn is_good(answer: &Result<Response, Error>) -> bool {
-    match answer {
+fn is_good(result: &Result<Response, Error>) -> bool {
+    match result {
         Ok(response) => !response.head.status.is_server_error(),
         Err(Error::Malformed(_) | Error::Connect(_) | Error::Broken(_) | Error::Timeout(_)) => {
             false

@@ -214,7 +214,7 @@ impl Upstream {
             match accept(&mut response) {
                 Ok(()) => {
                     self.client.remember(&response);
-                    response.set_patience(self.timeout).map_err(Error::Broken)?;
+                    response.set_patience(self.timeout);
                     Ok(response)
                 }
                 Err(cause) => {

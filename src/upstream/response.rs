@@ -6,7 +6,7 @@
 //! Not here: what becomes of the content (`transfer`).
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,6 +31,8 @@ pub struct Response {
     pub directory: bool,
     /// The number of the source that was asked; set by `Upstream`.
     pub source: usize,
+    /// The address that a connection was made to for it; none if it came by a kept one.
+    pub connected_to: Option<SocketAddr>,
     /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
     wire: Wire,
@@ -48,6 +50,7 @@ impl Response {
             url: url.clone(),
             directory: false,
             source: 0,
+            connected_to: None,
             by_itself: false,
             wire,
             body,
@@ -98,8 +101,8 @@ impl Response {
     }
 
     /// Sets the read time-out of the connection.
-    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
-        self.wire.set_patience(patience)
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.wire.set_patience(patience);
     }
 
     /// Reads content into `out`; 0 only when the framing is satisfied.
@@ -128,7 +131,7 @@ impl Response {
             if left.is_zero() {
                 return Err(Error::Timeout(patience));
             }
-            self.set_patience(left).map_err(Error::Broken)?;
+            self.set_patience(left);
             let mut byte = [0];
             match self.body.read(&mut self.wire, &mut byte) {
                 Ok(0) => break,

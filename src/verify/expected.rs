@@ -1,4 +1,4 @@
-//! What a file must be, by its path.
+//! Expected: what a file must be, by its path.
 //!
 //! Rules: a distfile, whose directory is `distfiles`, or `distfiles/XX` as in a hashed layout (GLEP 75), must be one of
 //! the things that the Manifests say of its name. A name may prove itself: 128 hexadecimal digits in such a directory

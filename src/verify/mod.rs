@@ -1,7 +1,6 @@
-//! `package-cache verify`: proving a whole cache by what Manifests and names say of its files.
+//! Verify: `package-cache verify` proves a whole cache by what Manifests and names say of its files.
 //!
-//! A run goes straight, in the order of one walk: `expected` says what a file must be, `file` whether it is, `report`
-//! what came of it.
+//! A run is one walk. For each file `expected` says what it must be, `file` whether it is that, `report` what came of it.
 //!
 //! Rules: only regular files count, under each of their names, never a link; partials are passed over. A wrong file goes
 //! only if that is asked for, only where `cull` would remove files too, and only if it still is the file that was
@@ -56,7 +55,7 @@ pub fn verify(options: &Options) -> Result<bool, String> {
         Visited::Directory(_) => {}
         Visited::Entry(entry) => {
             match look(entry, &index, options.remove, &mut buffer, &mut report) {
-                // Another process was faster.
+                // Another process has removed it.
                 Err(cause) if cause.kind() == ErrorKind::NotFound => {}
                 Err(cause) => report.failed("verify", &entry.path(), &cause),
                 Ok(()) => {}

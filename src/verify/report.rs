@@ -1,11 +1,11 @@
-//! What a verification says: wrong files and the summary, through the console.
+//! Report: what a run says, through the console: the wrong files and the summary.
 
 use std::fmt::Write;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::log::{Bytes, Console};
+use crate::log::{Bytes, Console, counted};
 
 /// What came of a file.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub enum Finding {
     Replaced,
 }
 
-/// The voice of one run.
+/// The report of one run.
 #[derive(Debug)]
 pub struct Report {
     console: Console,
@@ -30,13 +30,13 @@ pub struct Report {
     verbose: bool,
     /// Bytes that were read.
     read: u64,
-    good: u64,
+    good: usize,
     /// Bytes of the good ones.
     bytes: u64,
-    unknown: u64,
-    bad: u64,
-    removed: u64,
-    replaced: u64,
+    unknown: usize,
+    bad: usize,
+    removed: usize,
+    replaced: usize,
 }
 
 impl Report {
@@ -55,7 +55,7 @@ impl Report {
         }
     }
 
-    /// Takes note of what came of a file.
+    /// Counts what came of a file, and names it if it is to be named.
     pub fn found(&mut self, path: &Path, finding: &Finding) {
         let (word, why) = match finding {
             Finding::Good(bytes) => {
@@ -89,12 +89,12 @@ impl Report {
         self.progress(0);
     }
 
-    /// Shows how far it is, now that so many more bytes were read.
+    /// Shows progress, now that so many more bytes were read.
     pub fn progress(&mut self, read: usize) {
         self.read = self.read.saturating_add(read as u64);
         let files = self.good + self.unknown + self.bad + self.replaced;
         let (read, bad) = (Bytes(self.read), self.bad);
-        let text = format_args!("verifying: {files} files, {read}, {bad} bad");
+        let text = format_args!("verifying: {}, {read}, {bad} bad", counted(files));
         self.console.progress(text);
     }
 
@@ -106,7 +106,7 @@ impl Report {
     /// Prints the last line; whether no file was bad and nothing failed.
     pub fn summary(&mut self) -> bool {
         let fine = !self.console.complained() && self.bad == 0;
-        let mut text = format!("good {} files, {}", self.good, Bytes(self.bytes));
+        let mut text = format!("good {}, {}", counted(self.good), Bytes(self.bytes));
         let _ = write!(text, "; bad {}", self.bad);
         if self.removed > 0 {
             let _ = write!(text, ", {} of them removed", self.removed);

@@ -1,6 +1,9 @@
 //! Help, version and usage errors.
 
+use std::process::Command;
+
 use super::{assert_fails, run};
+use crate::support::PROGRAM;
 
 const OPTIONS: [&str; 12] = [
     "--source",
@@ -101,5 +104,47 @@ fn an_https_source_is_told_what_to_do() {
     for check in [&[][..], &["--check"]] {
         let args = [&["--source", "https://mirror.example/"], check].concat();
         assert_fails(&args, 2, &words);
+    }
+}
+
+#[test]
+fn no_password_is_ever_printed() {
+    let told = |args: &[&str], proxy: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env("http_proxy", proxy);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{args:?}");
+        assert!(!text.contains("secret"), "{args:?} {proxy}: {text}");
+        text
+    };
+    for url in [
+        "http://user:secret@host/",
+        "http://user:se/secret@host/",
+        "https://user:secret@host",
+        "user:secret@host",
+    ] {
+        let text = told(&["--check", &format!("--source={url}")], "");
+        assert!(text.contains("@host"), "{text}");
+        told(&["--check", "--source", url], "");
+    }
+    let url = "http://user:secret@host/";
+    for args in [
+        [url].as_slice(),
+        &["--host", url],
+        &["-x", url],
+        &["--sauce", url],
+        &["--port", url],
+    ] {
+        told(args, "");
+    }
+    for proxy in [
+        "https://user:secret@proxy:3128",
+        "http://user:secret@proxy:no",
+        "user:secret@",
+        "socks5://user:se@secret@proxy",
+    ] {
+        let text = told(&["--check"], proxy);
+        assert!(text.contains("http_proxy=") && text.contains("@"), "{text}");
     }
 }

@@ -59,7 +59,7 @@ fn an_ebuild_repository_is_refused_and_spared_below() {
         refuses(&cache.file("portage"), &["ebuild", below.to_str().unwrap()]);
         let (code, stdout, stderr) = cull(&cache.path(), &["--max-size=0"]);
         assert_eq!(code, 1);
-        assert!(stdout.starts_with("removed 1 files, "), "{stdout}");
+        assert!(stdout.starts_with("removed 1 file, "), "{stdout}");
         assert!(stderr.contains("ebuild"), "{stderr}");
         assert_eq!(files(&cache).len(), 3);
         let (code, ..) = cull(&below, &["--max-size=0"]);
@@ -135,8 +135,8 @@ fn what_is_no_cache_is_refused_behind_a_link_too() {
         let [stdout, stderr] =
             [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         assert_eq!(output.status.code(), Some(1), "{to}: {stdout}");
-        assert!(stdout.ends_with("; 0 files, 0, are left\n"), "{stdout}");
-        assert!(stdout.contains("would remove 1 files"), "{stdout}");
+        assert!(stdout.ends_with("; nothing is left\n"), "{stdout}");
+        assert!(stdout.contains("would remove 1 file,"), "{stdout}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         for word in [link.to_str().unwrap(), why] {
             assert!(stderr.contains(word), "no {word:?} in {stderr}");
@@ -291,7 +291,7 @@ fn the_default_cache_is_no_link_however_it_is_spelt() {
         "a",
         "check 1 /tmp/package-cache/",
         "check 1 /tmp/other/",
-        "removed 0 files, 0; 0 files, 0, are left",
+        "removed 0 files, 0; nothing is left",
         "cull 0",
     ];
     assert_eq!(rest, expected, "{said}");

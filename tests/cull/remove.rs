@@ -120,7 +120,7 @@ fn a_dry_run_touches_nothing() {
             "{line}"
         );
     }
-    assert!(lines.last().unwrap().contains("; 0 files, 0, are left"));
+    assert!(lines.last().unwrap().contains("; nothing is left"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn running_transfers_survive_and_dead_ones_go() {
 
     let said = culled(&rig.cache, &["--max-size=0"]);
     assert!(said.starts_with("removed 2 files, "), "{said}");
-    assert!(said.contains("; 1 leftovers"), "{said}");
+    assert!(said.contains("; 1 leftover of a killed transfer"), "{said}");
     let left = rig.cache.walk();
     assert_eq!(left[..2], ["d", "d/e"], "{left:?}");
     assert_eq!((left.len(), rig.cache.partials().len()), (3, 1), "{left:?}");
@@ -331,7 +331,7 @@ fn leftovers_make_room_once() {
         rest.replace("remove", "removed"),
         String::from("46"),
         String::from(
-            "removed 2 files, 4.0M; 1 leftovers of killed transfers; 5 files, 10.0M, are left",
+            "removed 2 files, 4.0M; 1 leftover of a killed transfer; 5 files, 10.0M, are left",
         ),
     ];
     assert_eq!(lines, expected);

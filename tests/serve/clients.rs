@@ -1,7 +1,7 @@
 //! More clients than there is room for: who is evicted, and that nobody is locked out.
 
 use super::filled;
-use crate::support::{Client, End, Rig, noise, wait_until};
+use crate::support::{Client, End, Rig, keep_crawling, noise, wait_until};
 
 #[test]
 fn a_full_table_makes_room_by_the_longest_idle() {
@@ -107,17 +107,8 @@ fn readers_that_crawl_make_room() {
         crawlers.push(client);
     }
     let mut late = rig.daemon.begin("/here.tar");
-    // They take something all the time: none of them stands still.
-    let reading = std::thread::spawn(move || {
-        let mut left = crawlers;
-        for _ in 0..200 {
-            for crawler in &mut left {
-                let _ = crawler.up_to(1024);
-            }
-            std::thread::park_timeout(std::time::Duration::from_millis(20));
-        }
-    });
+    // None of them stands still.
+    let crawling = keep_crawling(crawlers);
     late.answer().assert_whole(b"stored");
-    drop(late);
-    reading.join().unwrap();
+    drop((crawling, late));
 }

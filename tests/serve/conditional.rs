@@ -1,7 +1,7 @@
-//! Preconditions, on stored files.
+//! Preconditions, whatever the content comes from.
 
-use super::{ask, stored};
-use crate::support::{MODIFIED, MODIFIED_UNIX};
+use super::{ask, chunked, status, stored};
+use crate::support::{Gate, MODIFIED, MODIFIED_UNIX, Rig, Step, head, reply};
 
 const SAME: [&str; 3] = [
     "Wed, 21 Oct 2015 07:28:00 GMT",
@@ -131,4 +131,127 @@ fn the_entity_tag_follows_the_file() {
     let shorter = ask(&rig, &[]).field("etag").unwrap().to_owned();
     assert!(etag != touched && touched != shorter && shorter != etag);
     assert_eq!(ask(&rig, &[&format!("If-None-Match: {etag}")]).status, 200);
+}
+
+/// Preconditions on a representation that was last modified at `MODIFIED`, and has no entity tag that a client
+/// could know; those that ask for its content come last.
+fn conditions() -> Vec<(String, u16)> {
+    let before = EARLIER[0];
+    let mut conditions: Vec<_> = SAME
+        .iter()
+        .flat_map(|date| {
+            [
+                (format!("If-Modified-Since: {date}"), 304),
+                (format!("If-Unmodified-Since: {date}"), 200),
+            ]
+        })
+        .collect();
+    conditions.extend([
+        (format!("If-Unmodified-Since: {before}"), 412),
+        ("If-None-Match: *".to_owned(), 304),
+        ("If-Match: \"other\"".to_owned(), 412),
+        // The order of RFC 9110 section 13.2.2.
+        (
+            format!("If-Match: \"other\"\r\nIf-Modified-Since: {MODIFIED}"),
+            412,
+        ),
+        (
+            format!("If-None-Match: \"other\"\r\nIf-Modified-Since: {MODIFIED}"),
+            200,
+        ),
+        (format!("If-Match: *\r\nIf-Unmodified-Since: {before}"), 200),
+        (format!("If-Modified-Since: {before}"), 200),
+        ("If-Modified-Since: once".to_owned(), 200),
+    ]);
+    conditions
+}
+
+#[test]
+fn preconditions_hold_on_a_transfer_of_unknown_length() {
+    let (rig, gate) = (Rig::start(), Gate::new());
+    let dated = format!("Last-Modified: {MODIFIED}");
+    rig.origin.script("/d/a.tar", chunked(&[&dated], &gate));
+    let mut first = rig.daemon.begin("/d/a.tar");
+    assert_eq!(first.head().status, 200);
+    for (fields, expected) in conditions() {
+        let mut client = rig.daemon.client();
+        let answer = client.ask("GET", "/d/a.tar", &[&fields]).head();
+        assert_eq!(answer.status, expected, "{fields}");
+        assert_eq!(
+            status(&rig, "HEAD", "/d/a.tar", &[&fields]),
+            expected,
+            "HEAD {fields}"
+        );
+    }
+    gate.open();
+    assert_eq!(first.rest().0, b"0123456789abcdefghij");
+    assert_eq!(rig.origin.requests().len(), 1);
+}
+
+#[test]
+fn preconditions_hold_on_what_is_relayed() {
+    let (rig, open) = (Rig::start(), Gate::new());
+    open.open();
+    let dated = format!("Last-Modified: {MODIFIED}");
+    let listing = &[dated.as_str(), "Content-Type: text/html"];
+    rig.origin.script("/d/", chunked(listing, &open));
+    rig.origin
+        .script("/known/", reply("200 OK", listing, b"<html>"));
+    rig.origin.script(
+        "/closed/",
+        vec![
+            Step::Send(format!("HTTP/1.0 200 OK\r\n{dated}\r\n\r\n").into_bytes()),
+            Step::Send(b"<html>".to_vec()),
+        ],
+    );
+    for target in ["/d/", "/known/", "/closed/"] {
+        for (fields, expected) in conditions() {
+            assert_eq!(
+                status(&rig, "GET", target, &[&fields]),
+                expected,
+                "{target} {fields}"
+            );
+        }
+    }
+}
+
+#[test]
+fn preconditions_hold_on_head_of_what_is_not_stored() {
+    let rig = Rig::start();
+    rig.origin.file("/d/a.tar", b"content");
+    let unknown = head(
+        "200 OK",
+        &[
+            "Transfer-Encoding: chunked",
+            &format!("Last-Modified: {MODIFIED}"),
+        ],
+    );
+    rig.origin.script("/d/b.tar", vec![unknown]);
+    for target in ["/d/a.tar", "/d/b.tar"] {
+        for (fields, expected) in conditions() {
+            assert_eq!(
+                status(&rig, "HEAD", target, &[&fields]),
+                expected,
+                "{target} {fields}"
+            );
+        }
+    }
+    assert!(rig.cache.walk().is_empty());
+}
+
+#[test]
+fn a_304_has_no_content_and_the_connection_goes_on() {
+    let (rig, open) = (Rig::start(), Gate::new());
+    open.open();
+    let dated = format!("Last-Modified: {MODIFIED}");
+    rig.origin.script("/d/", chunked(&[&dated], &open));
+    let mut client = rig.daemon.client();
+    let same = format!("If-Modified-Since: {MODIFIED}");
+    let answer = client.ask("GET", "/d/", &[&same]).answer();
+    assert_eq!(
+        (answer.status, answer.field("transfer-encoding")),
+        (304, None)
+    );
+    assert_eq!(answer.field("last-modified"), Some(MODIFIED));
+    client.get("/d/").assert_whole(b"0123456789abcdefghij");
 }

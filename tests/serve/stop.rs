@@ -1,9 +1,9 @@
-//! SIGTERM and SIGINT: what ends at once, what may finish, and for how long.
+//! SIGTERM, SIGINT and SIGHUP: what ends at once, what may finish, and for how long.
 
 use std::fs;
 use std::net::TcpStream;
 
-use crate::support::{Daemon, End, Gate, LIMIT, Rig, TWENTY, gated, ok, wait_until};
+use crate::support::{Daemon, End, Gate, LIMIT, Rig, Step, TWENTY, gated, head, ok, wait_until};
 
 /// Waits until the daemon no longer accepts: it has heard the signal.
 fn wait_deaf(daemon: &Daemon) {
@@ -24,6 +24,7 @@ fn a_stop_closes_idle_connections_at_once() {
         assert!(idle.wait_closed().is_some() && silent.wait_closed().is_some());
         assert_eq!(rig.daemon.wait_exit().code(), Some(0), "SIG{signal}");
         assert_eq!(rig.cache.walk(), ["a.tar"]);
+        assert!(rig.daemon.logged("warning: ").is_empty());
     }
 }
 
@@ -105,4 +106,32 @@ fn a_second_signal_ends_at_once() {
     assert_ne!(client.rest().1, End::Complete);
     assert!(!rig.cache.file("d/a.tar").exists());
     gate.open();
+}
+
+#[test]
+fn a_hang_up_is_a_graceful_stop_unless_it_is_ignored() {
+    let mut rig = Rig::with(|setup| setup.limits("grace_ms=300"));
+    let length = "Content-Length: 20";
+    let begun = vec![
+        head("200 OK", &[length]),
+        Step::Send(b"0123".to_vec()),
+        Step::Stall,
+    ];
+    rig.origin.script("/d/a.tar", begun);
+    let mut client = rig.daemon.begin("/d/a.tar");
+    client.head();
+    assert_eq!(client.take(4), b"0123");
+    assert_eq!(rig.cache.partials().len(), 1);
+    rig.daemon.signal("HUP");
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
+    assert!(rig.cache.partials().is_empty(), "{:?}", rig.cache.walk());
+    // nohup(1) starts programs so that they outlive their terminal.
+    let mut rig = Rig::with(|setup| setup.after("trap '' HUP"));
+    rig.origin.file("/d/a.tar", b"content");
+    rig.daemon.signal("HUP");
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
+    rig.daemon.signal("TERM");
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
+    let said = rig.daemon.logged("stopping");
+    assert!(said.len() == 1 && said[0].contains("signal 15"), "{said:?}");
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::{End, Rig};
+use crate::support::{End, Origin, Rig, ok};
 
 /// Asks for each target on a rig of its own kind and checks the name stored and the target asked.
 #[track_caller]
@@ -144,4 +144,65 @@ fn a_name_of_255_bytes_is_stored_and_a_longer_one_relayed() {
     }
     assert_eq!(rig.origin.count(&target), 2);
     assert_eq!(rig.cache.walk(), before);
+}
+
+/// The targets that the origin was asked for.
+fn asked(origin: &Origin) -> Vec<String> {
+    let requests = origin.requests().into_iter();
+    requests.map(|request| request.target).collect()
+}
+
+#[test]
+fn dot_segments_are_dropped() {
+    let rig = Rig::start();
+    rig.origin.file("/flat/InRelease", b"flat");
+    let authority = rig.daemon.address();
+    // The first is what apt asks of a flat repository.
+    for target in [
+        "/flat/./InRelease",
+        "/flat/InRelease",
+        "/./flat/%2e/InRelease",
+        "/flat/%2E//././InRelease",
+        &format!("http://{authority}/flat/./InRelease"),
+        "http://mirror.example/./flat/InRelease",
+    ] {
+        rig.daemon.get(target).assert_whole(b"flat");
+        assert_eq!(rig.cache.wait_stored("flat/InRelease"), b"flat", "{target}");
+    }
+    assert_eq!(asked(&rig.origin), ["/flat/InRelease"]);
+    // At the end of a path one names the directory.
+    rig.origin.file("/flat/", b"listing");
+    rig.daemon.get("/flat/.").assert_whole(b"listing");
+    rig.daemon.get("/flat/%2e").assert_whole(b"listing");
+    for target in ["/flat/..", "/flat/./../x", "http://x/flat/%2e%2e/x"] {
+        rig.daemon.get(target).assert_error(400);
+    }
+    assert_eq!(asked(&rig.origin)[1..], ["/flat/", "/flat/"]);
+    assert_eq!(rig.cache.walk(), ["flat", "flat/InRelease"]);
+}
+
+#[test]
+fn a_segment_with_an_encoded_slash_is_relayed_as_it_came() {
+    let rig = Rig::start();
+    for target in ["/@scope%2fname", "/npm/@scope%2Fname", "/p/a%2fb-1.0.tgz"] {
+        rig.origin.script(target, ok(b"by npm"));
+        for _ in 0..2 {
+            let answer = rig.daemon.get(target);
+            assert!(answer.assert_whole(b"by npm").cache_status("fwd=bypass"));
+        }
+        assert_eq!(rig.origin.count(target), 2, "{target}");
+        let answer = rig.daemon.ask("HEAD", target, &[]);
+        assert_eq!(answer.status, 200, "{target}");
+    }
+    // Dots and empty segments around it go all the same.
+    rig.daemon
+        .get("/./npm//@scope%2Fname?x")
+        .assert_whole(b"by npm");
+    for target in ["/a%2f..%2fb", "/a%2f%2e%2e", "/a%2f%0ab", "/a%2f%zz"] {
+        rig.daemon.get(target).assert_error(400);
+    }
+    rig.daemon.get("/a%2f.package-cache-x").assert_error(404);
+    let other = |target: &String| target.contains("a%2f.");
+    assert!(!asked(&rig.origin).iter().any(other));
+    assert!(rig.cache.walk().is_empty(), "{:?}", rig.cache.walk());
 }

@@ -2,6 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::{End, LIMIT, Reader};
 
@@ -200,4 +204,42 @@ impl Client {
 #[track_caller]
 fn allowed<T>(outcome: Result<T, String>) -> T {
     outcome.unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// Clients that take a little of their content all the time, until this is dropped.
+pub struct Crawling {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Has the clients crawl.
+pub fn keep_crawling(mut clients: Vec<Client>) -> Crawling {
+    let stop = Arc::<AtomicBool>::default();
+    let stopped = Arc::clone(&stop);
+    let thread = thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            for client in &mut clients {
+                client.up_to(512);
+            }
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    });
+    Crawling {
+        stop,
+        thread: Some(thread),
+    }
+}
+
+impl Drop for Crawling {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_ok());
+        assert!(
+            ended || thread::panicking(),
+            "the crawling clients panicked"
+        );
+    }
 }

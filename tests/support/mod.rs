@@ -27,7 +27,7 @@ mod server;
 /// What the tests of `verify` share.
 pub mod verify;
 
-pub use client::{Client, Response};
+pub use client::{Client, Response, keep_crawling};
 pub use daemon::{Daemon, Setup};
 pub use dice::{Dice, mix};
 pub use dir::{CacheDir, LEFTOVER};

@@ -2,6 +2,8 @@
 
 /// How a body ends: known and unknown lengths, chunks, cut bodies.
 mod framing;
+/// What proves that the rest is of the same file, behind redirectors too, and what does not.
+mod proof;
 /// One transfer, many readers: first bytes, joiners, leavers.
 mod reader;
 /// A source that dies in mid-body: going on with proof, or not at all.

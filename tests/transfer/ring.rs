@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    End, Gate, Rig, Step, gated, head, held, modified, noise, part, reply, wait_until,
+    End, Gate, Rig, Step, gated, head, held, keep_crawling, modified, noise, part, reply,
+    wait_until,
 };
 
 #[test]
@@ -168,14 +169,7 @@ fn crawling_readers_of_what_cannot_be_stored_keep_no_turn_that_others_wait_for()
     }
     rig.origin.file("/small.tar", b"small");
     let mut late = rig.daemon.begin("/small.tar");
-    let reading = thread::spawn(move || {
-        for _ in 0..150 {
-            for crawler in &mut crawlers {
-                let _ = crawler.up_to(512);
-            }
-            thread::park_timeout(Duration::from_millis(20));
-        }
-    });
+    let crawling = keep_crawling(crawlers);
     late.answer().assert_whole(b"small");
-    reading.join().unwrap();
+    drop(crawling);
 }

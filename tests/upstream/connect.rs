@@ -1,6 +1,8 @@
 //! Connections to a source that serve again, and those that must not.
 
-use crate::support::{End, Gate, Rig, Script, Step, gated, head, noise, wait_until};
+use crate::support::{
+    CacheDir, Daemon, End, Gate, Origin, Rig, Script, Step, gated, head, noise, wait_until,
+};
 
 /// A body by its length on a connection that may serve again, then `end`.
 fn kept(body: &[u8], end: &[Step]) -> Script {
@@ -150,4 +152,73 @@ fn many_transfers_at_once_have_a_connection_each() {
     for (mut client, target) in clients {
         client.answer().assert_whole(target.as_bytes());
     }
+}
+
+/// A whole response with an error, after which the source keeps the connection.
+fn kept_error(status: &str, fields: &[&str], body: &[u8]) -> Script {
+    let length = format!("Content-Length: {}", body.len());
+    let fields = [&[length.as_str()], fields].concat();
+    vec![head(status, &fields), Step::Send(body.to_vec()), Step::Keep]
+}
+
+#[test]
+fn a_mirror_that_lacks_files_is_asked_on_one_connection() {
+    let (mirror, rich, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+    let page = noise(5_000);
+    let chunks = vec![
+        head("404 Not Found", &["Transfer-Encoding: chunked"]),
+        Step::Chunk(b"no such ".to_vec()),
+        Step::Chunk(b"file".to_vec()),
+        Step::LastChunk,
+        Step::Keep,
+    ];
+    let daemon = Daemon::on(&cache)
+        .source(mirror.url())
+        .source(rich.url())
+        .start();
+    for number in 0..50 {
+        let target = format!("/{number}.tar");
+        mirror.script(
+            &target,
+            match number % 5 {
+                0 => kept_error("404 Not Found", &[], b"no such file"),
+                1 => chunks.clone(),
+                2 => kept_error("410 Gone", &["Content-Type: text/html"], &page),
+                3 => kept_error("500 Internal Server Error", &[], b""),
+                _ => kept_error("403 Forbidden", &[], b"no"),
+            },
+        );
+        rich.file(&target, b"content");
+        daemon.get(&target).assert_whole(b"content");
+    }
+    assert_eq!((mirror.requests().len(), mirror.connections()), (50, 1));
+}
+
+#[test]
+fn an_error_whose_content_is_long_or_late_holds_nobody_up() {
+    let (mirror, rich, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+    let long = [
+        vec![head("404 Not Found", &["Content-Length: 100000000"])],
+        vec![Step::Stall],
+    ];
+    mirror.script("/long.tar", long.concat());
+    mirror.script(
+        "/late.tar",
+        vec![head("404 Not Found", &["Content-Length: 10"]), Step::Stall],
+    );
+    let endless = vec![
+        head("404 Not Found", &[]),
+        Step::Send(noise(100_000)),
+        Step::Stall,
+    ];
+    mirror.script("/endless.tar", endless);
+    let daemon = Daemon::on(&cache)
+        .source(mirror.url())
+        .source(rich.url())
+        .start();
+    for target in ["/long.tar", "/late.tar", "/endless.tar"] {
+        rich.file(target, b"content");
+        daemon.get(target).assert_whole(b"content");
+    }
+    assert_eq!(mirror.connections(), 3);
 }

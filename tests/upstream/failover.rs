@@ -1,7 +1,8 @@
 //! Sources that fail: the next one is asked, and the log says why.
 
 use crate::support::{
-    CacheDir, Daemon, Origin, REFUSED, Rig, Step, assert_goes_on_after, head, ok, reply,
+    CacheDir, Daemon, MODIFIED, Origin, REFUSED, Rig, Setup, Step, assert_goes_on_after, head, ok,
+    reply,
 };
 
 #[test]
@@ -174,4 +175,53 @@ fn interim_answers_are_skipped() {
     rig.origin
         .script("/d/a.tar", [interim.to_vec(), ok(b"the file")].concat());
     rig.daemon.get("/d/a.tar").assert_whole(b"the file");
+}
+
+#[test]
+fn that_a_source_has_no_such_file_is_no_warning() {
+    for (arguments, expected) in [(&[][..], 0), (&["-v"], 40)] {
+        let (first, second, cache) = (Origin::start(), Origin::start(), CacheDir::new());
+        let gone = reply("410 Gone", &[], b"");
+        let setup = Daemon::on(&cache).source(first.url()).source(second.url());
+        let daemon = arguments.iter().fold(setup, Setup::arg).start();
+        for number in 0..20 {
+            second.script(&format!("/{number}.tar"), gone.clone());
+            daemon.get(&format!("/{number}.tar")).assert_error(404);
+        }
+        second.script("/last.tar", reply("403 Forbidden", &[], b""));
+        daemon.get("/last.tar");
+        // All other failures are: then what came before it would be there.
+        let warning = daemon.wait_for_log("last.tar: answered 403");
+        assert!(warning.contains("Z warning: source "), "{warning}");
+        assert_eq!(daemon.logged("Z warning: ").len(), 1);
+        let told = [daemon.logged("answered 404"), daemon.logged("answered 410")].concat();
+        let told = told.iter().filter(|line| !line.contains("last.tar"));
+        assert_eq!(
+            told.filter(|line| line.contains("Z source ")).count(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn space_before_a_colon_is_removed_and_hides_no_conflict() {
+    let rig = Rig::start();
+    let answer = |fields: &str, body: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\nConnection: close\r\n\r\n{body}");
+        vec![Step::Send(head.into_bytes())]
+    };
+    let fields = format!("Content-Length \t: 8\r\nLast-Modified : {MODIFIED}");
+    rig.origin.script("/d/a.tar", answer(&fields, "the file"));
+    let got = rig.daemon.get("/d/a.tar");
+    got.assert_whole(b"the file");
+    assert_eq!(got.field("last-modified"), Some(MODIFIED));
+    assert_eq!(rig.cache.wait_stored("d/a.tar"), b"the file");
+    for fields in [
+        "Content-Length: 3\r\nContent-Length : 4",
+        "Content-Length : 3\r\nTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nTransfer-Encoding : chunked",
+    ] {
+        let body = "3\r\nbad\r\n0\r\n\r\n";
+        assert_goes_on_after(fields, "/d/b.tar", answer(fields, body));
+    }
 }

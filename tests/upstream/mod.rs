@@ -2,10 +2,10 @@
 
 /// Connections to a source that serve again, and those that must not.
 mod connect;
+/// What is the file that was asked for: listings, documents, empty archives, codings.
+mod content;
 /// Sources that fail: the next one is asked, and the log says why.
 mod failover;
-/// Sources as they are: paths, codings, documents, verdicts, listening, proxies.
-mod oddities;
 /// In which order sources are asked, and which status remains when all fail.
 mod order;
 /// Proxies of the environment, and what is asked without them.

@@ -1,5 +1,8 @@
 //! In which order sources are asked, and which status remains when all fail.
 
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
 use crate::support::{
     CacheDir, Daemon, Gate, Origin, REFUSED, Rig, Script, Step, gated, missing, ok, reply,
     unchanged, wait_until,
@@ -133,4 +136,63 @@ fn the_order_given_is_the_order_asked() {
     gate.open();
     client.answer().assert_whole(b"third");
     assert_eq!((second.count("/d/a.tar"), third.count("/d/a.tar")), (1, 1));
+}
+
+#[test]
+fn it_is_what_object_stores_and_busy_sources_say_together() {
+    let status = |status: &str, fields: &[&str]| reply(status, fields, b"<Error/>");
+    let [s403, s404] = ["403 Forbidden", "404 Not Found"].map(|code| status(code, &[]));
+    let busy = |field: &str| status("503 Slow Down", &[field]);
+    let silent = vec![Step::Stall];
+    for (first, second, expected, retry_after) in [
+        (&s403, &s404, 404, None),
+        (&s404, &s403, 404, None),
+        (&s403, &s403, 403, None),
+        (&s403, &status("500 Oops", &[]), 502, None),
+        (&s404, &busy("Retry-After: 7"), 503, Some("7")),
+        (&s404, &busy("Retry-After: 86400"), 503, Some("3600")),
+        (
+            &s404,
+            &busy("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"),
+            503,
+            Some("0"),
+        ),
+        (&s404, &busy("Retry-After: soon"), 503, None),
+        (
+            &s404,
+            &status("429 Too Many Requests", &["Retry-After: 9"]),
+            503,
+            Some("9"),
+        ),
+        (&s404, &busy("X: y"), 503, None),
+        (&busy("Retry-After: 7"), &s404, 502, None),
+        (&silent, &busy("Retry-After: 7"), 504, None),
+    ] {
+        let other = Origin::start();
+        let rig = Rig::with(|setup| {
+            let setup = setup.source(other.url()).arg("--timeout=1");
+            setup.limits("patience_ms=300")
+        });
+        rig.origin.script("/d/a.tar", first.clone());
+        other.script("/d/a.tar", second.clone());
+        let answer = rig.daemon.get("/d/a.tar");
+        answer.assert_error(expected);
+        assert_eq!(answer.field("retry-after"), retry_after);
+    }
+}
+
+#[test]
+fn a_connect_that_times_out_is_504() {
+    // A full queue of a listener that accepts nothing swallows what comes.
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = deaf.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    let mut queue: Vec<_> = std::iter::from_fn(|| connect().ok()).take(5_000).collect();
+    let cache = CacheDir::new();
+    let daemon = Daemon::on(&cache)
+        .source(format!("http://{address}"))
+        .limits("connect_ms=300")
+        .start();
+    daemon.get("/d/a.tar").assert_error(504);
+    queue.clear();
 }

@@ -46,3 +46,20 @@ fn no_proxy_names_sources_that_are_asked_directly() {
         .get("/d/a.tar")
         .assert_error(502);
 }
+
+#[test]
+fn no_proxy_may_be_a_block_of_addresses() {
+    let origin = Origin::start();
+    origin.file("/d/a.tar", b"content");
+    for (list, status) in [
+        ("10.0.0.0/8, 127.0.0.0/8", 200),
+        ("127.0.0.1/32", 200),
+        ("10.0.0.0/8", 502),
+        ("0.1", 502),
+    ] {
+        let cache = CacheDir::new();
+        let daemon = Daemon::on(&cache).source(origin.url());
+        let daemon = daemon.env("http_proxy", REFUSED).env("no_proxy", list);
+        assert_eq!(daemon.start().get("/d/a.tar").status, status, "{list}");
+    }
+}

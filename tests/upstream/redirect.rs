@@ -85,3 +85,48 @@ fn a_redirect_that_cannot_be_followed_is_a_failed_source() {
         rig.daemon.logged("")
     );
 }
+
+/// A 301 to there.
+fn moved(to: &str) -> Script {
+    redirect("301 Moved Permanently", to)
+}
+
+#[test]
+fn a_redirect_to_the_same_directory_is_a_listing_however_it_is_spelt() {
+    let (rig, elsewhere) = (Rig::start(), Origin::start());
+    let origin = &rig.origin;
+    let html = reply("200 OK", &["Content-Type: text/html"], b"<ul>");
+    origin.script("/p/gtk%2B3.0", moved("/p/gtk+3.0/?C=N"));
+    origin.script("/p/gtk+3.0/?C=N", html.clone());
+    // Apache writes escapes in lower case.
+    origin.script("/p/b%5B3.0", moved("/p/b%5b3.0/"));
+    origin.script("/p/b%5b3.0/", html.clone());
+    // A redirector to a mirror, which adds the slash, and a mirror that sends on to another one.
+    let there = |path: &str| moved(&format!("{}{path}", elsewhere.url()));
+    origin.script("/p/c%2B3.0", there("/p/c%2B3.0"));
+    elsewhere.script("/p/c%2B3.0", moved("/p/c+3.0/"));
+    elsewhere.script("/p/c+3.0/", html.clone());
+    origin.script("/p/d-3.0", moved("/p/d-3.0/"));
+    origin.script("/p/d-3.0/", there("/pub/d-3.0/"));
+    elsewhere.script("/pub/d-3.0/", html);
+    for target in ["/p/gtk+3.0", "/p/b[3.0", "/p/c+3.0", "/p/d-3.0"] {
+        rig.daemon.get(target).assert_whole(b"<ul>");
+    }
+    // What begins as a directory and ends as a file is one.
+    origin.script("/p/e.tar", moved("/p/e.tar/"));
+    origin.script("/p/e.tar/", moved("/files/e.tar"));
+    origin.file("/files/e.tar", b"the file");
+    rig.daemon.get("/p/e.tar").assert_whole(b"the file");
+    assert_eq!(rig.cache.wait_stored("p/e.tar"), b"the file");
+    assert_eq!(rig.cache.walk(), ["p", "p/e.tar"]);
+}
+
+#[test]
+fn no_password_of_a_redirect_is_logged() {
+    let rig = Rig::start();
+    rig.origin
+        .script("/d/a.tar", moved("http://user:secret@host/d/a.tar"));
+    rig.daemon.get("/d/a.tar").assert_error(502);
+    rig.daemon.wait_for_log("@host/d/a.tar");
+    assert!(rig.daemon.logged("secret").is_empty());
+}

@@ -67,7 +67,7 @@ fn every_kind_of_wrong_file_is_named_with_what_it_should_be() {
             is(b"the new one")
         ),
         String::from("bad distfiles/padded-1.tar: 100001 bytes, should be 100000"),
-        String::from("good 1 files, 97.7K; bad 5; unknown 2"),
+        String::from("good 1 file, 97.7K; bad 5; unknown 2"),
     ];
     let before = cache.walk();
     assert_eq!(said(&cache, &[&repository], &[], 1), lines);
@@ -92,7 +92,7 @@ fn nothing_wrong_is_0_and_one_line() {
     cache.put("distfiles/b-1.tar", b"unknown", 1);
     // Half a file is none yet.
     cache.put(format!("distfiles/{LEFTOVER}"), b"half", 1);
-    let one = ["good 1 files, 3; bad 0; unknown 1"];
+    let one = ["good 1 file, 3; bad 0; unknown 1"];
     assert_eq!(said(&cache, &[&repository], &["--remove"], 0), one);
     assert_eq!(cache.partials().len(), 1);
 }

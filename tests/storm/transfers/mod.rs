@@ -16,7 +16,7 @@ use crate::storm::seed_and_rounds;
 use crate::support::{CacheDir, Daemon, Dice, Figures, REFUSED, wait_within};
 use client::run as visit;
 use file::File;
-use source::Source;
+use source::{HOSTS, Source};
 
 /// A client that looks at every byte.
 mod client;
@@ -149,6 +149,7 @@ impl Storm {
     fn daemon(&self, cache: &CacheDir, sources: &[Source]) -> (Daemon, String) {
         let mut setup = Daemon::on(cache)
             .limits(LIMITS)
+            .env("PACKAGE_CACHE_HOSTS", HOSTS)
             .arg("-v")
             .arg("--timeout=2");
         setup = setup.arg("--min-free").arg(self.least_free).source(REFUSED);

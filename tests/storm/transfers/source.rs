@@ -6,12 +6,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::file::File;
 use super::reply::Reply;
 use crate::support::{Dice, Exchange, Figures, Recorded, Server};
+
+/// The name of all sources, and what the daemon is told of its addresses.
+const HOST: &str = "pool.example";
+pub const HOSTS: &str = "pool.example=127.0.0.2+127.0.0.1";
 
 /// A request as far as a source cares.
 pub struct Request {
@@ -40,8 +44,7 @@ impl Request {
     }
 }
 
-/// A running source. Where the host knows IPv6, its name has two addresses, and what listens at the other one
-/// gives no answer that is of use.
+/// A running source. Its name has two addresses, and what listens at the first one gives no answer that is of use.
 pub struct Source {
     server: Server,
     _other_address: Option<Server>,
@@ -78,7 +81,7 @@ impl Source {
         let answering = Arc::clone(&shared);
         let answer = move |exchange: &mut Exchange| answering.answer(exchange);
         let server = Server::start(super::LIMIT, answer);
-        let other = TcpListener::bind((Ipv6Addr::LOCALHOST, server.address().port()));
+        let other = TcpListener::bind(("127.0.0.2", server.address().port()));
         let counting = Arc::clone(figures);
         let useless = move |exchange: &mut Exchange| {
             counting.add("source: asked at its useless address", 1);
@@ -95,7 +98,7 @@ impl Source {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("http://localhost:{}", self.address().port())
+        format!("http://{HOST}:{}", self.address().port())
     }
 
     /// Where it listens.
