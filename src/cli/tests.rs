@@ -235,7 +235,7 @@ fn messages_name_the_value_and_the_remedy() {
             &["--port=1", "cull"],
             [
                 "cull: unexpected argument",
-                "a command (cull) is the first word: see package-cache --help",
+                "a command (cull, verify) is the first word: see package-cache --help",
             ],
         ),
         (
@@ -267,7 +267,7 @@ fn messages_name_the_value_and_the_remedy() {
         (&["--", "-v"], ["-v: unexpected argument", "--help"]),
         (
             &["clean"],
-            ["clean: unexpected argument", "a command (cull) is"],
+            ["clean: unexpected argument", "a command (cull, verify) is"],
         ),
         (
             &["cull", "clean"],
