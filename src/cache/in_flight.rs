@@ -119,6 +119,11 @@ impl Cache {
         if !running.any(|transfer| transfer.give_way()) {
             for transfer in &in_flight.running {
                 transfer.leave_crawler_behind();
+                // Where one source alone serves the path, no other could go on.
+                let mut sources = self.upstream.serving(&transfer.request().upstream);
+                if sources.nth(1).is_some() {
+                    transfer.leave_dripping_source();
+                }
             }
         }
         // A reader that leaves rings no bell here, so look again soon.

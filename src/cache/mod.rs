@@ -10,6 +10,7 @@
 mod in_flight;
 mod patterns;
 mod revalidate;
+mod sets;
 
 use std::io;
 use std::ops::Range;
@@ -140,6 +141,10 @@ impl Cache {
             Place::Root => return Sought::Found(Found::Failed(Failure::NotFound)),
             Place::Listing(path) => return Sought::NotHere(path.clone(), Purpose::RelayListing),
             Place::Opaque(path) => return Sought::NotHere(path.clone(), Purpose::RelayFile),
+            // Like every directory; a stored file of that name would block all below it.
+            Place::File(path) if self.upstream.is_name(path) => {
+                return Sought::NotHere(path.clone(), Purpose::RelayListing);
+            }
             Place::File(path) => path,
         };
         match self.store.find(path) {
@@ -173,11 +178,12 @@ impl Cache {
             let found = match sought {
                 Sought::Found(found) => Some(found),
                 Sought::MayHaveChanged(path, stored, why) => {
-                    self.validate(path, stored, why, query, client)
+                    self.validate(path, stored, why, query, &mut joins_foreign, client)
                 }
                 Sought::NotHere(path, purpose) => {
                     self.ask_sources(query, path, purpose, &mut joins_foreign, client)
                 }
+                Sought::Busy(..) if client.is_evicted() => Some(Found::Failed(Failure::Busy)),
                 Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
             };
             if let Some(found) = found {
@@ -216,8 +222,7 @@ impl Cache {
                 collapsed,
             }),
             Ok(None) => Some(Found::Failed(Failure::Timeout)),
-            // The source may have refused the other client's Via, which says nothing of this request.
-            Err(_) if collapsed && reader.request().foreign && !foreign && !client.is_evicted() => {
+            Err(_) if !foreign && is_of_another(&reader, collapsed, client) => {
                 *joins_foreign = false;
                 None
             }
@@ -253,6 +258,12 @@ impl Cache {
             Joined::Ended | Joined::Failed(_) => None,
         }
     }
+}
+
+/// Whether a failure is that of another client's request: the source may have refused that one's Via, which says
+/// nothing of a request without one.
+fn is_of_another(reader: &Reader, collapsed: bool, client: &Client) -> bool {
+    collapsed && reader.request().foreign && !client.is_evicted()
 }
 
 /// What there is for a client that wants no source asked (RFC 9111 §5.2.1.7).

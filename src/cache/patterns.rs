@@ -4,7 +4,7 @@
 //! `[!...]` one outside it; everything else is itself. A pattern is matched against a whole decoded
 //! path, with or without the slash before it, so that `*/Packages` matches one at the root as well.
 //!
-//! Not here: escapes (`[*]` is a star).
+//! Not here: escapes (`[*]` is a star), the sets that have a name (`sets`).
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -13,7 +13,15 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glob {
     /// The forms of the pattern. One of them must match the path without its first slash.
-    forms: Vec<Vec<Token>>,
+    forms: Vec<Form>,
+}
+
+/// One form of a pattern.
+#[derive(Debug, Clone, PartialEq)]
+struct Form {
+    tokens: Vec<Token>,
+    /// The bytes behind the last token that is no byte. Most paths end otherwise, which is quickly seen.
+    end: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +39,12 @@ enum Token {
 }
 
 /// Why a text is no pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GlobError {
     /// It is empty.
     Empty,
+    /// It names a set that there is none of; those that there are.
+    NoSet(String),
     /// A `[` without its `]`.
     OpenSet,
     /// A range that ends before it begins.
@@ -44,6 +54,9 @@ pub enum GlobError {
 impl fmt::Display for GlobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoSet(known) => {
+                return write!(f, "give one of {known}, or write [@] for the character");
+            }
             Self::Empty => "give a pattern such as */layout.conf",
             Self::OpenSet => "close the set with ], or write [[] for the character",
             Self::Backwards => "a range in a set must go upwards, as in [a-z]",
@@ -58,16 +71,30 @@ impl Glob {
     /// When it is empty, or a set in it is not well formed.
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         let bare = text.strip_prefix('/').unwrap_or(text);
-        let mut forms = vec![tokens(bare)?];
+        let mut forms = vec![Form::parse(bare)?];
         if let Some(rest) = bare.strip_prefix("*/") {
-            forms.push(tokens(rest)?);
+            forms.push(Form::parse(rest)?);
         }
         Ok(Self { forms })
     }
 
     /// Whether it matches a decoded path, given without its first slash.
     pub fn matches(&self, path: &[u8]) -> bool {
-        self.forms.iter().any(|tokens| matches(tokens, path))
+        let mut forms = self.forms.iter();
+        forms.any(|form| path.ends_with(&form.end) && matches(&form.tokens, path))
+    }
+}
+
+impl Form {
+    fn parse(text: &str) -> Result<Self, GlobError> {
+        let tokens = tokens(text)?;
+        let byte = |token: &Token| match token {
+            Token::Byte(byte) => Some(*byte),
+            _ => None,
+        };
+        let mut end: Vec<u8> = tokens.iter().rev().map_while(byte).collect();
+        end.reverse();
+        Ok(Self { tokens, end })
     }
 }
 
@@ -145,9 +172,20 @@ fn matches(tokens: &[Token], path: &[u8]) -> bool {
             return false;
         }
         let (_, from) = character(from);
+        let from = from_first(behind_run, from);
         last_run = Some((behind_run, from));
         (tokens, path) = (behind_run, from);
     }
+}
+
+/// `path` from the first place on where `tokens` can begin, if a byte says it: a byte that begins a character is
+/// never inside another one.
+fn from_first<'a>(tokens: &[Token], path: &'a [u8]) -> &'a [u8] {
+    let Some(Token::Byte(first)) = tokens.first() else {
+        return path;
+    };
+    let at = path.iter().position(|byte| byte == first);
+    path.get(at.unwrap_or(path.len())..).unwrap_or_default()
 }
 
 /// What is left of `path` behind one character that the token matches.
@@ -210,6 +248,8 @@ mod tests {
             ("*??", "\u{20ac}", false),
             ("*?[!a]", "\u{20ac}", false),
             ("*?b", "\u{20ac}b", true),
+            ("*\u{e9}b", "\u{e8}\u{e9}\u{e9}b", true),
+            ("*\u{e9}b*", "\u{e9}ab", false),
             ("[a-c]x", "bx", true),
             ("[a-c]x", "dx", false),
             ("[!a-c]x", "dx", true),
@@ -225,6 +265,49 @@ mod tests {
         ] {
             let glob = Glob::parse(pattern).unwrap();
             assert_eq!(glob.matches(path.as_bytes()), expected, "{pattern} {path}");
+        }
+    }
+
+    /// What a pattern of letters, `*` and `?` means, letter by letter.
+    fn plainly(pattern: &[u8], path: &[u8]) -> bool {
+        match (pattern.split_first(), path.split_first()) {
+            (None, _) => path.is_empty(),
+            (Some((b'*', rest)), None) => plainly(rest, path),
+            (Some((b'*', rest)), Some((_, behind))) => {
+                plainly(rest, path) || plainly(pattern, behind)
+            }
+            (Some((b'?', rest)), Some((_, behind))) => plainly(rest, behind),
+            (Some((letter, rest)), Some((first, behind))) => {
+                letter == first && plainly(rest, behind)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Every text of up to `most` of these letters.
+    fn texts(letters: &str, most: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..most {
+            let longer: Vec<_> = all[from..]
+                .iter()
+                .flat_map(|text| letters.chars().map(move |letter| format!("{text}{letter}")))
+                .collect();
+            from = all.len();
+            all.extend(longer);
+        }
+        all
+    }
+
+    #[test]
+    fn short_cuts_change_nothing() {
+        let paths = texts("ab", 5);
+        for pattern in texts("ab*?", 5).iter().skip(1) {
+            let glob = Glob::parse(pattern).unwrap();
+            for path in &paths {
+                let expected = plainly(pattern.as_bytes(), path.as_bytes());
+                assert_eq!(glob.matches(path.as_bytes()), expected, "{pattern} {path}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::in_flight::Joined;
-use super::{Cache, Found, Query, Sought};
+use super::{Cache, Found, Query, Sought, is_of_another};
 use crate::http::cache_control::Confirm;
 use crate::http::{CacheStatus, Fields, Forward, StatusCode};
 use crate::net::clients::Client;
@@ -24,13 +24,12 @@ impl Cache {
     /// Why a source is asked before a stored file is served; none if it is served as it is. Without sources
     /// none can be asked.
     pub(super) fn why_ask(&self, path: &CachePath, fields: &Fields) -> Option<Forward> {
-        if !self.upstream.has_sources() {
-            None
-        } else if self.changes(path) {
-            Some(Forward::Stale)
-        } else {
-            (Confirm::of(fields) > Confirm::No).then_some(Forward::Request)
-        }
+        let why = match self.changes(path) {
+            true => Forward::Stale,
+            false if Confirm::of(fields) > Confirm::No => Forward::Request,
+            false => return None,
+        };
+        self.upstream.has_sources(path).then_some(why)
     }
 
     /// Whether the file changes at the sources, as the administrator says with `--revalidate`.
@@ -66,6 +65,7 @@ impl Cache {
         stored: Stored,
         why: Forward,
         query: Query<'_>,
+        joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
         let etag = stored.etag();
@@ -82,7 +82,9 @@ impl Cache {
             why,
         };
         let confirm = Confirm::of(&query.request.fields);
-        let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let mut request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        request.joins_foreign = *joins_foreign;
+        let foreign = request.foreign;
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,
@@ -110,6 +112,10 @@ impl Cache {
                 Validation::Unanswered
             }
             Err(Failure::NotModified) => Validation::Unchanged,
+            Err(_) if !foreign && is_of_another(&reader, collapsed, client) => {
+                *joins_foreign = false;
+                return None;
+            }
             Err(Failure::NotFound) => Validation::Gone,
             Err(Failure::Busy) if client.is_evicted() => {
                 return Some(Found::Failed(Failure::Busy));

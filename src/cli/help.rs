@@ -41,8 +41,9 @@ from a source and stores it while streaming it to whoever asked; every later
 request is served from the cache directory.
 
 Options:
-      --source URL         mirror to fetch from, http://host[:port][/path];
-                           repeat for more, tried in the order given
+      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path];
+                           with NAME only what is below /NAME/; repeat for
+                           more, tried in the order given
                            (default: none, every miss is 404)
       --cache PATH         cache directory, created when missing
                            (default: /tmp/package-cache)
@@ -51,14 +52,19 @@ Options:
   -v, --verbose            log requests too; twice: debug (default: warnings)
       --syslog             log to /dev/log (default: stderr)
       --revalidate GLOB    files that change at the sources: ask before serving
-                           them; * matches slashes too; repeat for more
-                           (default: none, what is stored is served)
+                           them; * matches slashes too; @gentoo, @apt, @pacman,
+                           @rpm, @alpine, @freebsd, @void stand for what those
+                           replace; repeat for more (default: none, what is
+                           stored is served)
       --timeout SECONDS    longest silence tolerated from a source, 1 to 86400;
                            never a limit on a whole transfer (default: 30)
       --min-free SIZE      free space on the cache's file system below which
                            files are passed on unstored, such as 256M, 10G or 0
                            (default: 1 % of it or 256M, the smaller)
       --max-connections N  clients served at once, 1 to 10000 (default: 1024)
+      --allow ADDR[/BITS]  clients that are served beside this host itself, such
+                           as 192.168.0.0/24 or 2001:db8::/32; repeat for more
+                           (default: everyone)
       --check              check the spelling of options and sources, the cache
                            and the address; ask no source, create nothing,
                            print what is wrong, exit (default: serve)
@@ -67,14 +73,17 @@ Options:
 
 To trim a cache: package-cache cull --help
 To prove its files by Gentoo's Manifests: package-cache verify --help
-Of a repeated option the last one counts; every --source and --revalidate does.
+Of a repeated option the last one counts; every --source, --revalidate and
+--allow does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 
 Examples:
-  package-cache --source http://distfiles.gentoo.org/
+  package-cache --source http://distfiles.gentoo.org/ --revalidate @gentoo
   package-cache --host :: --cache /var/cache/package-cache --min-free 10G \\
       --source http://mirror.example/gentoo --source http://distfiles.gentoo.org
+  package-cache --source gentoo=http://distfiles.gentoo.org \\
+      --source debian=http://deb.debian.org/debian
 Clients: GENTOO_MIRRORS=\"http://localhost:4000/\" in /etc/portage/make.conf
 ";
 

@@ -1,7 +1,8 @@
 //! Cli: an argument list becomes a Command.
 //!
-//! Rules: an option may be repeated, and the last one counts (`--source` and `--revalidate` collect). `--help`
-//! and `--version` win over all that follows them. An error is one line that names the value and the remedy.
+//! Rules: an option may be repeated, and the last one counts (`--source`, `--revalidate` and `--allow` collect).
+//! `--help` and `--version` win over all that follows them. An error is one line that names the value and the
+//! remedy.
 //!
 //! Not here: the environment, files, name lookup. Whether a value works is found out where it is used (`serve`,
 //! `cull`).
@@ -85,10 +86,11 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
         "port" => options.port = long.number(0..=u16::MAX)?,
         "verbose" => options.level = long.flag(more(options.level))?,
         "syslog" => options.sink = long.flag(Sink::Syslog)?,
-        "revalidate" => options.revalidate.push(long.glob()?),
+        "revalidate" => options.revalidate.extend(long.globs()?),
         "timeout" => options.timeout = Duration::from_secs(long.number(1..=86_400)?),
         "min-free" => options.min_free = MinFree::Bytes(long.size()?),
         "max-connections" => options.max_connections = long.number(1..=10_000)?,
+        "allow" => options.allow.push(long.network()?),
         _ => return Err(long.unknown()),
     }
     Ok(())

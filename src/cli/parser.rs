@@ -11,10 +11,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::help::Usage;
-use super::value::{integer, parse_age, parse_size, shown};
+use super::value::{integer, parse_age, parse_network, parse_size, shown};
 use super::{Command, UsageError};
 use crate::cache::Glob;
-use crate::http::{Url, without_user_info};
+use crate::http::without_user_info;
+use crate::net::Network;
+use crate::upstream::Source;
 
 /// Calls `set` with each option, until it returns a command. A letter is given by its long name.
 ///
@@ -129,16 +131,16 @@ impl<'a> Long<'a> {
     }
 
     /// Its value as a source.
-    pub fn source(&mut self) -> Result<Url, UsageError> {
+    pub fn source(&mut self) -> Result<Source, UsageError> {
         let text = self.text()?;
-        Url::parse_source(&text)
+        Source::parse(&text)
             .map_err(|error| self.refuse(without_user_info(&text), &error.to_string()))
     }
 
-    /// Its value as a pattern of paths.
-    pub fn glob(&mut self) -> Result<Glob, UsageError> {
+    /// Its value as a pattern of paths, or as the name of a set of them.
+    pub fn globs(&mut self) -> Result<Vec<Glob>, UsageError> {
         let text = self.text()?;
-        Glob::parse(&text).map_err(|error| self.refuse(&text, &error.to_string()))
+        Glob::parse_or_set(&text).map_err(|error| self.refuse(&text, &error.to_string()))
     }
 
     /// Its value as a name or an address to listen on, without brackets.
@@ -183,6 +185,12 @@ impl<'a> Long<'a> {
         let text = self.text()?;
         let remedy = "give whole bytes, or a number with K, M, G or T such as 256M";
         parse_size(&text).ok_or_else(|| self.refuse(&text, remedy))
+    }
+
+    /// Its value as an address or a network.
+    pub fn network(&mut self) -> Result<Network, UsageError> {
+        let text = self.text()?;
+        parse_network(&text).map_err(|remedy| self.refuse(&text, &remedy))
     }
 
     /// Its value as a time.

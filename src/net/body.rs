@@ -60,7 +60,8 @@ impl Body {
     /// Reads content from `wire` into `out`; 0 only when the framing is satisfied.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the peer closed early, `InvalidData` for a bad chunk, a time-out or what the socket says.
+    /// `UnexpectedEof` when the peer closed early, `InvalidData` for a bad chunk, a time-out, or what the
+    /// socket says.
     pub fn read(&mut self, wire: &mut Wire, out: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.rest {
             Rest::Done => return Ok(0),

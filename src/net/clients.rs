@@ -10,7 +10,7 @@
 //! | head: a request head arrives, or the first one is awaited | its first byte | its own thread |
 //! | left: a response is awaited whose client has closed its side | a look that found it so | its own thread |
 //! | response: one is made and sent | the last progress | its own thread |
-//! | unframed: a response whose end only the close tells | the last progress | its own thread |
+//! | unframed: a response whose end only the close tells; also once its client has closed its side | the last progress | its own thread |
 //! | evicted: it makes room | the eviction | whoever needs room |
 //!
 //! When all places are taken, a new connection has another one evicted, the first that there is of: the longest
@@ -20,6 +20,8 @@
 //!
 //! * **A place is free again when the connection, its thread and its descriptors are gone.** An evicted
 //!   connection still counts until then. Meanwhile the new one waits unserved, and no other is evicted for it.
+//!   In a rush, when the table fills again as soon as there is a place, up to some dozens leave at a time: a thread
+//!   that has to look first needs up to `send_look_ms`.
 //! * **Idle and busy change by one compare-exchange.** A thread that takes up a request and a thread that
 //!   evicts both start from the state that they saw, and one of them fails. Otherwise a connection could be
 //!   closed after its request was taken up, and the client could not know whether it is safe to send it again.
@@ -39,7 +41,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::entry::{ACTIVITY, Activity, EVICTED, Entry, activity_of};
+use super::entry::{ACTIVITY, Activity, EVICTED, Entry, activity_of, rank};
 use super::table::{Row, Table, group};
 use super::wire::{Pending, pending};
 use crate::sys::limits::limits;
@@ -107,7 +109,11 @@ impl Clients {
         match taken {
             Ok(open) => {
                 if open >= self.most.saturating_sub(self.most / 8) {
-                    lock(&self.table).evict_left();
+                    let mut table = lock(&self.table);
+                    table.evict_left();
+                    if open.saturating_add(1) >= self.most {
+                        table.has_filled();
+                    }
                 }
                 Ok(Place {
                     clients: Arc::clone(self),
@@ -210,6 +216,7 @@ pub enum Look {
 /// One connection in the table. When it is dropped, its row and its place are free.
 #[derive(Debug)]
 pub struct Client {
+    /// Declared first, so that it is free before the client sees the close and may come again.
     place: Place,
     entry: Arc<Entry>,
     /// The index of its row in the table.
@@ -250,7 +257,7 @@ impl Client {
         let state = entry.state.load(Ordering::Relaxed);
         match activity_of(state) {
             EVICTED => return Look::Evicted,
-            left if left == Activity::Left as u64 => return Look::Closed,
+            _ if rank(state) == Activity::Left as u64 => return Look::Closed,
             _ => {}
         }
         let (looked, micros) = (entry.looked.load(Ordering::Relaxed), entry.micros(now));
@@ -260,7 +267,7 @@ impl Client {
         entry.looked.store(micros, Ordering::Relaxed);
         match pending(&entry.stream) {
             Pending::End => {
-                entry.turn_to(Activity::Left, now);
+                entry.leave(state, now);
                 Look::Closed
             }
             _ => Look::There,

@@ -21,10 +21,12 @@ pub enum Activity {
     Response = 3,
     /// A response is sent whose content ends with the connection (RFC 9112 §6.3).
     Unframed = 4,
+    /// As `Left`, of such a response.
+    LeftUnframed = 5,
 }
 
 /// The state of an evicted connection, beside the activities above.
-pub const EVICTED: u64 = 5;
+pub const EVICTED: u64 = 6;
 
 /// How many bits of a state hold the activity; the others hold microseconds since `start`.
 pub const ACTIVITY: u32 = 3;
@@ -67,6 +69,15 @@ impl Entry {
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX >> ACTIVITY)
     }
 
+    /// Notes that the client of the response in `state` has closed its side.
+    pub fn leave(&self, state: u64, now: Instant) {
+        let left = match is_framed(state) {
+            true => Activity::Left,
+            false => Activity::LeftUnframed,
+        };
+        self.turn_to(left, now);
+    }
+
     /// The present in microseconds since `start`.
     pub fn now(&self) -> u64 {
         self.micros(Instant::now())
@@ -79,7 +90,7 @@ impl Entry {
             .state
             .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
-        if ours && activity_of(seen) != Activity::Unframed as u64 {
+        if ours && is_framed(seen) {
             let _ = self.stream.shutdown(Shutdown::Both);
         }
         ours
@@ -91,10 +102,19 @@ pub fn activity_of(state: u64) -> u64 {
     state & ((1 << ACTIVITY) - 1)
 }
 
+/// Whether a shutdown in this state cannot look like the end of a response.
+fn is_framed(state: u64) -> bool {
+    let unframed = [Activity::Unframed, Activity::LeftUnframed];
+    !unframed
+        .map(|activity| activity as u64)
+        .contains(&activity_of(state))
+}
+
 /// The order in which activities are evicted; both kinds of response rank alike.
 pub fn rank(state: u64) -> u64 {
     match activity_of(state) {
         unframed if unframed == Activity::Unframed as u64 => Activity::Response as u64,
+        unframed if unframed == Activity::LeftUnframed as u64 => Activity::Left as u64,
         activity => activity,
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::entry::{ACTIVITY, Activity, Entry, activity_of, may_go, rank};
+use super::entry::{ACTIVITY, Activity, Entry, may_go, rank};
 use crate::sys::limits::limits;
 
 /// An entry, and how much its connection had sent at an earlier look.
@@ -14,30 +14,59 @@ use crate::sys::limits::limits;
 pub struct Row {
     /// The connection's entry.
     pub entry: Arc<Entry>,
-    /// When that look was, in microseconds since the start, and the bytes sent until then.
-    pub seen: Option<(u64, u64)>,
+    /// The last look at its speed.
+    pub seen: Option<Seen>,
+}
+
+/// What a look at the speed of a connection found.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// When that was, in microseconds since the start.
+    at: u64,
+    /// The bytes sent until then.
+    sent: u64,
+    /// Bytes a second over the `crawl_ms` before; none without an earlier look.
+    rate: Option<u64>,
 }
 
 impl Row {
-    /// Bytes a second that its response has sent over the last `crawl_ms`; none until two looks are that far
-    /// apart.
+    /// Bytes a second that its response has sent over the last `crawl_ms` that are known; none until two looks are
+    /// that far apart. The value holds for as long again, so that many slow ones can be evicted in that time.
     fn rate(&mut self, now: u64) -> Option<u64> {
         let sent = self.entry.sent.load(Ordering::Relaxed);
         let begun = self.entry.begun.load(Ordering::Relaxed);
-        let (then, before) = *self.seen.get_or_insert((now, sent));
-        if then < begun {
-            self.seen = Some((now, sent));
+        let window = limits().crawl_ms.saturating_mul(1_000);
+        let begins = Seen {
+            at: now,
+            sent,
+            rate: None,
+        };
+        let seen = *self.seen.get_or_insert(begins);
+        let elapsed = now.saturating_sub(seen.at);
+        // Another response, or a look long ago, says nothing of now.
+        if seen.at < begun || elapsed > window.saturating_mul(2) {
+            self.seen = Some(begins);
             return None;
         }
-        let elapsed = now.saturating_sub(then);
-        if elapsed < limits().crawl_ms.saturating_mul(1_000) {
-            return None;
+        let bytes = sent.saturating_sub(seen.sent);
+        if elapsed < window {
+            let enough = limits().crawl_bytes.saturating_mul(limits().crawl_ms) / 1_000;
+            return seen.rate.filter(|_| bytes < enough);
         }
-        self.seen = Some((now, sent));
-        let bytes = sent.saturating_sub(before);
-        Some(bytes.saturating_mul(1_000_000) / elapsed.max(1))
+        let rate = Some(bytes.saturating_mul(1_000_000) / elapsed.max(1));
+        self.seen = Some(Seen { rate, ..begins });
+        rate
     }
 }
+
+/// The most evicted connections that may be on their way out at once, in a rush.
+const LEAVING: usize = 32;
+
+/// A connection without a response ends within this time once it is evicted.
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// In a rush all places are taken again within this time; an evicted connection needs less to end.
+const RUSH: Duration = Duration::from_secs(1);
 
 /// All connections.
 #[derive(Debug, Default)]
@@ -50,13 +79,32 @@ pub struct Table {
     pub leaving: usize,
     /// When a connection without a response was last evicted; such a one ends within a moment.
     pub evicted: Option<Instant>,
+    /// When a new connection last took the last place.
+    filled: Option<Instant>,
+    /// How many evicted connections may be on their way out at once.
+    rush: usize,
 }
 
 impl Table {
+    /// Notes that a new connection has taken the last place.
+    pub fn has_filled(&mut self) {
+        let now = Instant::now();
+        let before = self.filled.replace(now);
+        self.rush = match before.is_some_and(|before| now - before < RUSH) {
+            true => self.rush.saturating_mul(2).min(LEAVING),
+            false => 1,
+        };
+    }
+
     /// Evicts the connection that is first in the order of `clients`, of those whose activity is `least` or
-    /// later. Nothing is done while an evicted one has not ended yet. False if none can be evicted.
+    /// later. Nothing is done while an evicted one, in a rush some, have not ended yet. False if none can be evicted.
     pub fn evict_one(&mut self, least: Activity) -> bool {
-        if self.leaving > 0 {
+        // A connection without a response ends within a moment: no second one is evicted meanwhile.
+        let most = match self.evicted.is_some_and(|at| at.elapsed() < MOMENT) {
+            true => 1,
+            false => self.rush.max(1),
+        };
+        if self.leaving >= most {
             return true;
         }
         // The state of the candidate may have changed since it was chosen: then it stays, and another look
@@ -65,10 +113,10 @@ impl Table {
             match self.candidate(least).or_else(|| self.crawler()) {
                 Some((state, at)) if self.evict(at, state) => return true,
                 Some(_) => {}
-                None => return false,
+                None => break,
             }
         }
-        false
+        self.leaving > 0
     }
 
     fn evict(&mut self, at: usize, state: u64) -> bool {
@@ -76,7 +124,7 @@ impl Table {
         let evicted = row.is_some_and(|row| row.entry.evict(state));
         if evicted {
             self.leaving += 1;
-            let waits = activity_of(state) < Activity::Left as u64;
+            let waits = rank(state) < Activity::Left as u64;
             self.evicted = waits.then(Instant::now);
         }
         evicted
@@ -84,7 +132,7 @@ impl Table {
 
     /// Evicts all connections that wait for a request.
     pub fn evict_idle(&mut self) {
-        let idle = |state: &u64| activity_of(*state) < Activity::Left as u64;
+        let idle = |state: &u64| rank(*state) < Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| idle(state)).collect();
         for (state, at) in found {
             self.evict(at, state);
@@ -93,7 +141,7 @@ impl Table {
 
     /// Evicts all connections whose clients have closed their side.
     pub fn evict_left(&mut self) {
-        let left = |state: &u64| activity_of(*state) == Activity::Left as u64;
+        let left = |state: &u64| rank(*state) == Activity::Left as u64;
         let found: Vec<_> = self.states().filter(|(state, _)| left(state)).collect();
         for (state, at) in found {
             self.evict(at, state);
@@ -113,7 +161,7 @@ impl Table {
     fn candidate(&self, least: Activity) -> Option<(u64, usize)> {
         let now = self.rows.iter().flatten().next()?.entry.now();
         self.states()
-            .filter(|(state, _)| activity_of(*state) >= least as u64 && may_go(*state, now))
+            .filter(|(state, _)| rank(*state) >= least as u64 && may_go(*state, now))
             .min_by_key(|(state, _)| (rank(*state), state >> ACTIVITY))
     }
 

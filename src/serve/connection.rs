@@ -12,7 +12,7 @@
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::access;
 use super::close::{self, Next};
@@ -24,8 +24,8 @@ use super::sender::Sender;
 use crate::cache::{Cache, Query, Sought};
 use crate::http::via::{self, Loop};
 use crate::http::{
-    CacheStatus, Caps, HttpDate, Malformed, Method, RequestHead, StatusCode, Version,
-    asks_for_head, framing, parse_request,
+    Caps, Malformed, Method, RequestHead, StatusCode, Version, asks_for_head, framing,
+    parse_request,
 };
 use crate::log;
 use crate::net::clients::Client;
@@ -308,7 +308,7 @@ impl Connection {
             response = Response::failure(Failure::Busy);
         }
         let reusable = reusable && !unframed;
-        self.complete_head(&mut response, version, reusable);
+        response.complete(self.cache.via(), version, reusable);
         let (status, cache_status) = (response.head.status, response.status);
         let mut out = std::mem::take(&mut lead.buffer);
         out.clear();
@@ -359,33 +359,6 @@ impl Connection {
                 close::cut(self.wire.stream(), self.address, &cause, reset);
                 Next::Cut
             }
-        }
-    }
-
-    /// Adds the fields that every response has.
-    fn complete_head(&self, response: &mut Response, version: Version, reusable: bool) {
-        let fields = &mut response.head.fields;
-        let now = HttpDate::of(SystemTime::now());
-        // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
-        // §6.6.1).
-        if now >= HttpDate::WRITTEN {
-            fields.push_checked("Date", now.text());
-        }
-        fields.push_checked(
-            "Server",
-            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
-        );
-        fields.push_checked("Via", self.cache.via());
-        if let Some(status) = response.status {
-            match status {
-                CacheStatus::Hit => fields.push_checked("Cache-Status", CacheStatus::HIT),
-                _ => fields.push_fmt("Cache-Status", format_args!("{status}")),
-            }
-        }
-        match (reusable, version) {
-            (false, _) => fields.push_checked("Connection", "close"),
-            (true, Version::Http10) => fields.push_checked("Connection", "keep-alive"),
-            (true, Version::Http11) => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::access::Access;
 use super::poller::Poller;
 use crate::cache::Cache;
 use crate::log;
@@ -63,7 +64,12 @@ impl Listener {
     ///
     /// # Errors
     /// When a socket cannot be prepared or no thread can be had.
-    pub fn start(&self, cache: &Arc<Cache>, clients: &Arc<Clients>) -> io::Result<()> {
+    pub fn start(
+        &self,
+        cache: &Arc<Cache>,
+        clients: &Arc<Clients>,
+        access: &Arc<Access>,
+    ) -> io::Result<()> {
         self.sockets.iter().try_for_each(prepare)?;
         let threads = Threads::new("client");
         let clones = self.sockets.iter().map(TcpListener::try_clone);
@@ -71,7 +77,7 @@ impl Listener {
         // One poller for each processor, but at least two, so that a slow disk does not hold up all
         // connections.
         for _ in 0..calls::get_nprocs().clamp(2, POLLERS) {
-            Poller::start(&listeners, cache, clients, &threads)?;
+            Poller::start(&listeners, cache, clients, access, &threads)?;
         }
         threads.stand_by();
         Ok(())

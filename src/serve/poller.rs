@@ -15,6 +15,8 @@
 //!   While an accepted connection waits for a place, or after accept(2) has failed, they leave the set for a
 //!   moment, and the kernel's backlog keeps the connects. No connection is evicted before there is one to take
 //!   its place.
+//! * **A client that `--allow` does not name is refused on the accepted socket** (`access`), before a place is
+//!   reserved: no connection is evicted for it.
 //! * **A panic costs one connection**: it unwinds to the loop, and the connection is dropped on the way.
 //!
 //! The lock of `waiting` is held for accesses to the table and for epoll_ctl(2) alone.
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::access::Access;
 use super::connection::Connection;
 use super::lead::{Lead, Post};
 use crate::cache::Cache;
@@ -55,6 +58,7 @@ pub struct Poller {
     listeners: Arc<[TcpListener]>,
     cache: Arc<Cache>,
     clients: Arc<Clients>,
+    access: Arc<Access>,
     state: Mutex<State>,
 }
 
@@ -82,12 +86,14 @@ impl Poller {
         listeners: &Arc<[TcpListener]>,
         cache: &Arc<Cache>,
         clients: &Arc<Clients>,
+        access: &Arc<Access>,
         threads: &Arc<Threads>,
     ) -> io::Result<()> {
         let poller = Self {
             listeners: Arc::clone(listeners),
             cache: Arc::clone(cache),
             clients: Arc::clone(clients),
+            access: Arc::clone(access),
             state: Mutex::new(State {
                 waiting: Vec::new(),
                 newcomer: None,
@@ -147,7 +153,7 @@ impl Poller {
                 Duration::ZERO
             }
             Some(_) => PAUSE,
-            None if self.clients.open() == 0 => return -1,
+            None if self.clients.open() == 0 && !self.access.lingers() => return -1,
             None => ms(limits().idle_ms) / LOOKS,
         };
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
@@ -172,6 +178,10 @@ impl Poller {
         if self.clients.stopping() {
             return self.rest(LONGEST, lead);
         }
+        // Of several listeners that had somebody at once, the connection of the first one may wait for a place.
+        if lock(&self.state).newcomer.is_some() {
+            return;
+        }
         let accepted = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((stream, client.ip()))
@@ -179,7 +189,10 @@ impl Poller {
         match accepted {
             Ok(newcomer) => {
                 lock(&self.state).pause = Duration::ZERO;
-                self.admit(newcomer, lead);
+                match self.access.allows(newcomer.1) {
+                    true => self.admit(newcomer, lead),
+                    false => self.access.refuse(newcomer.0, newcomer.1, self.cache.via()),
+                }
             }
             Err(cause) => self.back_off(&cause, lead),
         }
@@ -284,6 +297,7 @@ impl Poller {
         let over: Vec<_> = waiting.filter_map(|entry| entry.take_if(silent)).collect();
         drop(state);
         drop(over);
+        self.access.close_old(now);
     }
 }
 

@@ -3,11 +3,12 @@
 //! Rules: errors have short plain text that names the reason. Failures of the sources become statuses here and
 //! nowhere else.
 //!
-//! Not here: what was found (`found`), preconditions and ranges (`view`), sending it (`content`), the fields
-//! that every response has (`connection`).
+//! Not here: what was found (`found`), preconditions and ranges (`view`), sending it (`content`).
+
+use std::time::SystemTime;
 
 use super::content::Content;
-use crate::http::{CacheStatus, Malformed, Method, ResponseHead, StatusCode};
+use crate::http::{CacheStatus, HttpDate, Malformed, Method, ResponseHead, StatusCode, Version};
 use crate::upstream::Failure;
 
 /// A response, and how the cache took part in it.
@@ -112,5 +113,32 @@ impl Response {
             fields.push_fmt("Retry-After", format_args!("{seconds}"));
         }
         response
+    }
+
+    /// Adds the fields that every response has; `via` is our entry in Via.
+    pub fn complete(&mut self, via: &str, version: Version, reusable: bool) {
+        let fields = &mut self.head.fields;
+        let now = HttpDate::of(SystemTime::now());
+        // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
+        // §6.6.1).
+        if now >= HttpDate::WRITTEN {
+            fields.push_checked("Date", now.text());
+        }
+        fields.push_checked(
+            "Server",
+            concat!("package-cache/", env!("CARGO_PKG_VERSION")),
+        );
+        fields.push_checked("Via", via);
+        if let Some(status) = self.status {
+            match status {
+                CacheStatus::Hit => fields.push_checked("Cache-Status", CacheStatus::HIT),
+                _ => fields.push_fmt("Cache-Status", format_args!("{status}")),
+            }
+        }
+        match (reusable, version) {
+            (false, _) => fields.push_checked("Connection", "close"),
+            (true, Version::Http10) => fields.push_checked("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
     }
 }

@@ -26,10 +26,12 @@ use crate::sys::limits::{limits, ms};
 use crate::upstream::Failure;
 
 /// The least and the most bytes for one sendfile(2). After a small piece a slow reader's progress shows soon;
-/// large pieces cost a fast one few calls.
-const SEND_PIECE: Range<usize> = 16 * 1024..2 * 1024 * 1024;
+/// large pieces cost a fast one few calls. The kernel's time-out starts again after each 64 KiB, so that a call
+/// may last half a second for each: the largest piece still takes less than `stuck_ms`.
+const SEND_PIECE: Range<usize> = 16 * 1024..1024 * 1024;
 
-/// The bytes for the first sendfile(2), and for one copy where sendfile(2) does not work.
+/// The bytes for the first sendfile(2), and for one copy where sendfile(2) does not work; also the most for an
+/// unframed response, whose sendfile(2) nobody interrupts when it is evicted.
 const FIRST_PIECE: usize = 128 * 1024;
 
 /// Why a response was not sent whole.
@@ -168,7 +170,11 @@ impl<'a> Sender<'a> {
         self.piece = if took > Duration::from_millis(500) {
             SEND_PIECE.start
         } else {
-            self.piece.saturating_mul(2).min(SEND_PIECE.end)
+            let most = match self.activity {
+                Activity::Unframed => FIRST_PIECE,
+                _ => SEND_PIECE.end,
+            };
+            self.piece.saturating_mul(2).min(most)
         };
     }
 

@@ -254,6 +254,6 @@ mod tests {
         for number in 0..10_000 {
             givers.note(&number, given(1));
         }
-        assert_eq!(lock(&givers.entries).len() as u64, Givers::COUNT);
+        assert!(lock(&givers.entries).len() as u64 <= Givers::COUNT);
     }
 }

@@ -37,7 +37,7 @@ pub use freshness::{Freshness, Given, Validation};
 pub use guard::Guard;
 pub use modified::Modified;
 pub use partial::Partial;
-pub use path::{CachePath, Place};
+pub use path::{CachePath, Place, RESERVED};
 pub use room::MinFree;
 pub use root::{DEFAULT_ROOT, check_root, check_writable, is_default_root, itself};
 

@@ -109,6 +109,11 @@ impl CachePath {
         Path::new(OsStr::from_bytes(&self.bytes))
     }
 
+    /// The first segment.
+    pub fn first(&self) -> &[u8] {
+        self.segments().next().unwrap_or_default()
+    }
+
     /// The last segment.
     pub fn name(&self) -> &[u8] {
         self.segments().next_back().unwrap_or_default()

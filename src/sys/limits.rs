@@ -46,6 +46,8 @@ limits! {
     crawl_ms = 10_000;
     /// See `crawl_ms`.
     crawl_bytes = 64 * 1024;
+    /// A source that gives less a second over `crawl_ms` is left for another one, if others wait for a turn.
+    drip_bytes = 100;
     /// A blocked send looks this often whether its client was evicted.
     send_look_ms = 500;
     /// After the last response the client's end is awaited for this long, so that it can read the response
@@ -59,6 +61,8 @@ limits! {
     patience_ms = 5_000;
     /// A source that has been silent to a running request for this long is asked last by others.
     suspect_ms = 500;
+    /// One that has been silent for this long is not asked for what another source lacks.
+    silent_ms = 2_000;
     /// A kept connection to a source that is silent for this long counts as dead.
     kept_answer_ms = 2_000;
     /// A source that could not be reached or timed out goes to the end of the order for this long.

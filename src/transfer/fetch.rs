@@ -25,7 +25,8 @@ pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, writer:
     let response = match asked {
         Ok(response) => response,
         Err(failure) => {
-            if let Some(held) = &request.held {
+            // A source may have refused the client's Via: that says nothing to others.
+            if let Some(held) = request.held.as_ref().filter(|_| !request.foreign) {
                 let said = validation(failure);
                 let freshness = store.freshness();
                 freshness.note_validation(&request.path, &held.etag, said);

@@ -22,8 +22,8 @@
 //!   by a request of its own (`serve::relay`). No reader joins any more, since the beginning is gone.
 //! * **A transfer that nobody reads gives way** to one that waits for its turn, in every phase: its exchange
 //!   with the source is given up, and the writer finds it abandoned. Once received it does not give way, since
-//!   only the sync and the name are left. A reader that crawls behind a full ring loses its cursor when others
-//!   wait for a turn.
+//!   only the sync and the name are left. When others wait for a turn, a reader that crawls behind a full ring
+//!   loses its cursor, and a source that drips is left for another one.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
@@ -95,6 +95,8 @@ struct State {
     ring: Option<Ring>,
     cursors: Vec<Cursor>,
     next_id: u64,
+    /// What had been received when somebody last looked how fast that goes, and when that was.
+    seen: Option<(Instant, u64)>,
     /// Whether it gave way to another transfer.
     abandoned: bool,
 }
@@ -138,6 +140,7 @@ impl Transfer {
             ring: None,
             cursors: Vec::new(),
             next_id: 0,
+            seen: None,
             abandoned: false,
         };
         let transfer = Arc::new(Self {
@@ -245,5 +248,29 @@ impl Transfer {
             self.changed.ring();
         }
         left
+    }
+
+    /// Breaks off what a source drips, so that another one goes on with it. Two looks that are `crawl_ms` apart tell
+    /// how fast it is; while the ring is full nothing is read, and nobody knows.
+    pub fn leave_dripping_source(&self) {
+        let mut state = lock(&self.state);
+        let full = state.ring.as_ref().map_or(0, Ring::len) as u64 >= limits().ring_bytes / 2;
+        if full || state.phase != Phase::Receiving {
+            state.seen = None;
+            return;
+        }
+        let (received, now, window) = (state.received(), Instant::now(), ms(limits().crawl_ms));
+        let (then, before) = *state.seen.get_or_insert((now, received));
+        let elapsed = now.saturating_duration_since(then);
+        if elapsed < window {
+            return;
+        }
+        state.seen = None;
+        let least = limits().drip_bytes.saturating_mul(limits().crawl_ms) / 1_000;
+        // After a look long ago it may just have begun to drip, or have ceased to.
+        if elapsed < window.saturating_mul(2) && received.saturating_sub(before) < least {
+            drop(state);
+            self.exchange.break_off();
+        }
     }
 }

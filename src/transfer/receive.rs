@@ -89,7 +89,13 @@ impl<'a> Receive<'a> {
         loop {
             let moved = self.pump(&mut response, &mut block, length);
             let received = self.writer.received();
+            let broken_off = self.writer.exchange().is_broken_off();
             match moved {
+                _ if broken_off && length != Some(received) => {
+                    self.note_break(&response, &dripping(), length);
+                    self.upstream
+                        .demote(response.source, self.upstream.timeout());
+                }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
                     self.note_break(&response, &nothing(), length);
                     return self.fail();
@@ -100,6 +106,7 @@ impl<'a> Receive<'a> {
                 Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
             }
             // The broken connection is closed before another one is opened.
+            self.writer.exchange().let_go();
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
@@ -177,7 +184,7 @@ impl<'a> Receive<'a> {
             self.last_byte = now.checked_sub(silence).unwrap_or(now);
         }
         if let Some(resume) = &mut self.resume {
-            let gained = if timed_out(cause) {
+            let gained = if timed_out(cause) || self.writer.exchange().is_broken_off() {
                 0
             } else {
                 at.saturating_sub(self.begun_at)
@@ -215,7 +222,8 @@ impl<'a> Receive<'a> {
                 log::info!("source {}: goes on at byte {received}", response.url);
                 return Some(response);
             }
-            let more = self.breaks.attempts < limits().attempts && !resume.is_hopeless(upstream);
+            let hopeless = resume.is_hopeless(upstream, request);
+            let more = self.breaks.attempts < limits().attempts && !hopeless;
             if !more || Instant::now() + pause > deadline || !self.writer.pause(pause) {
                 return None;
             }
@@ -289,6 +297,10 @@ enum Stop {
     Abandoned,
     /// It broke off.
     Broken(io::Error),
+}
+
+fn dripping() -> io::Error {
+    io::Error::other("hardly anything comes, and others wait")
 }
 
 fn over_length() -> io::Error {

@@ -160,6 +160,6 @@ impl Held {
             .is_some_and(|(theirs, ours)| theirs < ours);
         let given = self.given.as_ref();
         let gave_it = given.is_some_and(|given| given.server == response.url.authority());
-        older && !gave_it && !(response.source == 0 && response.by_itself)
+        older && !gave_it && !(response.is_first && response.by_itself)
     }
 }

@@ -112,28 +112,29 @@ impl Resume {
         let start = at.saturating_sub(overlap.len() as u64);
         let request = request.part(start, None);
         let mut others = Vec::new();
-        let continued =
-            upstream.first(&self.order(upstream), &request, exchange, &mut |response| {
-                let source = response.source;
-                let shown = self
-                    .check(response, start)
-                    .and_then(|skip| compare(response, skip, overlap));
-                if matches!(shown, Err(Error::NotTheFile(_))) {
-                    others.push(source);
-                }
-                shown
-            });
+        let order = self.order(upstream, &request);
+        let continued = upstream.first(&order, &request, exchange, &mut |response| {
+            let source = response.source;
+            let shown = self
+                .check(response, start)
+                .and_then(|skip| compare(response, skip, overlap));
+            if matches!(shown, Err(Error::NotTheFile(_))) {
+                others.push(source);
+            }
+            shown
+        });
         self.others.extend(others);
         continued.ok()
     }
 
-    /// Whether every source has shown that it has another file.
-    pub fn is_hopeless(&self, upstream: &Upstream) -> bool {
-        (0..upstream.count()).all(|source| self.others.contains(&source))
+    /// Whether every source that could be asked has shown that it has another file.
+    pub fn is_hopeless(&self, upstream: &Upstream, request: &Request) -> bool {
+        let mut sources = upstream.serving(request);
+        sources.all(|source| self.others.contains(&source))
     }
 
-    fn order(&self, upstream: &Upstream) -> Vec<usize> {
-        let mut order = upstream.order();
+    fn order(&self, upstream: &Upstream, request: &Request) -> Vec<usize> {
+        let mut order = upstream.order(request);
         order.retain(|source| !self.others.contains(source));
         // The source that broke just now comes first, since it has the file; one that gains nothing comes last.
         let rank = |source: &usize| match source {
@@ -231,7 +232,7 @@ impl Part {
         request: &Request,
         exchange: &Exchange,
     ) -> Result<Response, Failure> {
-        let mut order = upstream.order();
+        let mut order = upstream.order(request);
         let turn = usize::try_from(self.attempt).unwrap_or(0);
         let first = turn.checked_rem(order.len()).unwrap_or(0);
         order.rotate_left(first);

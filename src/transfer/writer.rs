@@ -223,6 +223,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // Readers may outlive the writer for long; the connection must not.
+        self.transfer.exchange.let_go();
         self.change(|state| {
             if matches!(state.phase, Phase::Asking | Phase::Receiving) {
                 state.phase = Phase::Failed(Failure::Broken);

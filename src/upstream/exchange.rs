@@ -20,6 +20,7 @@ pub struct Exchange {
 struct State {
     stream: Option<Arc<TcpStream>>,
     given_up: bool,
+    broken_off: bool,
 }
 
 impl Exchange {
@@ -30,6 +31,7 @@ impl Exchange {
             let _ = stream.shutdown(Shutdown::Both);
         }
         state.stream = Some(Arc::clone(stream));
+        state.broken_off = false;
     }
 
     /// The connection is not in use any more: another request may get it, and giving up leaves it alone.
@@ -44,6 +46,20 @@ impl Exchange {
         if let Some(stream) = &state.stream {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Shuts the present connection down; the transfer may go on by another one.
+    pub fn break_off(&self) {
+        let mut state = lock(&self.state);
+        if let Some(stream) = &state.stream {
+            let _ = stream.shutdown(Shutdown::Both);
+            state.broken_off = true;
+        }
+    }
+
+    /// Whether the last connection was broken off: then its end is not the end of the content.
+    pub fn is_broken_off(&self) -> bool {
+        lock(&self.state).broken_off
     }
 
     /// Whether it was given up.

@@ -17,6 +17,9 @@ use crate::sys::lock::lock;
 /// A failure that took at least this long is slow: trying the source costs every client time.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// So many requests, at most, wait for a source that may be silent, for files that another one lacks.
+const WAITING: u32 = 32;
+
 /// What is known of one source.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -38,11 +41,23 @@ struct State {
 }
 
 impl State {
-    fn is_suspect(&self, now: Instant) -> bool {
+    /// Whether it has answered nobody for `time`, though somebody waits.
+    fn is_silent(&self, now: Instant, time: Duration) -> bool {
         let silence = self
             .silent
             .map(|since| now.saturating_duration_since(since));
-        self.waiting > 0 && silence.is_some_and(|silence| silence > ms(limits().suspect_ms))
+        self.waiting > 0 && silence.is_some_and(|silence| silence > time)
+    }
+
+    fn is_suspect(&self, now: Instant) -> bool {
+        self.is_silent(now, ms(limits().suspect_ms))
+    }
+
+    /// Whether those who ask it for what another source lacks would only wait: it may just be slow, and the only one
+    /// that has the file, so some are let wait for a while.
+    fn is_hopeless(&self, now: Instant) -> bool {
+        self.is_silent(now, ms(limits().silent_ms))
+            || (self.waiting >= WAITING && self.is_suspect(now))
     }
 }
 
@@ -74,7 +89,7 @@ impl Health {
         let state = lock(&self.state);
         match state.demoted {
             Some(until) if until > now && state.slow => state.waiting == 0 && state.failures < 2,
-            _ => !state.is_suspect(now),
+            _ => !state.is_hopeless(now),
         }
     }
 
@@ -162,8 +177,17 @@ mod tests {
         health.asked(now);
         assert!(health.is_in_place(now));
         let later = now + ms(limits().suspect_ms) + Duration::from_millis(1);
-        assert!(!health.is_in_place(later) && !health.is_worth_asking(later));
-        health.left();
-        assert!(health.is_in_place(later));
+        assert!(!health.is_in_place(later) && health.is_worth_asking(later));
+        // A few may wait for it, and none once it has been silent for long.
+        let long = now + ms(limits().silent_ms) + Duration::from_millis(1);
+        assert!(!health.is_worth_asking(long));
+        for _ in 1..WAITING {
+            health.asked(now);
+        }
+        assert!(!health.is_worth_asking(later));
+        for _ in 0..WAITING {
+            health.left();
+        }
+        assert!(health.is_in_place(later) && health.is_worth_asking(long));
     }
 }

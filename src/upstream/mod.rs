@@ -1,11 +1,12 @@
 //! Upstream: the sources in their order, and which of their responses is usable.
 //!
-//! Rules: sources are asked in the order given, and anything but a usable 200 goes on to the next. One that
-//! cannot be reached or was silent goes to the end of the order for a while (`health`). While another source is
-//! left, or when it is itself at the end, a source has `patience_ms` for its head, else the time of
-//! `--timeout`. One that was merely slower is asked once more with its full time when all others have failed,
-//! unless one of them says that there is no such file. Each failure is one warning that names URL and cause;
-//! that a source has no such file is logged as information.
+//! Rules: a path whose first segment is the name of sources is asked of these sources alone, every other path of
+//! the sources without a name; each name has an order of its own. Sources are asked in the order given, and
+//! anything but a usable 200 goes on to the next. One that cannot be reached or was silent goes to the end of the
+//! order for a while (`health`). While another source is left, or when it is itself at the end, a source has
+//! `patience_ms` for its head, else the time of `--timeout`. One that was merely slower is asked once more with
+//! its full time when all others have failed, unless one of them says that there is no such file. Each failure is
+//! one warning that names URL and cause; that a source has no such file is logged as information.
 //!
 //! Only transfers ask sources, each through its own [`Exchange`], which other threads can give up.
 //!
@@ -19,11 +20,12 @@ mod health;
 mod proxy;
 mod request;
 mod response;
+mod source;
 
 use std::time::{Duration, Instant};
 
-use crate::http::Url;
 use crate::log;
+use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
@@ -33,17 +35,19 @@ pub use exchange::Exchange;
 pub use proxy::Proxy;
 pub use request::{Kind, Request};
 pub use response::Response;
+pub use source::Source;
 
+/// A source, and how it does.
 #[derive(Debug)]
-struct Source {
-    url: Url,
+struct Entry {
+    source: Source,
     health: Health,
 }
 
 /// The sources, with what is known of their health, and the client that asks them.
 #[derive(Debug)]
 pub struct Upstream {
-    sources: Vec<Source>,
+    sources: Vec<Entry>,
     client: Client,
     timeout: Duration,
 }
@@ -51,9 +55,9 @@ pub struct Upstream {
 impl Upstream {
     /// Sources in the order in which they are asked; `timeout` is the longest silence tolerated from one
     /// (`--timeout`).
-    pub fn new(urls: Vec<Url>, proxy: Proxy, timeout: Duration) -> Self {
-        let sources = urls.into_iter().map(|url| Source {
-            url,
+    pub fn new(sources: Vec<Source>, proxy: Proxy, timeout: Duration) -> Self {
+        let sources = sources.into_iter().map(|source| Entry {
+            source,
             health: Health::default(),
         });
         Self {
@@ -68,14 +72,35 @@ impl Upstream {
         self.timeout
     }
 
-    /// Whether there is any source.
-    pub fn has_sources(&self) -> bool {
-        !self.sources.is_empty()
+    /// Whether there is any source for `path`.
+    pub fn has_sources(&self, path: &CachePath) -> bool {
+        self.numbers(path.first()).next().is_some()
     }
 
-    /// How many sources there are.
-    pub fn count(&self) -> usize {
-        self.sources.len()
+    /// Whether `path` is the name of sources and nothing more: the root of what they have.
+    pub fn is_name(&self, path: &CachePath) -> bool {
+        self.name_of(path.as_bytes()).is_some()
+    }
+
+    /// The name of sources that a path's first segment is, if it is one.
+    fn name_of(&self, first: &[u8]) -> Option<&str> {
+        let entries = self.sources.iter();
+        let mut names = entries.filter_map(|entry| entry.source.name.as_deref());
+        names.find(|name| name.as_bytes() == first)
+    }
+
+    /// The numbers of the sources that serve the paths with such a first segment, in the order given.
+    fn numbers(&self, first: &[u8]) -> impl Iterator<Item = usize> {
+        let name = self.name_of(first);
+        let entries = self.sources.iter().enumerate();
+        entries.filter_map(move |(number, entry)| {
+            (entry.source.name.as_deref() == name).then_some(number)
+        })
+    }
+
+    /// The numbers of the sources that serve what is asked for, in the order given.
+    pub fn serving(&self, request: &Request) -> impl Iterator<Item = usize> {
+        self.numbers(request.first())
     }
 
     /// Keeps the connection of a response whose content was read to its end, for another request.
@@ -88,7 +113,7 @@ impl Upstream {
     /// # Errors
     /// What all the failures together mean.
     pub fn fetch(&self, request: &Request, exchange: &Exchange) -> Result<Response, Failure> {
-        self.first(&self.order(), request, exchange, &mut |response| {
+        self.first(&self.order(request), request, exchange, &mut |response| {
             response.check(request)
         })
     }
@@ -152,11 +177,13 @@ impl Upstream {
         Err(failure.unwrap_or(Failure::NotFound))
     }
 
-    /// The numbers of the sources in the order to ask them, those that failed lately last.
-    pub fn order(&self) -> Vec<usize> {
+    /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
+    /// last.
+    pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
+        let numbers = self.serving(request);
         let (mut first, last): (Vec<_>, Vec<_>) =
-            (0..self.sources.len()).partition(|number| self.is_in_place(*number, now));
+            numbers.partition(|number| self.is_in_place(*number, now));
         first.extend(last);
         first
     }
@@ -183,16 +210,16 @@ impl Upstream {
         exchange: &Exchange,
         accept: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Result<Response, Error> {
-        let Some(source) = self.sources.get(number) else {
+        let Some(Entry { source, health }) = self.sources.get(number) else {
             let why = "there is no such source".to_owned();
             return Err(Error::NotTheFile(why));
         };
         if exchange.is_given_up() {
             return Err(Error::GivenUp);
         }
-        let url = source.url.below(request.path());
+        let url = source.url.below(source.path_of(request.path()));
         let begun = Instant::now();
-        source.health.asked(begun);
+        health.asked(begun);
         let mut answer = self.client.ask(&url, request, patience, exchange);
         if let Ok(response) = &answer
             && let Some(request) = request.by_get(response.head.status)
@@ -201,14 +228,15 @@ impl Upstream {
         }
         let given_up = exchange.is_given_up();
         match &answer {
-            Ok(_) => source.health.answered(),
+            Ok(_) => health.answered(),
             Err(cause) if cause.is_unreachable() && !given_up => {
-                source.health.failed(begun.elapsed());
+                health.failed(begun.elapsed());
             }
-            Err(_) => source.health.left(),
+            Err(_) => health.left(),
         }
         let answer = answer.and_then(|mut response| {
             response.source = number;
+            response.is_first = self.serving(request).next() == Some(number);
             response.by_itself = response.url.authority() == source.url.authority();
             // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
@@ -219,7 +247,7 @@ impl Upstream {
                 }
                 Err(cause) => {
                     if cause.is_timeout() {
-                        source.health.demote(begun.elapsed());
+                        health.demote(begun.elapsed());
                     }
                     self.client.discard(response, exchange);
                     Err(cause)
@@ -243,20 +271,84 @@ impl Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Method;
+    use crate::store::Place;
+
+    fn upstream(sources: &[&str]) -> Upstream {
+        let sources = sources.iter().map(|text| Source::parse(text).unwrap());
+        Upstream::new(sources.collect(), Proxy::default(), Duration::from_secs(30))
+    }
+
+    fn path(encoded: &str) -> CachePath {
+        match CachePath::place(encoded.as_bytes()).unwrap() {
+            Place::File(path) | Place::Listing(path) | Place::Opaque(path) => path,
+            Place::Root => panic!("{encoded}"),
+        }
+    }
+
+    fn order(upstream: &Upstream, encoded: &str) -> Vec<usize> {
+        let request = Request::new(Method::Get, Kind::File, &path(encoded), String::new());
+        upstream.order(&request)
+    }
 
     #[test]
     fn sources_that_failed_are_asked_last_in_the_order_given() {
-        let urls = ["http://a.example", "http://b.example", "http://c.example"];
-        let urls = urls.map(|url| Url::parse_source(url).unwrap()).to_vec();
-        let upstream = Upstream::new(urls, Proxy::default(), Duration::from_secs(30));
-        assert_eq!(upstream.order(), [0, 1, 2]);
+        let upstream = upstream(&["http://a.example", "http://b.example", "http://c.example"]);
+        assert_eq!(order(&upstream, "/d/a"), [0, 1, 2]);
         upstream.demote(0, Duration::ZERO);
-        assert_eq!(upstream.order(), [1, 2, 0]);
+        assert_eq!(order(&upstream, "/d/a"), [1, 2, 0]);
         upstream.demote(1, Duration::ZERO);
-        assert_eq!(upstream.order(), [2, 0, 1]);
+        assert_eq!(order(&upstream, "/d/a"), [2, 0, 1]);
         for number in 0..3 {
             upstream.demote(number, Duration::ZERO);
         }
-        assert_eq!(upstream.order(), [0, 1, 2]);
+        assert_eq!(order(&upstream, "/d/a"), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_name_has_sources_and_an_order_of_its_own() {
+        let upstream = upstream(&[
+            "http://a.example",
+            "debian=http://b.example",
+            "c++=http://c.example",
+            "debian=http://d.example",
+            "http://e.example",
+        ]);
+        for (encoded, numbers) in [
+            ("/a.tar", vec![0, 4]),
+            ("/debian/a.deb", vec![1, 3]),
+            ("/debian/", vec![1, 3]),
+            ("//./%64ebian//a.deb", vec![1, 3]),
+            ("/debian", vec![1, 3]),
+            ("/Debian/a.deb", vec![0, 4]),
+            ("/debian-security/a.deb", vec![0, 4]),
+            ("/x/debian/a.deb", vec![0, 4]),
+            ("/debian%2fa.deb", vec![0, 4]),
+            ("/debian/@a%2fb", vec![1, 3]),
+            ("/c++/a", vec![2]),
+            ("/c%2B%2b/a", vec![2]),
+        ] {
+            assert_eq!(order(&upstream, encoded), numbers, "{encoded}");
+        }
+        upstream.demote(1, Duration::ZERO);
+        assert_eq!(order(&upstream, "/debian/a.deb"), [3, 1]);
+        assert_eq!(order(&upstream, "/a.tar"), [0, 4]);
+    }
+
+    #[test]
+    fn without_sources_for_a_path_there_is_nobody_to_ask() {
+        let upstream = upstream(&["debian=http://a.example"]);
+        assert_eq!(order(&upstream, "/a/debian"), []);
+        for (encoded, served, is_name) in [
+            ("/debian/a", true, false),
+            ("/debian", true, true),
+            ("/debian/", true, true),
+            ("/arch/a", false, false),
+            ("/arch", false, false),
+        ] {
+            let path = path(encoded);
+            let said = (upstream.has_sources(&path), upstream.is_name(&path));
+            assert_eq!(said, (served, is_name), "{encoded}");
+        }
     }
 }

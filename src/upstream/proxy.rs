@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::connect::Peer;
 use crate::http::{Url, UrlError, percent_decode};
+use crate::net::Network;
 
 /// The proxy that requests to sources go through, from the environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -78,32 +79,16 @@ fn excepts(entry: &str, url: &Url) -> bool {
 /// Whether `block`, an address or a network as `ADDRESS/BITS`, holds the address. An IPv4 address mapped into
 /// IPv6 counts as IPv4.
 fn is_within(address: IpAddr, block: &str) -> bool {
-    let (network, bits) = block
-        .split_once('/')
-        .map_or((block, None), |(a, b)| (a, Some(b)));
-    let Ok(network) = network.parse::<IpAddr>() else {
-        return false;
+    let (first, bits) = match block.split_once('/') {
+        Some((first, bits)) => (first, bits.parse().ok()),
+        None => (block, None),
     };
-    let (bytes, network): (Vec<u8>, Vec<u8>) =
-        match (address.to_canonical(), network.to_canonical()) {
-            (IpAddr::V4(address), IpAddr::V4(network)) => {
-                (address.octets().into(), network.octets().into())
-            }
-            (IpAddr::V6(address), IpAddr::V6(network)) => {
-                (address.octets().into(), network.octets().into())
-            }
-            _ => return false,
-        };
-    let all = bytes.len() * 8;
-    let Some(bits) = bits.map_or(Some(all), |bits| bits.parse().ok()) else {
-        return false;
-    };
-    let mut pairs = bytes.iter().zip(&network).zip((0..all).step_by(8));
-    bits <= all
-        && pairs.all(|((ours, theirs), from)| {
-            let ignored = 8 - bits.saturating_sub(from).min(8);
-            u32::from(ours ^ theirs) >> ignored == 0
-        })
+    let network = first
+        .parse()
+        .ok()
+        .and_then(|first| Network::new(first, bits));
+    let understood = bits.is_some() || !block.contains('/');
+    understood && network.is_some_and(|network| network.contains(address))
 }
 
 /// `[http://][user:password@]host[:port][/]`.

@@ -26,8 +26,10 @@ pub struct Request {
     pub method: Method,
     /// What is asked for.
     pub kind: Kind,
-    /// The encoded path below a source's prefix.
+    /// The encoded path, a name of sources at its beginning included.
     path: String,
+    /// The first segment, which may be the name of sources.
+    first: Vec<u8>,
     /// The decoded last segment.
     name: Vec<u8>,
     /// The value of `Via`, our own entry last.
@@ -53,6 +55,7 @@ impl Request {
             method,
             kind,
             path: encoded,
+            first: path.first().to_vec(),
             name: path.name().to_vec(),
             via,
             range: None,
@@ -99,9 +102,14 @@ impl Request {
         })
     }
 
-    /// The encoded path below a source's prefix.
+    /// The encoded path, a name of sources at its beginning included.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The decoded first segment of the path.
+    pub fn first(&self) -> &[u8] {
+        &self.first
     }
 
     /// The decoded last segment of the path.

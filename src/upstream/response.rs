@@ -33,6 +33,8 @@ pub struct Response {
     pub source: usize,
     /// The address that a connection was made to for it; none if it came by a kept one.
     pub connected_to: Option<SocketAddr>,
+    /// Whether that source is the first of those that serve the path; set by `Upstream`.
+    pub is_first: bool,
     /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
     wire: Wire,
@@ -51,6 +53,7 @@ impl Response {
             directory: false,
             source: 0,
             connected_to: None,
+            is_first: false,
             by_itself: false,
             wire,
             body,

@@ -334,3 +334,29 @@ fn a_file_removed_during_its_check_is_fetched() {
     // It holds the file open that it had found.
     checking.answer().assert_whole(b"old");
 }
+
+#[test]
+fn a_refused_via_of_one_client_keeps_nothing_stale() {
+    let rig = Rig::revalidating(|setup| setup);
+    let gate = Gate::new();
+    let refused = reply("508 Loop Detected", &[], b"");
+    rig.origin.script(INDEX, gated(&gate, refused.clone()));
+    rig.origin.script(INDEX, at(LATER, b"new"));
+    let via = "Via: 1.1 package-cache-0123abcd";
+    let mut first = rig.daemon.client();
+    first.ask("GET", INDEX, &[via]);
+    wait_until("it is asked", || rig.origin.count(INDEX) == 1);
+    // One that shares the question, and one that asks soon after it.
+    let mut second = rig.daemon.begin(INDEX);
+    rig.daemon.wait_idle();
+    gate.open();
+    first.answer().assert_whole(b"old");
+    second.answer().assert_whole(b"new");
+    rig.cache.wait_replaced(&INDEX[1..], b"new");
+
+    let rig = Rig::revalidating(|setup| setup);
+    rig.origin.script(INDEX, refused);
+    rig.origin.script(INDEX, at(LATER, b"new"));
+    rig.daemon.ask("GET", INDEX, &[via]).assert_whole(b"old");
+    rig.daemon.get(INDEX).assert_whole(b"new");
+}

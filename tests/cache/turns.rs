@@ -1,6 +1,8 @@
 //! How many transfers run at a time, and which gives way.
 
-use crate::support::{Gate, Rig, Script, Step, halves, head, ok, wait_until};
+use crate::support::{
+    End, Gate, MODIFIED, Origin, Rig, Script, Step, halves, head, ok, wait_until,
+};
 
 #[test]
 fn more_transfers_than_allowed_wait_their_turn() {
@@ -93,4 +95,32 @@ fn a_body_of_unknown_length_ends_when_nobody_reads_it() {
     rig.origin.script("/d/endless.tar", script);
     ask_and_leave(&rig, "/d/endless.tar", &gate);
     rig.cache.wait_empty();
+}
+
+#[test]
+fn a_source_that_drips_keeps_no_turn_from_others() {
+    let second = Origin::start();
+    let limits = "transfers=2,crawl_ms=500";
+    let rig = Rig::with(|setup| setup.source(second.url()).limits(limits));
+    let content = vec![b'x'; 100_000];
+    let fields = [
+        "Content-Length: 100000",
+        &format!("Last-Modified: {MODIFIED}"),
+    ];
+    rig.origin
+        .script("/a.tar", vec![head("200 OK", &fields), Step::Drip]);
+    second.file("/a.tar", &content);
+    // Where only the end tells that content is whole, the end that we make tells nothing.
+    let start = Step::Send(b"HTTP/1.0 200 OK\r\n\r\n".to_vec());
+    rig.origin.script("/b.tar", vec![start, Step::Drip]);
+    second.file("/new.tar", b"new");
+    let mut known = rig.daemon.begin("/a.tar");
+    let mut unknown = rig.daemon.begin("/b.tar");
+    known.assert_begins(b"x");
+    unknown.assert_begins(b"x");
+    rig.daemon.get("/new.tar").assert_whole(b"new");
+    assert_ne!(unknown.rest().1, End::Complete);
+    known.assert_ends(&content[1..]);
+    rig.cache.assert_stored("a.tar", &content);
+    rig.daemon.wait_for_log("hardly anything comes");
 }

@@ -10,8 +10,6 @@ use std::process::{Command, Stdio};
 mod documents;
 /// The OpenRC service, its settings, cron.
 mod openrc;
-/// What the patterns that ship in conf.d match.
-mod patterns;
 
 fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -137,11 +135,17 @@ fn completed(words: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn the_completion_knows_options_values_and_the_subcommand() {
-    let table: [(&[&str], &[&str]); 16] = [
+    let table: [(&[&str], &[&str]); 17] = [
         (&["--so"], &["--source"]),
         (&["--ver"], &["--verbose", "--version"]),
         (&["--rev"], &["--revalidate"]),
         (&["cu"], &["cull"]),
+        (
+            &["--revalidate", ""],
+            &[
+                "@gentoo", "@apt", "@pacman", "@rpm", "@alpine", "@freebsd", "@void",
+            ],
+        ),
         (&["cull", "--dr"], &["--dry-run"]),
         (&["cull", "--so"], &[]),
         (&["veri"], &["verify"]),

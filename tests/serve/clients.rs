@@ -1,7 +1,13 @@
 //! More clients than there is room for: who is evicted, and that nobody is locked out.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
 use super::filled;
-use crate::support::{Client, End, Rig, keep_crawling, noise, wait_until};
+use crate::support::{
+    Client, End, Gate, LIMIT, Rig, Step, halves, keep_crawling, noise, wait_until,
+};
 
 #[test]
 fn a_full_table_makes_room_by_the_longest_idle() {
@@ -111,4 +117,105 @@ fn readers_that_crawl_make_room() {
     let crawling = keep_crawling(crawlers);
     late.answer().assert_whole(b"stored");
     drop((crawling, late));
+}
+
+#[test]
+fn crawlers_go_as_fast_as_others_come() {
+    // Each look takes so long that one crawler a look would not do.
+    let limits = "crawl_ms=2500,crawl_bytes=100000,send_look_ms=100";
+    let rig = Rig::with(|setup| setup.arg("--max-connections=16").limits(limits));
+    rig.cache.put("large.tar", &noise(64 << 20), 1);
+    rig.cache.put("here.tar", b"stored", 1);
+    let mut crawlers: Vec<Client> = Vec::new();
+    for _ in 0..16 {
+        let mut client = rig.daemon.client();
+        client.ask("GET", "/large.tar", &[]);
+        assert_eq!(client.head().status, 200);
+        crawlers.push(client);
+    }
+    let begun = Instant::now();
+    let crawling = keep_crawling(crawlers);
+    let mut late: Vec<Client> = Vec::new();
+    for _ in 0..8 {
+        let mut client = rig.daemon.client();
+        // They stay: none of them makes room for the next one.
+        let requests = ["/here.tar", "/large.tar"]
+            .map(|target| format!("GET {target} HTTP/1.1\r\nHost: cache.example\r\n\r\n"));
+        client.send(requests.concat());
+        client.answer().assert_whole(b"stored");
+        assert_eq!(client.head().status, 200);
+        late.push(client);
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop((crawling, late));
+}
+
+#[test]
+fn a_client_that_closed_its_side_and_makes_room_sees_no_end() {
+    let rig = filled(|setup| setup.arg("--max-connections=16").limits("peek_ms=50"));
+    let start = Step::Send(b"HTTP/1.0 200 OK\r\n\r\nthe beginning".to_vec());
+    rig.origin.script("/long.tar", vec![start, Step::Stall]);
+    let mut stream = TcpStream::connect(rig.daemon.address()).unwrap();
+    stream.write_all(b"GET /long.tar HTTP/1.0\r\n\r\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"the beginning") {
+        let mut some = [0; 1024];
+        let count = stream.read(&mut some).unwrap();
+        assert!(count > 0);
+        got.extend_from_slice(&some[..count]);
+    }
+    // A connection that idles measures the time until its thread has looked.
+    std::thread::park_timeout(Duration::from_millis(400));
+    let others: Vec<_> = (0..16).map(|_| rig.daemon.client()).collect();
+    // Only the close tells that content is whole: this must not be one.
+    let end = stream.read(&mut [0; 1024]);
+    assert!(
+        end.as_ref()
+            .is_err_and(|cause| cause.kind() == ErrorKind::ConnectionReset),
+        "{end:?}"
+    );
+    drop(others);
+}
+
+#[test]
+fn those_that_come_to_two_listeners_at_once_all_wait_for_a_place() {
+    let rig = filled(|setup| setup.arg("--host=localhost").arg("--max-connections=16"));
+    let port = rig.daemon.address().port();
+    // `localhost` has two addresses on most hosts.
+    let addresses = ["::1", "127.0.0.1"].map(|host| (host.parse::<IpAddr>().unwrap(), port));
+    let connect = |address: &(IpAddr, u16)| TcpStream::connect(address);
+    if addresses.iter().any(|address| connect(address).is_err()) {
+        return;
+    }
+    for number in 0..10 {
+        // All places are taken by answers that nobody may interrupt.
+        let (gate, target) = (Gate::new(), format!("/{number}.tar"));
+        rig.origin.script(&target, halves(b"0123456789", &gate));
+        let mut others: Vec<Client> = (0..16).map(|_| rig.daemon.begin(&target)).collect();
+        for other in &mut others {
+            other.assert_begins(b"01234");
+        }
+        // What comes while it is stopped has come at once.
+        rig.daemon.signal("STOP");
+        rig.daemon.wait_halted();
+        let mut clients: Vec<Client> = addresses
+            .iter()
+            .map(|address| Client::connect((*address).into()))
+            .collect();
+        for client in &mut clients {
+            client.ask("GET", "/a.tar", &[]);
+        }
+        rig.daemon.signal("CONT");
+        std::thread::park_timeout(Duration::from_millis(50));
+        gate.open();
+        for client in &mut clients {
+            client.answer().assert_whole(b"content of a");
+        }
+        for mut other in others {
+            other.assert_ends(b"56789");
+        }
+    }
 }

@@ -148,8 +148,7 @@ check "the new package is downloaded" downloads direct 2.0
 # The patterns of conf.d, and a mirror without by-hash: Packages.gz changes under its name.
 kill "$cache_pid"
 wait "$cache_pid"
-shipped_patterns '*/InRelease'
-start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
+start_cache --source http://127.0.0.1:8080 --revalidate @apt
 by_hash=no
 check "the cache has the InRelease of now" current InRelease
 check "and the Packages.gz" current main/binary-amd64/Packages.gz

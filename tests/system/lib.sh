@@ -140,17 +140,6 @@ start_cache() { # OPTIONS...
 	await 10 listens 4000
 }
 
-# Leaves in $patterns the options of the line in the shipped conf.d that holds PATTERN.
-shipped_patterns() { # PATTERN
-	local line each
-	line=$(grep -F -e "$1" "$top/contrib/openrc/conf.d/package-cache" | sed -n 's/^#REVALIDATE="\(.*\)"$/\1/p')
-	patterns=()
-	set -f
-	for each in $line; do patterns+=(--revalidate "$each"); done
-	set +f
-	[ -n "$line" ]
-}
-
 # How many requests the mirror has answered whose log line matches PATTERN. Its one worker
 # writes line after line, so all earlier ones are there when that of a last request is.
 asked() { # PATTERN

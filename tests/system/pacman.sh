@@ -64,9 +64,8 @@ forget() { # HOST
 }
 
 publish 1:1.0+a-1 '2 hours ago' >>"$logs/commands" 2>&1
-shipped_patterns '*.db'
 start_mirror 8080
-start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
+start_cache --source http://127.0.0.1:8080 --revalidate @pacman
 host first
 host second
 host third

@@ -99,9 +99,8 @@ cached() { # URL FILE
 }
 
 for each in first second third fourth; do host "$each"; done
-shipped_patterns '*/layout.conf'
 start_mirror 8080 'location ~ slow|shared { limit_rate 1m; }'
-start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
+start_cache --source http://127.0.0.1:8080 --revalidate @gentoo
 
 check "a file is fetched and verified" fetch first plain
 check "it is whole" has first plain-1.0.tar.gz
@@ -141,7 +140,7 @@ check "a slow file arrives in part" await 30 grown "$part" 400000
 kill -9 "$cache_pid"
 check "the fetch fails when the cache is killed" not wait "$client"
 check "Portage keeps the part" grown "$part" 400000
-start_cache --source http://127.0.0.1:8080 "${patterns[@]}"
+start_cache --source http://127.0.0.1:8080 --revalidate @gentoo
 check "the next fetch succeeds" fetch first slow
 check "with a Range, answered 206" await 10 grep 'GET .*slow-1.0.tar.gz.* 206 ' "$logs/cache.log"
 check "the file is whole" has first slow-1.0.tar.gz

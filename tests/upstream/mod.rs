@@ -6,6 +6,8 @@ mod connect;
 mod content;
 /// Sources that fail: the next one is asked, and the log says why.
 mod failover;
+/// Sources with a name: which paths they serve, and what they are asked.
+mod names;
 /// In which order sources are asked, and which status remains when all fail.
 mod order;
 /// Proxies of the environment, and what is asked without them.

@@ -116,7 +116,7 @@ fn a_silent_mirror_costs_one_wait_and_not_one_a_name() {
 
 #[test]
 fn names_that_come_while_a_mirror_is_silent_do_not_wait_for_it() {
-    let limits = "suspect_ms=50,idle_ms=300";
+    let limits = "suspect_ms=50,silent_ms=50,idle_ms=300";
     let (rig, second) = Rig::pair(&["/real.tar"], |setup| setup.limits(limits));
     for target in ["/slow.tar", "/gone.tar", "/real.tar"] {
         rig.origin.script(target, vec![Step::Stall]);
@@ -136,6 +136,22 @@ fn names_that_come_while_a_mirror_is_silent_do_not_wait_for_it() {
     assert_eq!(rig.origin.requests().len(), 1);
     assert_eq!(second.count("/slow.tar"), 0);
     drop(slow);
+}
+
+#[test]
+fn a_slow_source_is_asked_for_what_the_other_one_lacks() {
+    let limits = "suspect_ms=50,idle_ms=300";
+    let ((rig, _second), gate) = (Rig::pair(&[], |setup| setup.limits(limits)), Gate::new());
+    let slow = [vec![Step::Wait(gate.clone())], ok(b"slow")].concat();
+    rig.origin.script("/slow.tar", slow);
+    rig.origin.file("/only.tar", b"the file");
+    let mut client = rig.daemon.begin("/slow.tar");
+    wait_until("it waits", || rig.origin.count("/slow.tar") == 1);
+    // A connection that idles measures the time.
+    assert!(rig.daemon.client().wait_closed().is_some());
+    rig.daemon.get("/only.tar").assert_whole(b"the file");
+    gate.open();
+    client.answer().assert_whole(b"slow");
 }
 
 #[test]

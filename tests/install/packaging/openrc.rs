@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use super::patterns::patterns;
 use super::{commented, project, run};
 
 /// Sources the init script after `settings`, then runs `rest`; commands of OpenRC and su are echoed.
@@ -49,14 +48,15 @@ fn the_service_without_settings() {
     assert_eq!(values(&given, "--host"), ["0.0.0.0"]);
     assert_eq!(values(&given, "--port"), ["4000"]);
     assert_eq!(values(&given, "--source"), ["http://distfiles.gentoo.org"]);
-    assert!(values(&given, "--revalidate").contains(&"*/layout.conf"));
+    assert!(values(&given, "--revalidate").contains(&"@gentoo"));
+    assert!(values(&given, "--allow").is_empty());
 }
 
 #[test]
 fn the_settings_reach_the_program_as_they_are() {
     let given = arguments(
         "CACHE_DIR=\"/srv/the user's cache\" HOST=:: PORT=80 PC_OPTS='-v --min-free \"1 G\"'
-        SOURCES='http://a.example  http://b.example/x?' REVALIDATE='*.db *.files'",
+        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files' ALLOW='10.0.0.0/8  2001:db8::/32'",
     );
     let expected = [
         "--syslog",
@@ -69,11 +69,15 @@ fn the_settings_reach_the_program_as_they_are() {
         "--source",
         "http://a.example",
         "--source",
-        "http://b.example/x?",
+        "b=http://b.example/x?",
         "--revalidate",
         "*.db",
         "--revalidate",
         "*.files",
+        "--allow",
+        "10.0.0.0/8",
+        "--allow",
+        "2001:db8::/32",
         "-v",
         "--min-free",
         "1 G",
@@ -112,7 +116,12 @@ fn the_commented_settings_are_the_defaults() {
         .split(' ')
         .map(str::to_owned)
         .collect();
-    assert_eq!(values(&given, "--revalidate"), patterns()[0]);
+    let commented = commented();
+    let (_, patterns) = commented
+        .iter()
+        .find(|(name, _)| name == "REVALIDATE")
+        .unwrap();
+    assert_eq!(values(&given, "--revalidate").join(" "), *patterns);
 }
 
 #[test]
