@@ -16,8 +16,10 @@
 mod cache;
 mod cli;
 mod cull;
+mod digest;
 mod http;
 mod log;
+mod manifests;
 mod net;
 mod serve;
 mod stats;
@@ -26,6 +28,7 @@ mod store;
 mod sys;
 mod transfer;
 mod upstream;
+mod verify;
 
 use std::env;
 use std::io::Write;
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Ok(Command::Check(options)) => end(serve::check(&options).map(|()| true)),
         Ok(Command::Cull(options)) => end(cull::cull(&options)),
         Ok(Command::Status(options)) => end(status::status(&options).map(|()| true)),
+        Ok(Command::Verify(options)) => end(verify::verify(&options)),
         Err(usage) => {
             // Nobody reads the stderr of a service.
             if env::args_os().any(|arg| arg == "--syslog") {

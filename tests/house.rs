@@ -14,11 +14,11 @@ const ORDER: [&[&str]; 11] = [
     &["cache"],
     &["transfer"],
     &["upstream"],
-    &["cull", "status"],
+    &["cull", "status", "verify"],
     &["store"],
-    &["net"],
+    &["manifests", "net"],
     &["log", "stats"],
-    &["http", "sys"],
+    &["http", "digest", "sys"],
 ];
 
 fn floor(room: &str) -> Option<usize> {

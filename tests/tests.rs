@@ -43,3 +43,5 @@ mod support;
 mod transfer;
 /// Sources: what they are asked, in which order, over which connections, and when they fail.
 mod upstream;
+/// `package-cache verify`: what is proved, what is said of it, what it removes.
+mod verify;

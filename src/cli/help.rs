@@ -31,10 +31,18 @@ pub const STATUS: Usage = Usage {
     text: STATUS_TEXT,
 };
 
+/// `package-cache verify`.
+pub const VERIFY: Usage = Usage {
+    program: "package-cache verify",
+    letters: &[(b'v', "verbose"), (b'h', "help")],
+    text: VERIFY_TEXT,
+};
+
 const SERVE_TEXT: &str = "\
 Usage: package-cache [OPTIONS]
        package-cache cull [OPTIONS]
        package-cache status [OPTIONS]
+       package-cache verify [OPTIONS]
 
 A caching proxy for package downloads: the first request for a file fetches it
 from a source and stores it while streaming it to whoever asked; every later
@@ -75,6 +83,7 @@ Options:
 
 To trim a cache: package-cache cull --help
 What a running one does: package-cache status --help, or / in a browser
+To prove its files by Gentoo's Manifests: package-cache verify --help
 Of a repeated option the last one counts; every --source, --revalidate and
 --allow does.
 Sources are asked through the proxy that http_proxy and no_proxy name, if any.
@@ -137,6 +146,31 @@ Exit status: 0 fine, 1 none answers, 2 usage.
 Examples:
   package-cache status --watch
   package-cache status --host cache.example --json
+";
+
+const VERIFY_TEXT: &str = "\
+Usage: package-cache verify --manifests DIR [OPTIONS]
+
+Proves the files of a cache: distfiles by the Manifests of ebuild repositories,
+and those whose names are digests (apt's by-hash, content-hash distfiles).
+Names each one that is wrong and what it should be, then counts the good, the
+bad and the unknown. Safe while the cache is served.
+
+Options:
+      --cache PATH         cache directory (default: /tmp/package-cache)
+      --manifests DIR      ebuild repository such as /var/db/repos/gentoo;
+                           repeat for overlays (default: none, one is needed)
+      --remove             remove the bad files (default: only name them)
+  -v, --verbose            name good and unknown files too
+  -h, --help               print this text and exit
+
+Distfiles are the files in directories called distfiles, or distfiles/XX as
+mirrors have them. Exit status: 0 none is bad, 1 some are, removed or not, or
+could not be read, 2 usage.
+
+Example:
+  package-cache verify --cache /var/cache/package-cache \\
+      --manifests /var/db/repos/gentoo --manifests /var/db/repos/guru --remove
 ";
 
 /// The line of `--version`.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::log::{Level, Sink};
 use crate::store::MinFree;
-use crate::{cull, serve, status};
+use crate::{cull, serve, status, verify};
 use parser::{Long, read};
 
 mod cull_options;
@@ -22,6 +22,7 @@ mod help;
 mod parser;
 mod status_options;
 mod value;
+mod verify_options;
 
 /// What the program is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ pub enum Command {
     Cull(cull::Options),
     /// Show what a running server does.
     Status(status::Options),
+    /// Prove a cache.
+    Verify(verify::Options),
     /// Print a text, help or version.
     Print(String),
 }
@@ -58,6 +61,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
     }
     if args.next_if(|first| first == "status").is_some() {
         return status_options::parse(&mut args);
+    }
+    if args.next_if(|first| first == "verify").is_some() {
+        return verify_options::parse(&mut args);
     }
     let mut options = serve::Options::default();
     let mut check = false;

@@ -1,7 +1,7 @@
 //! Cull: `package-cache cull` removes files from a cache until its bounds hold.
 //!
 //! A run is four steps: `scan` looks at the whole cache once, `bounds` chooses file by file what goes, `remove`
-//! removes it, `report` says what was done. `guard` keeps it out of directories that are not caches.
+//! removes it, `report` says what was done. `store::Guard` keeps it out of directories that are not caches.
 //!
 //! Rules: the least recently used files go first. Only regular files go, never a link or what a link points to.
 //! A file is looked at again before it goes, and stays if it was used or replaced. Running transfers are left
@@ -14,24 +14,22 @@
 //! Not here: the sweep of partials when the server starts (`store::walk`).
 
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::store;
+use crate::log::Bytes;
+use crate::store::Guard;
 use crate::sys::calls;
 
 mod bounds;
 mod file;
-mod guard;
 mod remove;
 mod report;
 mod scan;
 
 use bounds::Bounds;
-use guard::Guard;
-use report::{Bytes, Report};
+use report::Report;
 use scan::Scan;
 
 /// What is culled, and until when; at least one bound is given.
@@ -56,7 +54,7 @@ pub struct Options {
 /// # Errors
 /// Why nothing could be done.
 pub fn cull(options: &Options) -> Result<bool, String> {
-    let (root, guard) = open(options)
+    let (root, guard) = Guard::open(&options.cache)
         .map_err(|cause| format!("cannot cull {}: {cause}", options.cache.display()))?;
     let mut report = Report::new(options.dry_run, options.verbose);
     let scan = Scan::of(&root, &guard, &mut report);
@@ -67,7 +65,7 @@ pub fn cull(options: &Options) -> Result<bool, String> {
         // Asked before anything is removed: what a removal frees is counted once, in the bounds.
         let (device, free) = room(&root)?;
         if let Err(most) = bounds.ask(least.saturating_sub(free), device, &scan.files) {
-            report.complain(&format!(
+            report.console.complain(&format!(
                 "--min-free={}: {} are free, and all files of the cache would free {} more; none is removed for it: make room elsewhere or lower --min-free",
                 Bytes(least), Bytes(free), Bytes(most)
             ));
@@ -79,20 +77,6 @@ pub fn cull(options: &Options) -> Result<bool, String> {
     Ok(fine)
 }
 
-/// The cache directory without links, if it exists and may be culled, and its guard.
-fn open(options: &Options) -> io::Result<(PathBuf, Guard)> {
-    let root = store::check_root(&options.cache, store::is_default_root(&options.cache))
-        .and_then(|()| fs::canonicalize(&options.cache))
-        .map_err(|cause| match cause.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                io::Error::other(format!("{cause}; name the cache directory with --cache"))
-            }
-            _ => cause,
-        })?;
-    let guard = Guard::new(&root)?;
-    Ok((root, guard))
-}
-
 /// The device of the cache directory, and the bytes that are free on it.
 fn room(root: &Path) -> Result<(u64, u64), String> {
     fs::metadata(root)
@@ -102,10 +86,10 @@ fn room(root: &Path) -> Result<(u64, u64), String> {
 
 /// Whether every bound holds and nothing failed; reports what does not.
 fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -> bool {
-    let mut fine = !report.complained();
+    let mut fine = !report.console.complained();
     if let Some(most) = options.max_size.filter(|_| bounds.is_too_large()) {
         fine = false;
-        report.say(&format!(
+        report.console.say(&format!(
             "--max-size={}: {} are left, in files that were used meanwhile or could not be removed",
             Bytes(most),
             Bytes(bounds.size)
@@ -113,7 +97,7 @@ fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -
     }
     if bounds.shortage > 0 {
         fine = false;
-        report.say(&format!(
+        report.console.say(&format!(
             "--min-free: {} too little was freed, files were used meanwhile or could not be removed",
             Bytes(bounds.shortage)
         ));
@@ -124,7 +108,7 @@ fn holds(options: &Options, root: &Path, bounds: &Bounds, report: &mut Report) -
         && let Ok((free, _)) = calls::space(root)
         && free < least
     {
-        report.say(&format!(
+        report.console.say(&format!(
             "--min-free={}: {} are free so far; files in use, snapshots or other programs hold the rest, or the file system needs a while",
             Bytes(least), Bytes(free)
         ));

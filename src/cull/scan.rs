@@ -12,8 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::file::File;
-use super::guard::Guard;
 use super::report::Report;
+use crate::log::counted;
+use crate::store::Guard;
 use crate::store::walk::{self, Visited};
 
 /// What is in the cache.
@@ -38,15 +39,17 @@ impl Scan {
             Visited::Directory(dir) => scan.dirs.push(dir.to_path_buf()),
             Visited::Entry(entry) => {
                 entries += 1;
-                report.progress("looking", entries);
+                report
+                    .console
+                    .progress(format_args!("looking: {}", counted(entries)));
                 match scan.look(entry) {
                     // Another process has removed it.
                     Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-                    Err(cause) => report.failed("look into", &entry.path(), &cause),
+                    Err(cause) => report.console.failed("look into", &entry.path(), &cause),
                     Ok(()) => {}
                 }
             }
-            Visited::Closed(path, cause) => report.failed("look into", path, &cause),
+            Visited::Closed(path, cause) => report.console.failed("look into", path, &cause),
         });
         scan.files
             .sort_unstable_by_key(|file| (file.used, file.identity));

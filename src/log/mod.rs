@@ -5,6 +5,8 @@
 //! not fit is dropped, counted and reported. Control characters become `\xNN` here, so that no client can forge
 //! a line, and a line is cut at 8 KiB. Before `init` nothing is written.
 //!
+//! Beside it stands the console of the commands that run to their end.
+//!
 //! Not here: what an access line says, and the quoting of its fields.
 
 use std::fmt::{self, Write as _};
@@ -15,9 +17,11 @@ use std::time::{Duration, SystemTime};
 use crate::http::HttpDate;
 use crate::sys::lock::lock;
 
+mod console;
 mod stderr;
 mod syslog;
 
+pub use console::{Bytes, Console, counted};
 use stderr::Stderr;
 use syslog::Syslog;
 

@@ -8,6 +8,7 @@
 //! what a killed process left (`walk`), which content is stored (`transfer::request`).
 
 mod freshness;
+mod guard;
 mod modified;
 mod partial;
 mod path;
@@ -34,6 +35,7 @@ use room::Rooms;
 use times::Times;
 
 pub use freshness::{Freshness, Given, Validation};
+pub use guard::Guard;
 pub use modified::Modified;
 pub use partial::Partial;
 pub use path::{CachePath, Place, RESERVED};

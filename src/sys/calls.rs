@@ -24,6 +24,8 @@ pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
 const NOT_OFFERED: [i32; 4] = [1, 22, 38, 95];
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
+/// The open(2) flag for a file of ours whose time of last use is to stay.
+pub const O_NOATIME: i32 = 0o1_000_000;
 /// The open(2) flags that make, in a directory, a file that never gets a name.
 pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
 

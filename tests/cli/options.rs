@@ -36,6 +36,7 @@ fn help_names_every_option_and_default() {
     );
     assert!(help.contains("-v") && help.contains("256M"));
     assert!(help.contains("package-cache cull --help"));
+    assert!(help.contains("package-cache verify --help"));
     let (code, help, stderr) = run(&["cull", "--help"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(help.contains("--unused-for AGE"), "{help}");
@@ -62,6 +63,8 @@ fn usage_errors_are_one_line_and_2() {
         (&["cull"], &["--unused-for", "--max-size", "--min-free"]),
         (&["cull", "--unused-for=6m"], &["--unused-for=6m"]),
         (&["cull", "--max-size=1", "surplus"], &["surplus"]),
+        (&["verify"], &["--manifests", "/var/db/repos/gentoo"]),
+        (&["verify", "--manifests=r", "surplus"], &["surplus"]),
         (&["--", "--port"], &["--port"]),
         (&["--port"], &["--port"]),
         (&["--port", "many"], &["--port", "many"]),

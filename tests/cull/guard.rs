@@ -164,7 +164,7 @@ fn as_root_only_what_is_roots_alone() {
     if chown(cache.path(), Some(NOBODY), None).is_err() {
         return;
     }
-    refuses(&cache.path(), &["belongs to", "run cull as"]);
+    refuses(&cache.path(), &["belongs to", "run this as"]);
     chown(cache.path(), Some(0), None).unwrap();
     // Nor a directory below in which another may lay links.
     chown(cache.file("d"), Some(NOBODY), None).unwrap();

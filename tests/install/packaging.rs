@@ -135,7 +135,7 @@ fn completed(words: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn the_completion_knows_options_values_and_the_subcommand() {
-    let table: [(&[&str], &[&str]); 16] = [
+    let table: [(&[&str], &[&str]); 19] = [
         (&["--so"], &["--source"]),
         (&["--ver"], &["--verbose", "--version"]),
         (&["--rev"], &["--revalidate"]),
@@ -150,6 +150,9 @@ fn the_completion_knows_options_values_and_the_subcommand() {
         (&["cull", "--so"], &[]),
         (&["stat"], &["status"]),
         (&["status", "--po"], &["--port"]),
+        (&["veri"], &["verify"]),
+        (&["verify", "--re"], &["--remove"]),
+        (&["verify", "--manifests", "ca"], &["cache dir"]),
         (&["--cache", "ca"], &["cache dir"]),
         // Readline splits at the equals sign.
         (&["--cache", "=", "ca"], &["cache dir"]),
@@ -194,6 +197,7 @@ fn the_completion_the_manual_and_the_tables_know_every_option() {
         (&[] as &[&str], Some("README.md")),
         (&["cull"], Some("contrib/guides/cull.md")),
         (&["status"], None),
+        (&["verify"], Some("contrib/guides/verified-bytes.md")),
     ] {
         let mut known = options(&[command, &["--help"]].concat());
         assert!(known.len() > 4, "{known:?}");

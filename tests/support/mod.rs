@@ -26,6 +26,8 @@ mod rig;
 mod script;
 /// Listens, accepts, reads requests: for the origin and for the sources of the storms.
 mod server;
+/// What the tests of `verify` share.
+pub mod verify;
 
 pub use check::{Json, html, metrics};
 pub use client::{Client, Response, keep_crawling};

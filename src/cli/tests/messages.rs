@@ -30,7 +30,7 @@ fn messages_name_the_value_and_the_remedy() {
             &["--port=1", "cull"],
             [
                 "cull: unexpected argument",
-                "a command (cull, status) is the first word: see package-cache --help",
+                "a command (cull, status, verify) is the first word: see package-cache --help",
             ],
         ),
         (
@@ -62,7 +62,10 @@ fn messages_name_the_value_and_the_remedy() {
         (&["--", "-v"], ["-v: unexpected argument", "--help"]),
         (
             &["clean"],
-            ["clean: unexpected argument", "a command (cull, status) is"],
+            [
+                "clean: unexpected argument",
+                "a command (cull, status, verify) is",
+            ],
         ),
         (
             &["cull", "clean"],

@@ -1,18 +1,19 @@
-//! Guard: which directories are never culled.
+//! Guard: in which directories no command (`cull`, `verify`) ever removes a file.
 //!
 //! Rules: directories are refused that a typing error or an old setting may name and that are never a cache:
 //! the system, a home, an ebuild repository (the default cache of package-cache 0.2 was in one). The same holds
-//! for where a link in the cache leads. Root culls only directories in which no other user can make links;
-//! other users' caches are culled with their owner's rights.
+//! for where a link in the cache leads. Root removes files only in directories in which no other user can make
+//! links; in other users' caches they are removed with their owner's rights.
 
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::root::{check_root, is_default_root};
 use crate::sys::calls;
 
 /// Directories of programs and settings, which are never a cache.
@@ -29,11 +30,25 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The guard for the cache directory `root`, an absolute path without links.
+    /// The cache directory at `cache` without links, if it is there and files may be removed in it, and its guard.
     ///
     /// # Errors
-    /// Why it may not be culled, and the remedy.
-    pub fn new(root: &Path) -> io::Result<Self> {
+    /// Why they may not, and the remedy.
+    pub fn open(cache: &Path) -> io::Result<(PathBuf, Self)> {
+        let root = check_root(cache, is_default_root(cache))
+            .and_then(|()| fs::canonicalize(cache))
+            .map_err(|cause| match cause.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    io::Error::other(format!("{cause}; name the cache directory with --cache"))
+                }
+                _ => cause,
+            })?;
+        let guard = Self::new(&root)?;
+        Ok((root, guard))
+    }
+
+    /// For the cache directory at `root`, an absolute path without links.
+    fn new(root: &Path) -> io::Result<Self> {
         let guard = Self {
             root: root.to_path_buf(),
             homes: homes(),
@@ -44,8 +59,8 @@ impl Guard {
         guard.admit(root, &fs::metadata(root)?).map(|()| guard)
     }
 
-    /// Checks that the directory `dir`, in the cache or the cache itself, may be culled. A link must lead into
-    /// the cache, or to a directory that could be the cache.
+    /// Checks that files may be removed in the directory `dir`, in the cache or the cache itself. A link must lead
+    /// into the cache, or to a directory that could be the cache.
     ///
     /// # Errors
     /// Why it may not, and the remedy.
@@ -93,14 +108,14 @@ fn system_directory(dir: &Path) -> Option<&'static str> {
         .find(|system| dir.starts_with(system) || Path::new(system).starts_with(dir))
 }
 
-/// Checks that user `uid` may cull a directory with this owner and mode.
+/// Checks that user `uid` may remove files in a directory with this owner and mode.
 fn admit_owner(uid: u32, owner: u32, mode: u32) -> io::Result<()> {
     if uid != 0 || (owner == 0 && mode & 0o022 == 0) {
         return Ok(());
     }
     if owner == 0 {
         return refused(String::from(
-            "others than root may write to it; run cull as the user that serves it, not as root",
+            "others than root may write to it; run this as the user that serves it, not as root",
         ));
     }
     let id = owner.to_string();
@@ -110,7 +125,7 @@ fn admit_owner(uid: u32, owner: u32, mode: u32) -> io::Result<()> {
         String::from_utf8_lossy(name).into_owned()
     });
     refused(format!(
-        "it belongs to {user}; run cull as that user, not as root"
+        "it belongs to {user}; run this as that user, not as root"
     ))
 }
 
@@ -146,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_culls_only_what_is_roots_alone() {
+    fn root_removes_only_what_is_roots_alone() {
         for (uid, owner, mode, admitted) in [
             (0, 0, 0o40755, true),
             (0, 0, 0o40775, false),
