@@ -1,7 +1,7 @@
 # make                  build the program
 # make static           build it without shared libraries, for minimal hosts
 # make check            formatting, lints and every test
-# make check-system     the program with the real OpenRC, Portage, apt, pacman, pip, Apache, squid, firewalls; as root
+# make check-system     the program with the real OpenRC, Portage, apt, squid, HAProxy, Prometheus and more; as root
 # make run              serve on this machine, for a try
 # make demo             show a miss and a hit; needs no network
 # make bench            speed and size beside nginx and others, as a Markdown table; contrib/guides/measuring.md says more

@@ -105,7 +105,7 @@ fn the_ebuilds_install_what_is_there() {
             "0" => assert!(said.starts_with("group portage\n"), "{said}"),
             _ => assert_eq!(
                 installed.len(),
-                9 + documents::changes_and_guides().len(),
+                13 + documents::changes_and_guides().len(),
                 "{ebuild}: {said}"
             ),
         }

@@ -120,6 +120,25 @@ kill -9 "$pid"
 check "a killed daemon is started again" await 30 another_runs 4100 "$pid"
 check "status says started again" service package-cache status
 
+# supervise-daemon waits for all of retry here, since it does not see that its child is gone.
+init=$root/etc/init.d/package-cache
+cp "$init" "$work/init"
+sed -i 's|^retry=.*|retry="TERM/1/KILL/1"|' "$init"
+echo 'healthcheck_timer="3"' >>"$conf"
+check "restart with a healthcheck_timer succeeds" service package-cache restart
+check "the daemon runs" await 20 listens 4100
+pid=$(daemon 4100)
+check "it is asked" await 15 grep -E 'package-cache\[[0-9]+\]: .*"GET /[^ ]* HTTP/1.1" 200 .*package-cache-status' "$root/run/syslog"
+check "and runs on" test "$(daemon 4100)" = "$pid"
+kill -STOP "$pid"
+check "silence is noticed" await 40 grep 'health check for package-cache failed' "$root/run/syslog"
+kill -CONT "$pid"
+check "a daemon that was silent is replaced" await 40 another_runs 4100 "$pid"
+check "it serves" fetch 4100 /distfiles/one.tar
+sed -i '/^healthcheck_timer/d' "$conf"
+cp "$work/init" "$init"
+check "restart without it succeeds" service package-cache restart
+
 check "cull without PC_CULL fails" not service package-cache cull
 check "the console tells why" says PC_CULL
 echo 'PC_CULL="--unused-for 30d -v"' >>"$conf"

@@ -3,8 +3,9 @@
 # that sorts its files as Gentoo's mirrors do, and verify them against Manifests.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-PATH=${PORTAGE_VENV:+$PORTAGE_VENV/bin:}$PATH
-command -v ebuild >/dev/null ||
+# shellcheck source=portage-hosts.sh
+. "$(dirname "$0")/portage-hosts.sh"
+has_portage ||
 	skip "no ebuild: python3 -m venv DIR && DIR/bin/pip install portage, then PORTAGE_VENV=DIR"
 needs wget b2sum:coreutils ss:iproute2
 enter
@@ -20,59 +21,20 @@ directory() { # FILE DIGITS
 	printf %s "$1" | b2sum | cut -c "1-$2"
 }
 
-# A package that needs FILE; only the mirror has it.
-package() { # NAME FILE
-	local ebuild=$repo/app-misc/$1/$1-1.0.ebuild place
-	place=$work/mirror/distfiles/$(directory "$2" 2)
-	mkdir -p "${ebuild%/*}" "$place"
-	cat >"$ebuild" <<-END
-		EAPI=8
-		DESCRIPTION="a package of the check"
-		SRC_URI="http://127.0.0.1:9/$2"
-		LICENSE="MIT"
-		SLOT="0"
-		KEYWORDS="amd64"
-	END
-	head -c "$size" /dev/urandom >"$place/$2"
-	echo "DIST $2 $size BLAKE2B $(b2sum <"$place/$2" | cut -d ' ' -f 1)" \
-		"SHA512 $(sha512sum <"$place/$2" | cut -d ' ' -f 1)" >"${ebuild%/*}/Manifest"
+# A package whose file lies where Gentoo's mirrors have it.
+sorted() { # NAME FILE
+	package "$1" "$2" "$work/mirror/distfiles/$(directory "$2" 2)"
 }
 
-mkdir -p "$repo/metadata" "$repo/profiles/default"
-echo check >"$repo/profiles/repo_name"
-echo app-misc >"$repo/profiles/categories"
-echo amd64 >"$repo/profiles/arch.list"
-printf 'masters =\nthin-manifests = true\nmanifest-hashes = BLAKE2B SHA512\nprofile-formats = portage-2\n' \
-	>"$repo/metadata/layout.conf"
-echo 8 >"$repo/profiles/default/eapi"
-echo 'ARCH="amd64" ACCEPT_KEYWORDS="amd64"' >"$repo/profiles/default/make.defaults"
-package plain plain-1.0.tar.gz
-package plus gtk++-1.0~rc1.tar.gz
-package shared shared-1.0.tar.gz
-package slow slow-1.0.tar.gz
-package later later-1.0.tar.gz
-package false false-1.0.tar.gz
+make_repository
+sorted plain plain-1.0.tar.gz
+sorted plus gtk++-1.0~rc1.tar.gz
+sorted shared shared-1.0.tar.gz
+sorted slow slow-1.0.tar.gz
+sorted later later-1.0.tar.gz
+sorted false false-1.0.tar.gz
 layout 8 >"$work/mirror/distfiles/layout.conf"
 touch -d '1 day ago' "$work/mirror/distfiles/layout.conf"
-
-host() { # NAME
-	local etc=$work/$1/etc/portage
-	mkdir -p "$etc/repos.conf" "$work/$1/distfiles" "$work/$1/tmp" "$work/$1/var/db/pkg"
-	ln -sfn "$repo/profiles/default" "$etc/make.profile"
-	printf '[DEFAULT]\nmain-repo = check\n[check]\nlocation = %s\n' "$repo" >"$etc/repos.conf/check.conf"
-	cat >"$etc/make.conf" <<-END
-		GENTOO_MIRRORS="$cache_url"
-		DISTDIR="$work/$1/distfiles"
-		PORTAGE_TMPDIR="$work/$1/tmp"
-		PKGDIR="$work/$1/packages"
-		FEATURES="-sandbox -usersandbox -userpriv -userfetch -network-sandbox -ipc-sandbox -pid-sandbox -news"
-	END
-}
-
-fetch() { # HOST PACKAGE
-	PORTAGE_CONFIGROOT=$work/$1 PORTAGE_USERNAME=root PORTAGE_GRPNAME=root \
-		ebuild "$repo/app-misc/$2/$2-1.0.ebuild" fetch
-}
 
 has() { # HOST FILE: Portage gives a file its name once its digests were right
 	cmp "$work/$1/distfiles/$2" "$work"/mirror/distfiles/*/"$2"

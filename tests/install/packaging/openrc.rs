@@ -1,6 +1,7 @@
 //! The OpenRC service and the cron snippet, sourced among stubs of OpenRC's commands and su.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::{commented, project, run};
 
@@ -212,6 +213,38 @@ fn cull_takes_its_bounds_from_the_settings() {
             && refused.ends_with("refused\n"),
         "{refused}"
     );
+}
+
+#[test]
+fn only_silence_to_three_questions_is_ill_health() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    let ask = |settings: &str, answer: &str| {
+        fs::write(
+            &program,
+            format!("#!/bin/sh\necho \"$@\" >>\"$0.log\"\n{answer}\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let log = directory.path().join("program.log");
+        fs::write(&log, "").unwrap();
+        let run = format!(
+            "sleep() {{ :; }}; command={}; healthcheck || echo ill",
+            program.display()
+        );
+        (service(settings, &run), fs::read_to_string(log).unwrap())
+    };
+    let question = "status --host 0.0.0.0 --port 4000\n";
+    let silent = "echo 'no package-cache answers at x:1: timed out; see --host' >&2; exit 1";
+    assert_eq!(ask("", "echo well"), (String::new(), question.to_owned()));
+    assert_eq!(ask("", silent), ("ill\n".to_owned(), question.repeat(3)));
+    // It answers, though not that: --no-status, --allow.
+    let refusal = "echo 'it shows no status: it is old, or has --no-status' >&2; exit 1";
+    assert_eq!(ask("", refusal), (String::new(), question.to_owned()));
+    let elsewhere = ask("PC_OPTS='-v --port 80'", silent);
+    assert_eq!(elsewhere, (String::new(), String::new()));
+    let asked = ask("HOST=:: PORT=81", "exit 0").1;
+    assert_eq!(asked, "status --host :: --port 81\n");
 }
 
 #[test]

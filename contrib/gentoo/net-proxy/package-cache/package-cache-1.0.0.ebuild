@@ -71,6 +71,12 @@ src_install() {
 	dodoc contrib/CHANGES.md
 	docinto contrib/guides
 	dodoc contrib/guides/*.md
+	docinto contrib/haproxy
+	dodoc contrib/haproxy/package-cache.cfg
+	docinto contrib/prometheus
+	dodoc contrib/prometheus/*.yml
+	docinto contrib/grafana
+	dodoc contrib/grafana/package-cache.json
 	docinto contrib/cron
 	dodoc contrib/cron/package-cache
 }
