@@ -25,6 +25,7 @@ use super::response::Response;
 use crate::http::{CacheStatus, HttpDate, RequestHead, StatusCode, Version};
 use crate::log;
 use crate::net::Network;
+use crate::stats::Answer;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
@@ -68,19 +69,28 @@ impl Access {
             || self.allowed.iter().any(|network| network.contains(client))
     }
 
-    /// Answers a new connection, which must not block, with 403, and ends it; `via` is our entry in Via.
-    pub fn refuse(&self, mut stream: TcpStream, client: IpAddr, via: &str) {
+    /// Answers a new connection, which must not block, with 403, and ends it; `via` is our entry in Via. The answer is
+    /// returned as it counts.
+    pub fn refuse(&self, mut stream: TcpStream, client: IpAddr, via: &str) -> Answer {
         let (client, now) = (client.to_canonical(), Instant::now());
         if lock(&self.refused).is_news(client, now) {
             log::warning!("{client} was refused: no --allow names it");
         }
         // A client that has left needs no answer.
-        let sent = stream.write_all(&refusal(client, via));
+        let (refusal, content) = refusal(client, via);
+        let sent = stream.write_all(&refusal);
+        let whole = sent.is_ok();
         if sent.is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
             let oldest = lock(&self.refused).linger(now, stream);
             if let Some(oldest) = oldest {
                 close(oldest);
             }
+        }
+        Answer {
+            word: None,
+            status: StatusCode::FORBIDDEN,
+            sent: if whole { content } else { 0 },
+            first_byte: None,
         }
     }
 
@@ -126,17 +136,19 @@ impl Refused {
     }
 }
 
-/// The whole 403.
-fn refusal(client: IpAddr, via: &str) -> Vec<u8> {
+/// The whole 403, and how many bytes of it are content.
+fn refusal(client: IpAddr, via: &str) -> (Vec<u8>, u64) {
     let why = format!("{client} is none of the clients that this cache serves");
     let mut response = Response::text(StatusCode::FORBIDDEN, &why);
     response.complete(via, Version::Http11, false);
     let mut out = Vec::new();
     response.head.write_to(&mut out);
+    let head = out.len();
     if let Content::Text(text) = &response.content {
         out.extend_from_slice(text.as_bytes());
     }
-    out
+    let content = out.len().saturating_sub(head) as u64;
+    (out, content)
 }
 
 /// Closes a connection after reading what has come: bytes unread would make the close a reset.

@@ -194,7 +194,11 @@ impl Poller {
                 lock(&self.state).pause = Duration::ZERO;
                 match self.access.allows(newcomer.1) {
                     true => self.admit(newcomer, lead),
-                    false => self.access.refuse(newcomer.0, newcomer.1, self.cache.via()),
+                    false => {
+                        let (stream, client) = newcomer;
+                        let refused = self.access.refuse(stream, client, self.cache.via());
+                        self.cache.stats().answered(&refused);
+                    }
                 }
             }
             Err(cause) => self.back_off(&cause, lead),

@@ -293,6 +293,26 @@ fn assert_metrics(rig: &Rig, outside: &Outside, received: u64) {
 }
 
 #[test]
+fn sources_are_told_by_their_names() {
+    let (rig, second) = Rig::pair(&["/a.tar"], |setup| setup);
+    let url = second.url();
+    let named = Daemon::on(&rig.cache)
+        .source(&url)
+        .source(format!("deb={url}"));
+    let daemon = named.start();
+    daemon.get("/deb/a.tar").assert_whole(b"the file");
+    let status = json(&daemon);
+    assert_eq!(status.at("sources.0.name"), &Json::Null);
+    assert_eq!(status.text("sources.1.name"), "deb");
+    assert_eq!(status.text("sources.0.url"), status.text("sources.1.url"));
+    assert_eq!(status.number("sources.0.requests"), 0);
+    assert_eq!(status.number("sources.1.requests"), 1);
+    let samples = metrics(&daemon.get(PAGES[2]).text());
+    let label = format!("package_cache_source_up{{source=\"deb={url}/\"}}");
+    assert!(samples.contains_key(&label), "{samples:?}");
+}
+
+#[test]
 fn what_the_kernel_took_of_a_client_that_left_is_counted() {
     let rig = Rig::start();
     let content = noise(16 << 20);
