@@ -87,7 +87,8 @@ metrics >"$work/metrics"
 check "the dashboard and the alerts ask for what is there, and for all of it" python3 -B "$here/prometheus/names.py" \
 	"$work/metrics" "$top/contrib/grafana/package-cache.json" "$shipped/package-cache.rules.yml" \
 	"$top/contrib/guides/monitoring.md" "$prometheus"
-check "Prometheus has lost no scrape" is 1 'min_over_time(up{job="package-cache"}[15s])'
+check "it goes on for a minute" await 90 is 1 'count_over_time(up{job="package-cache"}[5m]) >= bool 60'
+check "Prometheus has lost no scrape" is 1 'min_over_time(up{job="package-cache"}[1m])'
 echo "         $name: $(value 'count_over_time(up{job="package-cache"}[5m])') scrapes of $(wc -c <"$work/metrics") bytes, the last in $(value 'scrape_duration_seconds') s"
 kill "$monitor"
 wait "$monitor"
