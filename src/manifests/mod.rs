@@ -1,4 +1,4 @@
-//! Manifests: what the distfiles of ebuild repositories must be.
+//! Manifests: what files must be, by the Manifests of ebuild repositories and by their own names.
 //!
 //! Rules: the `DIST` lines of every `CATEGORY/PACKAGE/Manifest` count; directories that begin with a dot do not, since
 //! a sync puts there what nobody has checked yet. A name in several Manifests may be any of them. What cannot be read
@@ -7,7 +7,7 @@
 //! Memory: an entry is 96 bytes whatever its name, since its name is kept as a hash, and the entries are sorted in one
 //! block without gaps: 9.2 MiB for 100,000, and a quarter more while they are read.
 //!
-//! Not here: which path is that of a distfile, and what happens to one that is wrong.
+//! Not here: what happens to a file that is wrong.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -18,7 +18,10 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::sys::calls;
 
+mod expected;
 mod line;
+
+pub use expected::{Expected, expected};
 
 /// The most bytes that a Manifest may have; the largest known are of 2 MiB.
 const MOST: u64 = 64 << 20;

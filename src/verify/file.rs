@@ -10,8 +10,8 @@ use std::mem::discriminant;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::expected::Expected;
 use crate::digest::{Digest, Hasher};
+use crate::manifests::Expected;
 use crate::sys::calls;
 
 /// A file of the cache, open.

@@ -1,6 +1,6 @@
 //! Verify: `package-cache verify` proves a whole cache by what Manifests and names say of its files.
 //!
-//! A run is one walk. For each file `expected` says what it must be, `file` whether it is that, `report` what came of it.
+//! A run is one walk. For each file `manifests::expected` says what it must be, `file` whether it is that, `report` what came of it.
 //!
 //! Rules: only regular files count, under each of their names, never a link; partials are passed over. A wrong file goes
 //! only if that is asked for, only where `cull` would remove files too, and only if it still is the file that was
@@ -12,15 +12,13 @@ use std::fs::{self, DirEntry, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::manifests::Index;
+use crate::manifests::{Index, expected};
 use crate::store::Guard;
 use crate::store::walk::{self, Visited};
 
-mod expected;
 mod file;
 mod report;
 
-use expected::expected;
 use file::File;
 use report::{Finding, Report};
 

@@ -9,8 +9,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::Index;
 use crate::digest::{Digest, from_hex};
-use crate::manifests::Index;
 
 /// One thing that a file may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
