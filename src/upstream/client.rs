@@ -1,7 +1,9 @@
 //! Client: one request to one source, and its response.
 //!
 //! Rules: the time for a source is bounded as a whole, through all addresses of its host and all redirects:
-//! `connect_ms` for connects, and the caller's patience for heads. Every address is tried: one that cannot be
+//! `connect_ms` for connects, and the caller's patience for heads. Over TLS the helper connects, and all that can be
+//! seen of it is that the source has proved its certificate: connect and handshake up to there count as the connect, and
+//! as a part of the time for the head, since the request is on its way meanwhile. Every address is tried: one that cannot be
 //! reached, is silent, breaks off or says 5xx is followed by the next. A few redirects are followed. Content
 //! that nobody reads, of an error or a redirect, is read only if it is short and there already. 1xx responses
 //! are skipped. A kept connection that turns out dead is replaced by a new one; one that stays silent counts as
@@ -11,17 +13,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::{Connector, Peer};
+use super::connect::{Connector, Route, no_answer};
 use super::error::Error;
 use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{
-    Caps, Method, ResponseHead, Url, UrlError, framing, parse_response, without_user_info,
-};
+use crate::http::{Caps, Method, ResponseHead, Url, framing, parse_response, without_user_info};
+use crate::net::tls::{self, Helpers, Place};
 use crate::net::{Body, HeadError, Wire, timed_out};
 use crate::sys::limits::{limits, ms};
 
@@ -40,12 +42,14 @@ struct Budget {
     head: Duration,
     /// Whether a connection that is reset before the first byte of a response may be tried once more.
     again: bool,
+    /// A place for the helper of the next connection over TLS.
+    place: Option<Place>,
 }
 
 /// One request to one URL, on a connection yet to be chosen.
 struct Call<'a> {
     url: &'a Url,
-    peer: Peer,
+    route: Route<'a>,
     /// The request head as sent.
     head: Vec<u8>,
     method: Method,
@@ -53,10 +57,10 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// Asks through `proxy`, where it applies.
-    pub fn new(proxy: Proxy) -> Self {
+    /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`.
+    pub fn new(proxy: Proxy, helpers: Arc<Helpers>) -> Self {
         Self {
-            connector: Connector::default(),
+            connector: Connector::new(helpers),
             proxy,
         }
     }
@@ -77,6 +81,7 @@ impl Client {
             connect: ms(limits().connect_ms),
             head: patience,
             again: true,
+            place: None,
         };
         let mut url = url.clone();
         let mut directory = false;
@@ -91,7 +96,10 @@ impl Client {
             };
             let next = url
                 .join(location)
-                .map_err(|why| redirect_error(location, &why))?;
+                .map_err(|why| redirect_error(location, &why.to_string()))?;
+            if next.is_tls() && !tls::is_available() {
+                return Err(redirect_error(location, tls::MISSING));
+            }
             // Once a hop has added the slash, a further one may lead to the same directory elsewhere.
             directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
@@ -150,26 +158,23 @@ impl Client {
         exchange: &Exchange,
         budget: &mut Budget,
     ) -> Result<Response, Error> {
-        let proxy = self.proxy.for_url(url);
+        let via = self.proxy.for_url(url);
         let call = Call {
             url,
-            peer: proxy.map_or_else(
-                || (url.host().to_owned(), url.port()),
-                |(peer, _)| peer.clone(),
-            ),
-            head: request.serialise(url, proxy),
+            route: Route::to(url, via),
+            head: request.serialise(url, via),
             method: request.method,
             exchange,
         };
         let mut last = self.reuse(&call, budget);
-        if let Some(Ok(response)) = last.take_if(|result| is_good(result)) {
-            return Ok(response);
+        if let Some(result) = last.take_if(|result| is_good(result)) {
+            return result;
         }
         let asked = match &last {
-            Some(Ok(response)) => response.stream().peer_addr().ok(),
+            Some(Ok(response)) => response.address(),
             _ => None,
         };
-        let mut addresses = match self.connector.addresses(&call.peer) {
+        let mut addresses = match self.connector.addresses(&call.route) {
             Err(cause) if last.is_none() => return Err(cause),
             found => found.unwrap_or_default(),
         };
@@ -191,12 +196,21 @@ impl Client {
     /// may close a kept connection at any time, send on it unasked, or lose it without a word: that says
     /// nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
-        let wire = self.connector.reuse(&call.peer)?;
+        // Nobody waits for a place who has one.
+        budget.place = None;
+        let place = &mut budget.place;
+        let wire = match self
+            .connector
+            .turn(&call.route, false, call.exchange, place)
+        {
+            Ok(wire) => wire?,
+            Err(cause) => return Some(Err(cause)),
+        };
         let patience = budget.head.min(ms(limits().kept_answer_ms));
         let whole = budget.head;
-        match call.converse(wire, patience, budget) {
+        match call.converse(wire, patience, patience, budget) {
             Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
-                self.connector.distrust(&call.peer);
+                self.connector.distrust(&call.route.peer);
                 budget.head = whole;
                 None
             }
@@ -215,19 +229,25 @@ impl Client {
     ) -> Result<Response, Error> {
         let share = |time: Duration| time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
         loop {
-            let begun = Instant::now();
-            let wire = self.connector.connect(address, share(budget.connect));
+            let place = &mut budget.place;
+            self.connector
+                .turn(&call.route, true, call.exchange, place)?;
+            let (begun, most, place) = (Instant::now(), share(budget.connect), place.take());
+            let wire = self.connector.connect(&call.route, address, most, place);
             budget.connect = budget.connect.saturating_sub(begun.elapsed());
             let patience = match left {
                 0 | 1 => budget.head,
                 _ => share(budget.head).min(ms(limits().patience_ms)),
             };
-            match call.converse(wire?, patience, budget) {
+            match call.converse(wire?, most, patience, budget) {
                 // Reset before the first byte of a response, as when a server restarts.
-                Err(Error::Broken(cause))
+                Err(Error::Broken(cause) | Error::Connect(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
                 result => {
+                    if matches!(result, Err(Error::Connect(_))) {
+                        budget.connect = budget.connect.saturating_sub(begun.elapsed());
+                    }
                     let mut response = result?;
                     response.connected_to = Some(address);
                     return Ok(response);
@@ -245,19 +265,79 @@ impl Budget {
 }
 
 impl Call<'_> {
-    /// Sends the request and reads heads until the final one, for `patience` in all.
+    /// Sends the request and reads heads until the final one, for `patience` in all. A helper must have made the
+    /// connection within `connect`.
     fn converse(
         &self,
         wire: Wire,
+        connect: Duration,
         patience: Duration,
         budget: &mut Budget,
     ) -> Result<Response, Error> {
         self.exchange.goes_by(wire.stream());
         let begun = Instant::now();
-        let result = final_head(wire, &self.head, self.method, patience);
+        let result = self.final_head(wire, connect, patience);
         budget.spend(begun);
         let (head, wire, body) = result.inspect_err(|_| self.exchange.let_go())?;
-        Ok(Response::new(head, wire, body, self.url, self.peer.clone()))
+        let peer = self.route.peer.clone();
+        Ok(Response::new(head, wire, body, self.url, peer))
+    }
+
+    /// Sends the request and reads heads until the final one (RFC 9110 §15.2).
+    fn final_head(
+        &self,
+        mut wire: Wire,
+        connect: Duration,
+        patience: Duration,
+    ) -> Result<(ResponseHead, Wire, Body), Error> {
+        let patience = patience.max(Duration::from_millis(1));
+        let deadline = Instant::now() + patience;
+        let mut until = match wire.is_tls() {
+            true => Instant::now() + connect.min(patience),
+            false => deadline,
+        };
+        wire.set_send_patience(patience).map_err(Error::Broken)?;
+        let sent = wire.send(&self.head);
+        if let Err(cause) = sent
+            // Over TLS the first read will tell more: the helper's last words.
+            && !wire.is_tls()
+        {
+            return Err(read_error(cause, patience));
+        }
+        loop {
+            let head = match wire.head(until, |bytes| parse_response(bytes, &Caps::RESPONSE)) {
+                Ok(head) => head,
+                Err(HeadError::Timeout { .. }) if until < deadline => {
+                    if !wire.is_made() {
+                        return Err(Error::Connect(no_answer()));
+                    }
+                    until = deadline;
+                    continue;
+                }
+                Err(cause) => {
+                    // A handshake can also fail after the proof; what TLS says of it is of no kind.
+                    let unmade = |cause: &io::Error| cause.kind() == io::ErrorKind::Other;
+                    return Err(match head_error(cause, patience) {
+                        Error::Broken(cause) if unmade(&cause) || !wire.is_made() => {
+                            Error::Connect(cause)
+                        }
+                        other => other,
+                    });
+                }
+            };
+            if !head.status.is_informational() {
+                // The fields of a response to HEAD announce the content of GET, and must pass the same checks.
+                let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
+                let body = match self.method {
+                    Method::Head => Body::announced(framing),
+                    _ => Body::new(framing),
+                };
+                return Ok((head, wire, body));
+            }
+            if head.status.code() == 101 || deadline <= Instant::now() {
+                return Err(Error::Status(head.status));
+            }
+        }
     }
 }
 
@@ -272,40 +352,9 @@ fn is_good(result: &Result<Response, Error>) -> bool {
     }
 }
 
-fn redirect_error(location: &[u8], why: &UrlError) -> Error {
+fn redirect_error(location: &[u8], why: &str) -> Error {
     let to = without_user_info(&String::from_utf8_lossy(location));
     Error::Redirect(format!("to {to}: {why}"))
-}
-
-/// Sends the request and reads heads until the final one (RFC 9110 §15.2); all of it takes `patience` at most.
-fn final_head(
-    mut wire: Wire,
-    request: &[u8],
-    asked: Method,
-    patience: Duration,
-) -> Result<(ResponseHead, Wire, Body), Error> {
-    let patience = patience.max(Duration::from_millis(1));
-    let deadline = Instant::now() + patience;
-    wire.set_send_patience(patience).map_err(Error::Broken)?;
-    wire.send(request)
-        .map_err(|cause| read_error(cause, patience))?;
-    loop {
-        let head = wire
-            .head(deadline, |bytes| parse_response(bytes, &Caps::RESPONSE))
-            .map_err(|cause| head_error(cause, patience))?;
-        if !head.status.is_informational() {
-            // The fields of a response to HEAD announce the content of GET, and must pass the same checks.
-            let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
-            let body = match asked {
-                Method::Head => Body::announced(framing),
-                _ => Body::new(framing),
-            };
-            return Ok((head, wire, body));
-        }
-        if head.status.code() == 101 || deadline <= Instant::now() {
-            return Err(Error::Status(head.status));
-        }
-    }
 }
 
 fn head_error(cause: HeadError, patience: Duration) -> Error {
