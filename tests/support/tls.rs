@@ -174,13 +174,18 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// The script, or with none an empty directory.
+    /// The script, of `sh` unless it says otherwise; without one, an empty directory.
     pub fn new(script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let dir = TempDir::new().unwrap();
         if !script.is_empty() {
             let file = dir.path().join("openssl");
-            fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let interpreter = if script.starts_with("#!") {
+                ""
+            } else {
+                "#!/bin/sh\n"
+            };
+            fs::write(&file, format!("{interpreter}{script}\n")).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         }
         Self { dir }

@@ -15,6 +15,9 @@ use crate::support::{
 #[track_caller]
 fn assert_refused(what: &str, url: &str, trusted: &Certificate, why: &str) {
     let (second, cache) = (Origin::start(), CacheDir::new());
+    // A busy machine may be slow to answer; only silence is meant to run out of time.
+    let silent = why.contains("no answer");
+    let limits = if silent { "connect_ms=500" } else { "" };
     second.file("/d/a.tar", b"the file");
     second.file("/d/b.tar", b"the file");
     let daemon = Daemon::on(&cache)
@@ -22,7 +25,7 @@ fn assert_refused(what: &str, url: &str, trusted: &Certificate, why: &str) {
         .source(second.url())
         .env("PACKAGE_CACHE_HOSTS", "mirror.example=127.0.0.1")
         .env("SSL_CERT_FILE", trusted.path())
-        .limits("connect_ms=1000");
+        .limits(limits);
     let daemon = daemon.start();
     let open = daemon.descriptors();
     daemon.get("/d/a.tar").assert_whole(b"the file");
@@ -35,9 +38,8 @@ fn assert_refused(what: &str, url: &str, trusted: &Certificate, why: &str) {
     assert!(!line.contains("/usr/"), "{what}: {line}");
     // It is at the end of the order meanwhile.
     assert_eq!(lines.len(), 1, "{what}: {lines:?}");
-    daemon.wait_idle();
     // The connection to the second source is kept.
-    assert!(daemon.descriptors() <= open + 1, "{what}");
+    wait_until("nothing more is open", || daemon.descriptors() <= open + 1);
 }
 
 #[test]
