@@ -17,9 +17,10 @@ mod words;
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -34,11 +35,8 @@ use crate::sys::lock::{Bell, lock};
 /// What is said where the program that speaks TLS is missing.
 pub const MISSING: &str = "openssl, which speaks TLS, is not in PATH: install it";
 
-/// By which variable of its environment the helper gets the password for a proxy: arguments can be seen by everybody.
-const PASSWORD: &str = "PACKAGE_CACHE_PROXY_PASSWORD";
-
-/// How much of what a helper says is kept, in bytes.
-const SAID: u64 = 4096;
+/// About how much of what a helper says is kept, in bytes.
+const SAID: usize = 4096;
 
 /// Whom a helper connects to, and whom it must find there.
 #[derive(Debug)]
@@ -51,7 +49,7 @@ pub struct Target<'a> {
     pub address: SocketAddr,
     /// Whether that is a proxy, which is asked for a tunnel to the host.
     pub by_proxy: bool,
-    /// User name and password for the proxy.
+    /// User name and password for the proxy, each of one line.
     pub user: Option<(&'a OsStr, &'a OsStr)>,
 }
 
@@ -207,7 +205,12 @@ impl Helper {
             address: target.address,
             place,
         };
-        Ok((TcpStream::from(OwnedFd::from(ours)), helper))
+        let mut stream = TcpStream::from(OwnedFd::from(ours));
+        if let Some((_, password)) = target.user {
+            // If it has failed already, the first read tells why.
+            let _ = stream.write_all(&[password.as_bytes(), b"\n"].concat());
+        }
+        Ok((stream, helper))
     }
 
     /// The address that it was told to connect to.
@@ -239,8 +242,12 @@ impl Helper {
 
     /// Takes in what it has said meanwhile.
     fn listen(&mut self) {
-        let left = SAID.saturating_sub(self.said.len() as u64);
-        let _ = (&self.words).take(left).read_to_end(&mut self.said);
+        let mut more = [0; SAID];
+        if self.said.len() < SAID
+            && let Ok(count) = (&self.words).read(&mut more)
+        {
+            self.said.extend(more.get(..count).unwrap_or_default());
+        }
     }
 }
 
@@ -261,33 +268,33 @@ fn check_host(host: &str) -> io::Result<()> {
 
 fn command(program: PathBuf, target: &Target<'_>) -> Command {
     let Target { host, port, .. } = *target;
-    let mut command = Command::new(program);
-    // The trust store is the system's, or what SSL_CERT_FILE and SSL_CERT_DIR name. `-quiet` stands first: it keeps
-    // `-verify` from talking. Before 1.1.1 `-verify_return_error` alone checks nothing, hence both. `-no_ign_eof`
-    // undoes what `-quiet` implies: it ends at the end of its input, and without `-nocommands` it would then look for
-    // commands in that.
-    command.args(["s_client", "-quiet", "-no_ign_eof", "-nocommands"]);
-    command.args(["-verify", "100", "-verify_return_error"]);
-    // A dot at the end is the resolver's, not the certificate's.
-    let name = host.strip_suffix('.').unwrap_or(host);
-    match host.parse::<IpAddr>() {
-        Ok(_) => command.args(["-noservername", "-verify_ip", host]),
-        Err(_) => command.args(["-servername", name, "-verify_hostname", name]),
-    };
     let address = target.address.to_string();
-    if !target.by_proxy {
-        command.args(["-connect", &address]);
-        return command;
-    }
     let far = match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     };
-    command.args(["-connect", &far, "-proxy", &address]);
-    if let Some((user, password)) = target.user {
+    // A dot at the end is the resolver's, not the certificate's.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    // The trust store is the system's, or what SSL_CERT_FILE and SSL_CERT_DIR name. `-quiet` stands first: it keeps
+    // `-verify` from talking. Before 1.1.1 `-verify_return_error` alone checks nothing, hence both. `-no_ign_eof`
+    // undoes what `-quiet` implies: it ends at the end of its input, and without `-nocommands` it would then look for
+    // commands in that.
+    let mut words = vec!["s_client", "-quiet", "-no_ign_eof", "-nocommands"];
+    words.extend_from_slice(&["-verify", "100", "-verify_return_error"]);
+    match host.parse::<IpAddr>() {
+        Ok(_) => words.extend_from_slice(&["-noservername", "-verify_ip", host]),
+        Err(_) => words.extend_from_slice(&["-servername", name, "-verify_hostname", name]),
+    }
+    match target.by_proxy {
+        true => words.extend_from_slice(&["-connect", &far, "-proxy", &address]),
+        false => words.extend_from_slice(&["-connect", &address]),
+    }
+    let mut command = Command::new(program);
+    command.args(words);
+    if let Some((user, _)) = target.user {
+        // Everybody can see arguments: the password comes as the first line of its input.
         command.arg("-proxy_user").arg(user);
-        command.args(["-proxy_pass", "env:PACKAGE_CACHE_PROXY_PASSWORD"]);
-        command.env(PASSWORD, password);
+        command.arg("-proxy_pass").arg("stdin");
     }
     command
 }

@@ -153,22 +153,14 @@ impl Connector {
 
     /// Closes the kept connections over TLS that are oldest, `most` of them; how many it closed.
     fn close_idle(&self, most: usize) -> usize {
-        // Their helpers are reaped when the lock is free.
-        let mut pool = lock(&self.kept);
-        let old = pool.wires.extract_if(.., |kept| kept.peer.is_tls);
-        let old: Vec<Kept> = old.take(most).collect();
-        drop(pool);
+        let old = take(&mut lock(&self.kept), most, &|kept| kept.peer.is_tls);
         old.len()
     }
 
     /// Closes all kept connections to `peer`, since one of them turned out to be dead.
     pub fn distrust(&self, peer: &Peer) {
-        let mut pool = lock(&self.kept);
-        let dead: Vec<Kept> = pool
-            .wires
-            .extract_if(.., |kept| kept.peer == *peer)
-            .collect();
-        drop(pool);
+        let is_theirs = |kept: &Kept| kept.peer == *peer;
+        let dead = take(&mut lock(&self.kept), usize::MAX, &is_theirs);
         drop(dead);
     }
 
@@ -290,6 +282,13 @@ pub fn no_answer() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "no answer to the connect")
 }
 
+/// Takes the oldest of certain connections out of the pool, `most` of them. They are to be dropped when its lock is free,
+/// for then their helpers are reaped.
+fn take(pool: &mut Pool, most: usize, which: &dyn Fn(&Kept) -> bool) -> Vec<Kept> {
+    let taken = pool.wires.extract_if(.., |kept| which(kept));
+    taken.take(most).collect()
+}
+
 /// Closes each kept connection when it is `kept_ms` old, or within `kept_look_ms` after its source has closed it; ends
 /// when none is left. So a helper that has ended is reaped soon.
 fn close_old(kept: &Mutex<Pool>) {
@@ -304,7 +303,6 @@ fn close_old(kept: &Mutex<Pool>) {
             drop(pool);
             return;
         };
-        // The helpers are reaped when the lock is free.
         drop(pool);
         drop(old);
         let left = next.saturating_duration_since(now);

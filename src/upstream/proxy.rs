@@ -142,12 +142,15 @@ fn parse_proxy(value: &str) -> Result<Via, UrlError> {
     let url = Url::parse_source(&format!("http://{rest}"))?;
     let plain = |text: &str| {
         let plain = percent_decode(text.as_bytes()).unwrap_or_else(|_| text.into());
-        OsString::from_vec(plain)
+        match plain.iter().any(u8::is_ascii_control) {
+            true => Err(UrlError::Character),
+            false => Ok(OsString::from_vec(plain)),
+        }
     };
-    let user = user.map(|user| {
-        let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        (plain(name), plain(password))
-    });
+    let user = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        Some((name, password)) => Some((plain(name)?, plain(password)?)),
+        None => None,
+    };
     Ok(Via {
         peer: Peer::of(&url),
         user,
@@ -282,6 +285,8 @@ mod tests {
         assert!(proxy("proxy:3128").unwrap().http.is_some());
         assert!(proxy("").unwrap().http.is_none());
         assert_eq!(proxy("https://proxy").unwrap_err().0, "http_proxy");
+        // A password is a line.
+        assert!(proxy("u:p%0aGET@proxy").is_err() && proxy("u%00:p@proxy").is_err());
         let https = Proxy::new(None, Some("socks5://proxy"), None);
         assert_eq!(https.unwrap_err().0, "https_proxy");
     }
