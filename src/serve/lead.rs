@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::LastDate;
 use crate::net::Threads;
 use crate::net::clients::Clients;
 use crate::sys::calls::Poll;
@@ -90,6 +91,7 @@ impl Post {
             leads: true,
             waited: false,
             buffer: Vec::new(),
+            date: LastDate::default(),
         };
         self.threads.run(Box::new(move || {
             (Arc::clone(&lead.post).take_up)(&mut lead)
@@ -106,6 +108,8 @@ pub struct Lead {
     /// The buffer for the head of a response and small content behind it; it serves one response after the
     /// other.
     pub buffer: Vec<u8>,
+    /// The text of the Date of its last response.
+    pub date: LastDate,
 }
 
 impl Lead {
@@ -195,6 +199,7 @@ mod tests {
             leads: true,
             waited: false,
             buffer: Vec::new(),
+            date: LastDate::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::content::Content;
 use crate::http::{
-    CacheStatus, HttpDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
+    CacheStatus, HttpDate, LastDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
 };
 use crate::upstream::Failure;
 
@@ -130,14 +130,14 @@ impl Response {
         response
     }
 
-    /// Adds the fields that every response has; `via` is our entry in Via.
-    pub fn complete(&mut self, via: &str, version: Version, reusable: bool) {
+    /// Adds the fields that every response has; `via` is our entry in Via, `date` has the text of the last Date.
+    pub fn complete(&mut self, via: &str, version: Version, reusable: bool, date: &mut LastDate) {
         let fields = &mut self.head.fields;
         let now = HttpDate::of(SystemTime::now());
         // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
         // §6.6.1).
         if now >= HttpDate::WRITTEN {
-            fields.push_checked("Date", now.text());
+            fields.push_checked("Date", date.text(now));
         }
         fields.push_checked(
             "Server",
