@@ -67,16 +67,16 @@ pub fn fetch(
         return Outcome::Passed;
     }
     if request.is_head() {
-        writer.announce(Representation::of(request, &response, None), None, false);
+        writer.announce(Representation::of(request, &response, None, false), None);
         upstream.finish(response, exchange);
         let _ = writer.finish();
         return Outcome::Passed;
     }
     let partial = begin(store, request, &response);
-    let representation = Representation::of(request, &response, partial.as_ref());
+    let representation = Representation::of(request, &response, partial.as_ref(), proof.is_some());
     let length = representation.length;
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
-    writer.announce(representation, file, proof.is_some());
+    writer.announce(representation, file);
     if !response.has_content() {
         writer.tell();
     }
