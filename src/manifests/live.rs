@@ -128,8 +128,8 @@ impl Live {
     /// Has the next look not wait for `again_ms`.
     #[cfg(test)]
     pub(super) fn forget_look(&self) {
-        if let Some(scan) = &mut *lock(&self.scan) {
-            scan.looked = None;
+        if let Some(mut looking) = self.look(Duration::from_secs(10)) {
+            looking.scan.looked = None;
         }
     }
 
