@@ -107,6 +107,20 @@ impl HttpDate {
     }
 }
 
+/// The text of the date that was asked for last: many responses are sent within one second.
+#[derive(Debug, Default)]
+pub struct LastDate(Option<(HttpDate, [u8; 29])>);
+
+impl LastDate {
+    /// The text of `date`.
+    pub fn text(&mut self, date: HttpDate) -> [u8; 29] {
+        match self.0 {
+            Some((last, text)) if last == date => text,
+            _ => self.0.insert((date, date.text())).1,
+        }
+    }
+}
+
 impl Display for HttpDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(str::from_utf8(&self.text()).unwrap_or_default())

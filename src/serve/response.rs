@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::content::Content;
 use crate::http::{
-    CacheStatus, HttpDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
+    CacheStatus, HttpDate, LastDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
 };
 use crate::upstream::Failure;
 
@@ -133,13 +133,13 @@ impl Response {
         response
     }
 
-    /// Adds the fields that every response has; `via` is our entry in Via.
-    pub fn complete(&mut self, via: &str, version: Version, reusable: bool) {
+    /// Adds the fields that every response has; `via` is our entry in Via, `date` has the text of the last Date.
+    pub fn complete(&mut self, via: &str, version: Version, reusable: bool, date: &mut LastDate) {
         let fields = &mut self.head.fields;
         // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
         // §6.6.1).
         if self.date >= HttpDate::WRITTEN {
-            fields.push_checked("Date", self.date.text());
+            fields.push_checked("Date", date.text(self.date));
         }
         fields.push_checked(
             "Server",

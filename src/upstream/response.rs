@@ -269,17 +269,17 @@ impl Response {
 
     /// Refuses an archive or package of no bytes: a mirror whose disk was full has such files.
     fn check_empty(&mut self, request: &Request) -> Result<(), Error> {
-        let is_archive = media_type::is_archive(request.name());
-        if request.method != Method::Get || !is_archive || self.directory {
-            return Ok(());
-        }
         // Without a length the first byte may be long in coming, so only what has arrived is looked at. The
         // transfer looks again at the end.
-        let is_empty = match self.length() {
+        let ends_at_once = match self.length() {
             Some(length) => length == 0,
-            None => self.wire.ahead().starts_with(b"0\r\n") && self.first(1)?.is_empty(),
+            None => self.wire.ahead().starts_with(b"0\r\n"),
         };
-        match is_empty {
+        let may_be_empty = request.method != Method::Get || self.directory;
+        if !ends_at_once || may_be_empty || !media_type::is_archive(request.name()) {
+            return Ok(());
+        }
+        match self.length().is_some() || self.first(1)?.is_empty() {
             true => Err(Error::NotTheFile("it is empty".to_owned())),
             false => Ok(()),
         }
