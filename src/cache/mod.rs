@@ -12,8 +12,11 @@ mod patterns;
 mod revalidate;
 mod sets;
 
+use std::ffi::OsStr;
 use std::io;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use std::time::{Duration, Instant};
 use crate::http::cache_control::{self, Confirm};
 use crate::http::{CacheStatus, Forward, RequestHead, via};
 use crate::log;
+use crate::manifests::{self, Expected, Index};
 use crate::net::Threads;
 use crate::net::clients::Client;
 use crate::stats::{Space, Stats};
@@ -217,7 +221,9 @@ impl Cache {
         let (method, via) = (query.request.method, self.via_for(query));
         // Nothing stored is to be validated, but a cache between us and the source may have something.
         let confirm = Confirm::of(&query.request.fields);
-        let mut request = Request::new(method, path, purpose, via).confirmed(confirm);
+        let expected = self.expected(&path);
+        let request = Request::new(method, path, purpose, via).expecting(expected);
+        let mut request = request.confirmed(confirm);
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
@@ -239,6 +245,12 @@ impl Cache {
             }
             Err(failure) => Some(Found::Failed(failure)),
         }
+    }
+
+    /// All that the file at `path` may be; nothing if nobody says.
+    fn expected(&self, path: &CachePath) -> Vec<Expected> {
+        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+        manifests::expected(path, &Index::default())
     }
 
     /// The value of Via to send for a query.

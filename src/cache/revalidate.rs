@@ -82,7 +82,8 @@ impl Cache {
             why,
         };
         let confirm = Confirm::of(&query.request.fields);
-        let mut request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let mut request = request.expecting(self.expected(&path));
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {

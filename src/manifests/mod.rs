@@ -20,8 +20,10 @@ use crate::sys::calls;
 
 mod expected;
 mod line;
+mod proof;
 
 pub use expected::{Expected, expected};
+pub use proof::Proof;
 
 /// The most bytes that a Manifest may have; the largest known are of 2 MiB.
 const MOST: u64 = 64 << 20;
@@ -73,6 +75,9 @@ impl Index {
 
     /// All that the distfile `name` may be; nothing if no Manifest lists it.
     pub fn find(&self, name: &[u8]) -> &[Entry] {
+        if self.entries.is_empty() {
+            return &[];
+        }
         let name = hashed(name);
         let from = self.entries.partition_point(|entry| entry.name < name);
         let rest = self.entries.get(from..).unwrap_or_default();

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::Representation;
+use super::prove::judge;
 use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::writer::Writer;
@@ -24,9 +25,13 @@ pub fn fetch(
     writer: Writer,
 ) -> Outcome {
     let exchange = writer.exchange();
+    let mut proof = None;
     let asked = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
-        _ => upstream.fetch(&request.upstream, exchange),
+        _ => upstream.fetch(&request.upstream, exchange, &mut |response| {
+            proof = judge(response, request, upstream)?;
+            Ok(())
+        }),
     };
     let response = match asked {
         Ok(response) => response,
@@ -62,7 +67,7 @@ pub fn fetch(
         return Outcome::Passed;
     }
     if request.is_head() {
-        writer.announce(Representation::of(request, &response, None), None);
+        writer.announce(Representation::of(request, &response, None), None, false);
         upstream.finish(response, exchange);
         let _ = writer.finish();
         return Outcome::Passed;
@@ -71,11 +76,12 @@ pub fn fetch(
     let representation = Representation::of(request, &response, partial.as_ref());
     let length = representation.length;
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
-    writer.announce(representation, file);
+    writer.announce(representation, file, proof.is_some());
     if !response.has_content() {
         writer.tell();
     }
-    Receive::new(store, upstream, request, writer, partial, length, &response).run(response)
+    let receive = Receive::new(store, upstream, request, writer, partial, length, &response);
+    receive.proving(proof).run(response)
 }
 
 /// What a failed validation says of the stored file.

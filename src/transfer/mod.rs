@@ -24,6 +24,10 @@
 //!   with the source is given up, and the writer finds it abandoned. Once received it does not give way, since
 //!   only the sync and the name are left. When others wait for a turn, a reader that crawls behind a full ring
 //!   loses its cursor, and a source that drips is left for another one.
+//! * **What must be proved is shown to its end only once it is.** Where Manifests or the name say what the
+//!   content must be, the writer computes its digest along. Until that is right no reader sees the last
+//!   `unproved_bytes`: [`State::shown`] says how far each of them may read, from the file and from the ring. If it
+//!   is wrong, the transfer fails, and every client's response is cut.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
@@ -34,6 +38,7 @@
 //! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
 
 mod fetch;
+mod prove;
 mod reader;
 mod receive;
 mod representation;
@@ -71,6 +76,17 @@ enum Phase {
     Failed(Failure),
 }
 
+/// How much of what has come readers may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// All of it.
+    All,
+    /// What is before this offset. The rest must be proved first.
+    Before(u64),
+    /// All but the last `unproved_bytes`: nobody knows where the content ends.
+    AllButLast,
+}
+
 /// How far one reader is.
 #[derive(Debug)]
 struct Cursor {
@@ -96,6 +112,7 @@ struct State {
     stored: u64,
     /// The last bytes received, from where the file could not be written any more.
     ring: Option<Ring>,
+    shown: Shown,
     cursors: Vec<Cursor>,
     next_id: u64,
     /// What had been received when somebody last looked how fast that goes, and when that was.
@@ -107,6 +124,16 @@ struct State {
 impl State {
     fn received(&self) -> u64 {
         self.ring.as_ref().map_or(self.stored, Ring::end)
+    }
+
+    /// The offset up to which readers may read.
+    fn shown(&self) -> u64 {
+        let received = self.received();
+        match self.shown {
+            Shown::All => received,
+            Shown::Before(end) => received.min(end),
+            Shown::AllButLast => received.saturating_sub(limits().unproved_bytes),
+        }
     }
 
     /// Whether the reader with this id has lost its cursor.
@@ -142,6 +169,7 @@ impl Transfer {
             since: Instant::now(),
             stored: 0,
             ring: None,
+            shown: Shown::All,
             cursors: Vec::new(),
             next_id: 0,
             seen: None,

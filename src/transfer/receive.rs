@@ -16,8 +16,9 @@ use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
 use crate::http::media_type;
 use crate::log;
+use crate::manifests::Proof;
 use crate::net::timed_out;
-use crate::stats::Outcome;
+use crate::stats::{Outcome, Reason, Verdict};
 use crate::store::{Given, Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
@@ -36,6 +37,10 @@ pub struct Receive<'a> {
     resume: Option<Resume>,
     /// The content's length in bytes, if it is known.
     length: Option<u64>,
+    /// What shows at the end whether it is what is expected; none if nothing is.
+    proof: Option<Proof>,
+    /// The sources that content came from until it broke off.
+    broken: Vec<usize>,
     /// The server that gave it, and its entity tag there.
     given: Given,
     /// How many bytes had been received when the present response began.
@@ -74,11 +79,18 @@ impl<'a> Receive<'a> {
             partial,
             resume: whole.then(|| Resume::of(response)).flatten(),
             length,
+            proof: None,
+            broken: Vec::new(),
             given: response.given(),
             begun_at: 0,
             last_byte: Instant::now(),
             breaks: Breaks::default(),
         }
+    }
+
+    /// The same, for content that `proof` must find right.
+    pub fn proving(self, proof: Option<Proof>) -> Self {
+        Self { proof, ..self }
     }
 
     /// Receives the content to its end, then publishes it.
@@ -114,6 +126,10 @@ impl<'a> Receive<'a> {
                 None => return self.fail(),
             }
         }
+        if let Err(why) = self.prove() {
+            self.note_wrong(&response, &why);
+            return self.fail();
+        }
         let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
             return self.fail();
@@ -126,6 +142,34 @@ impl<'a> Receive<'a> {
     fn is_archive(&self) -> bool {
         let whole = !matches!(self.request.purpose, Purpose::Part(_));
         whole && !self.request.is_listing() && media_type::is_archive(self.request.path.name())
+    }
+
+    /// Whether the content is what is expected; if not, what it is.
+    fn prove(&mut self) -> Result<(), String> {
+        let Some(proof) = self.proof.take().filter(|_| !self.writer.is_abandoned()) else {
+            return Ok(());
+        };
+        let proved = proof.finish();
+        let verdict = match proved {
+            Ok(()) => Verdict::Good,
+            Err(_) => Verdict::Bad,
+        };
+        self.upstream.stats().verified(verdict);
+        proved
+    }
+
+    /// Logs wrong content and counts it. All sources that had a part in it are asked last for this file.
+    fn note_wrong(&self, response: &Response, why: &str) {
+        let path = self.request.upstream.path();
+        log::error!(
+            "source {}: not the file: {why}; nothing is stored, and clients are cut off before its end",
+            response.url
+        );
+        for source in self.broken.iter().chain([&response.source]) {
+            self.upstream.gave_wrong(*source, path);
+        }
+        let stats = self.upstream.stats();
+        stats.source_failed(response.source, Reason::NotTheFile, path, why);
     }
 
     fn fail(self) -> Outcome {
@@ -159,12 +203,19 @@ impl<'a> Receive<'a> {
             }
             self.store_block(bytes, length)
                 .map_err(|Abandoned| Stop::Abandoned)?;
+            // After the readers have it: they need not wait for the digest.
+            if let Some(proof) = &mut self.proof {
+                proof.update(bytes);
+            }
         }
     }
 
     /// Logs a break and counts it. A source that fell silent is asked last for a while.
     fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
         let at = self.writer.received();
+        if at > self.begun_at {
+            self.broken.push(response.source);
+        }
         let of = length.map_or_else(String::new, |length| format!(" of {length}"));
         let (url, timeout) = (&response.url, self.upstream.timeout());
         let silence = match timed_out(cause) {

@@ -21,6 +21,7 @@ mod proxy;
 mod request;
 mod response;
 mod source;
+mod wrong;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
+use wrong::Wrong;
 
 pub use error::{Error, Failure};
 pub use exchange::Exchange;
@@ -54,6 +56,7 @@ pub struct Upstream {
     client: Client,
     timeout: Duration,
     stats: Arc<Stats>,
+    wrong: Wrong,
 }
 
 impl Upstream {
@@ -69,6 +72,7 @@ impl Upstream {
             client: Client::new(proxy),
             timeout,
             stats,
+            wrong: Wrong::default(),
         }
     }
 
@@ -118,13 +122,19 @@ impl Upstream {
         self.client.finish(response, exchange);
     }
 
-    /// The first usable response to `request`.
+    /// The first usable response to `request` that `prove` does not refuse.
     ///
     /// # Errors
     /// What all the failures together mean.
-    pub fn fetch(&self, request: &Request, exchange: &Exchange) -> Result<Response, Failure> {
+    pub fn fetch(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        prove: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
+    ) -> Result<Response, Failure> {
         self.first(&self.order(request), request, exchange, &mut |response| {
-            response.check(request)
+            response.check(request)?;
+            prove(response)
         })
     }
 
@@ -188,14 +198,22 @@ impl Upstream {
     }
 
     /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last.
+    /// last, and behind them those that gave wrong content for it.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let numbers = self.serving(request);
-        let (mut first, last): (Vec<_>, Vec<_>) =
+        let (mut order, last): (Vec<_>, Vec<_>) =
             numbers.partition(|number| self.is_in_place(*number, now));
-        first.extend(last);
-        first
+        order.extend(last);
+        let wrong = |number: &usize| self.wrong.knows(*number, request.path(), now);
+        let (wrong, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(wrong);
+        order.extend(wrong);
+        order
+    }
+
+    /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
+    pub fn gave_wrong(&self, number: usize, path: &str) {
+        self.wrong.note(number, path, Instant::now());
     }
 
     fn is_in_place(&self, number: usize, now: Instant) -> bool {

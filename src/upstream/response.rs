@@ -130,10 +130,17 @@ impl Response {
         Ok(count)
     }
 
-    /// The first `count` bytes of the content, or all if there are fewer. They will be read again. Waiting for
-    /// them takes `patience_ms` at most.
-    fn first(&mut self, count: usize) -> Result<&[u8], Error> {
-        let patience = ms(limits().patience_ms);
+    /// What was read of the content and will be read again.
+    pub fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Reads the first `count` bytes of the content, or all if there are fewer. They will be read again. Waiting for
+    /// them takes `patience` at most.
+    ///
+    /// # Errors
+    /// When they do not come in time, or the content breaks off; what came before will be read again.
+    pub fn read_first(&mut self, count: usize, patience: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + patience;
         while self.first.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -141,18 +148,21 @@ impl Response {
                 return Err(Error::Timeout(patience));
             }
             self.set_patience(left);
-            let mut byte = [0];
-            match self.body.read(&mut self.wire, &mut byte) {
+            let at = self.first.len();
+            self.first.resize(count, 0);
+            let space = self.first.get_mut(at..).unwrap_or_default();
+            let read = self.body.read(&mut self.wire, space);
+            let came = read.as_ref().map_or(0, |count| *count);
+            self.first.truncate(at.saturating_add(came));
+            self.count(came);
+            match read {
                 Ok(0) => break,
-                Ok(_) => {
-                    self.first.extend(byte);
-                    self.count(1);
-                }
+                Ok(_) => {}
                 Err(cause) if timed_out(&cause) => return Err(Error::Timeout(patience)),
                 Err(cause) => return Err(Error::Broken(cause)),
             }
         }
-        Ok(&self.first)
+        Ok(())
     }
 
     /// Counts bytes of content that came.
@@ -259,7 +269,10 @@ impl Response {
             Coded::Other => false,
             // The response to HEAD has no content to look at.
             Coded::FileIf(_) if request.method == Method::Head => true,
-            Coded::FileIf(magic) => self.first(magic.len())?.starts_with(magic),
+            Coded::FileIf(magic) => {
+                self.read_first(magic.len(), ms(limits().patience_ms))?;
+                self.first.starts_with(magic)
+            }
         };
         match is_file {
             true => Ok(()),
@@ -279,7 +292,10 @@ impl Response {
         if !ends_at_once || may_be_empty || !media_type::is_archive(request.name()) {
             return Ok(());
         }
-        match self.length().is_some() || self.first(1)?.is_empty() {
+        if self.length().is_none() {
+            self.read_first(1, ms(limits().patience_ms))?;
+        }
+        match self.first.is_empty() {
             true => Err(Error::NotTheFile("it is empty".to_owned())),
             false => Ok(()),
         }

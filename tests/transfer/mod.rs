@@ -12,3 +12,5 @@ mod resume;
 mod ring;
 /// Bodies that are relayed and not stored: listings, refused or impossible places, no room.
 mod unstored;
+/// Content that must be proved: what is shown of it, and when.
+mod verified;
