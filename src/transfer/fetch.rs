@@ -67,20 +67,20 @@ pub fn fetch(
         return Outcome::Passed;
     }
     if request.is_head() {
-        writer.announce(Representation::of(request, &response, None), None, false);
+        let representation = Representation::of(request, &response, None);
+        writer.announce(Arc::new(representation), None, false);
         upstream.finish(response, exchange);
         let _ = writer.finish();
         return Outcome::Passed;
     }
     let partial = begin(store, request, &response);
-    let representation = Representation::of(request, &response, partial.as_ref());
-    let length = representation.length;
+    let representation = Arc::new(Representation::of(request, &response, partial.as_ref()));
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
-    writer.announce(representation, file, proof.is_some());
+    writer.announce(Arc::clone(&representation), file, proof.is_some());
     if !response.has_content() {
         writer.tell();
     }
-    let receive = Receive::new(store, upstream, request, writer, partial, length, &response);
+    let receive = Receive::new(store, upstream, request, writer, partial, representation);
     receive.proving(proof).run(response)
 }
 

@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Representation;
 use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
@@ -19,7 +20,7 @@ use crate::log;
 use crate::manifests::Proof;
 use crate::net::timed_out;
 use crate::stats::{Outcome, Reason, Verdict};
-use crate::store::{Given, Partial, Store, Validation};
+use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -33,16 +34,13 @@ pub struct Receive<'a> {
     request: &'a Request,
     writer: Writer,
     partial: Option<Partial>,
+    representation: Arc<Representation>,
     /// What a source must show to continue broken content; none if nothing could show it.
     resume: Option<Resume>,
-    /// The content's length in bytes, if it is known.
-    length: Option<u64>,
     /// What shows at the end whether it is what is expected; none if nothing is.
     proof: Option<Proof>,
     /// The sources that content came from until it broke off.
     broken: Vec<usize>,
-    /// The server that gave it, and its entity tag there.
-    given: Given,
     /// How many bytes had been received when the present response began.
     begun_at: u64,
     /// When the last byte came, as far as the breaks tell.
@@ -59,15 +57,14 @@ struct Breaks {
 }
 
 impl<'a> Receive<'a> {
-    /// The content of `response`, for `writer`; without a partial it is not stored.
+    /// Content of which `representation` says what it is, for `writer`; without a partial it is not stored.
     pub fn new(
         store: &'a Arc<Store>,
         upstream: &'a Upstream,
         request: &'a Request,
         writer: Writer,
         partial: Option<Partial>,
-        length: Option<u64>,
-        response: &Response,
+        representation: Arc<Representation>,
     ) -> Self {
         // A part is continued by the reader that asked for it (`serve::relay`).
         let whole = !matches!(request.purpose, Purpose::Part(_));
@@ -77,11 +74,10 @@ impl<'a> Receive<'a> {
             request,
             writer,
             partial,
-            resume: whole.then(|| Resume::of(response)).flatten(),
-            length,
+            resume: whole.then(|| Resume::of(&representation)).flatten(),
+            representation,
             proof: None,
             broken: Vec::new(),
-            given: response.given(),
             begun_at: 0,
             last_byte: Instant::now(),
             breaks: Breaks::default(),
@@ -95,7 +91,7 @@ impl<'a> Receive<'a> {
 
     /// Receives the content to its end, then publishes it.
     pub fn run(mut self, mut response: Response) -> Outcome {
-        let length = self.length;
+        let length = self.representation.length;
         // A block no larger than the file: a large one would be mapped and unmapped for each small file.
         let most = length.and_then(|length| usize::try_from(length).ok());
         let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
@@ -326,7 +322,8 @@ impl<'a> Receive<'a> {
             return Outcome::Passed;
         };
         let (freshness, path) = (self.store.freshness(), &self.request.path);
-        let (held, given) = (self.request.held.is_some(), self.given);
+        let held = self.request.held.is_some();
+        let given = self.representation.validators.given.clone();
         let published = partial.seal().and_then(|modified| {
             let etag = modified.etag(length);
             // Noted before the rename: a hit may come as soon as the name is there.

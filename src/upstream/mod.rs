@@ -308,7 +308,7 @@ impl Upstream {
             response.source = number;
             response.is_first = self.serving(request).next() == Some(number);
             response.stats = Some(Arc::clone(&self.stats));
-            response.by_itself = response.url.authority() == source.url.authority();
+            response.by_itself = response.url.is_of(&source.url);
             // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {
