@@ -1,17 +1,18 @@
-//! Receive: a transfer's content, from the source's head to the published file.
+//! Receive: a transfer's content, from the source's head to its end.
 //!
 //! Rules: each block goes to the partial and to all readers in one step. The order at the end is: received
-//! (readers end), connection given back, data synced, renamed. Content that breaks off is continued from the
+//! (readers end), connection given back, then what `publish` does. Content that breaks off is continued from the
 //! same or the next source, with proof that it is the same file (`resume`), and no reader notices. What cannot
 //! be stored any more is relayed from the same connection.
 //!
-//! Not here: asking at first (`fetch`), reading (`reader`).
+//! Not here: asking at first (`fetch`), reading (`reader`), the name (`publish`).
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Representation;
+use super::publish::{Received, Unnamed};
 use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
@@ -20,7 +21,7 @@ use crate::log;
 use crate::manifests::Proof;
 use crate::net::timed_out;
 use crate::stats::{Outcome, Reason, Verdict};
-use crate::store::{Partial, Store, Validation};
+use crate::store::{Partial, Store};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -89,8 +90,8 @@ impl<'a> Receive<'a> {
         Self { proof, ..self }
     }
 
-    /// Receives the content to its end, then publishes it.
-    pub fn run(mut self, mut response: Response) -> Outcome {
+    /// Receives the content to its end, up to the name. It waits for nothing if all of the content has come.
+    pub fn run(mut self, mut response: Response) -> Received {
         let length = self.representation.length;
         // A block no larger than the file: a large one would be mapped and unmapped for each small file.
         let most = length.and_then(|length| usize::try_from(length).ok());
@@ -131,7 +132,12 @@ impl<'a> Receive<'a> {
             return self.fail();
         }
         self.upstream.finish(response, self.writer.exchange());
-        self.publish(end, age)
+        Ok(Unnamed {
+            partial: self.partial.ok_or(Outcome::Passed)?,
+            representation: self.representation,
+            length: end,
+            age,
+        })
     }
 
     /// Whether the file is an archive or a package, which cannot be empty.
@@ -168,9 +174,9 @@ impl<'a> Receive<'a> {
         stats.source_failed(response.source, Reason::NotTheFile, path, why);
     }
 
-    fn fail(self) -> Outcome {
+    fn fail(self) -> Received {
         self.writer.fail(Failure::Broken);
-        Outcome::Failed
+        Err(Outcome::Failed)
     }
 
     /// Hands the content of one response to the writer, to its end.
@@ -315,35 +321,6 @@ impl<'a> Receive<'a> {
         self.store.failed(&self.request.path, cause);
         self.writer.stop_storing();
         self.partial = None;
-    }
-
-    fn publish(self, length: u64, age: u64) -> Outcome {
-        let Some(mut partial) = self.partial else {
-            return Outcome::Passed;
-        };
-        let (freshness, path) = (self.store.freshness(), &self.request.path);
-        let held = self.request.held.is_some();
-        let given = self.representation.validators.given.clone();
-        let published = partial.seal().and_then(|modified| {
-            let etag = modified.etag(length);
-            // Noted before the rename: a hit may come as soon as the name is there.
-            freshness.note_fresh(path, &etag, age);
-            freshness.note_given(path, &etag, given);
-            if held {
-                freshness.note_validation(path, &etag, Validation::Unchanged);
-            }
-            partial.publish()
-        });
-        match published {
-            Ok(()) => {
-                self.store.succeeded();
-                Outcome::Stored
-            }
-            Err(cause) => {
-                self.store.failed(path, &cause);
-                Outcome::Passed
-            }
-        }
     }
 }
 
