@@ -29,6 +29,8 @@ pub struct View<'a> {
     pub content_encoding: Option<&'a [u8]>,
     /// Seconds since the origin server generated or validated it, as far as known (RFC 9111 §5.1).
     pub age: Option<u64>,
+    /// Whether it must be proved, and is not yet: a range behind its end may be one of the file that was asked for.
+    pub unproved: bool,
 }
 
 /// Which bytes a response carries.
@@ -73,6 +75,10 @@ impl View<'_> {
         let (head, part) = match selection {
             Selection::Whole => (self.head(StatusCode::OK, clock), 0..length),
             Selection::Part(part) => (self.partial(&part, length, clock), part),
+            // wget takes a 416 for the word that it has all.
+            Selection::Unsatisfiable if self.unproved => {
+                (self.head(StatusCode::OK, clock), 0..length)
+            }
             Selection::Unsatisfiable => return unsatisfiable(length),
         };
         let mut response = Response::empty(head, clock);
@@ -179,6 +185,7 @@ mod tests {
             media_type: b"a/file",
             content_encoding: None,
             age: Some(7),
+            unproved: false,
         }
     }
 

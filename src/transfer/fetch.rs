@@ -109,16 +109,17 @@ fn take(
         return Err(Outcome::Passed);
     }
     if request.is_head() {
-        let representation = Representation::of(request, &response, None);
-        writer.announce(Arc::new(representation), None, false);
+        let representation = Representation::of(request, &response, None, false);
+        writer.announce(Arc::new(representation), None);
         upstream.finish(response, exchange);
         let _ = writer.finish();
         return Err(Outcome::Passed);
     }
     let partial = begin(store, request, &response);
-    let representation = Arc::new(Representation::of(request, &response, partial.as_ref()));
+    let representation = Representation::of(request, &response, partial.as_ref(), proof.is_some());
+    let representation = Arc::new(representation);
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
-    writer.announce(Arc::clone(&representation), file, proof.is_some());
+    writer.announce(Arc::clone(&representation), file);
     if !response.has_content() {
         writer.tell();
     }

@@ -120,7 +120,13 @@ impl<'a> Receive<'a> {
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
-                None => return self.fail(),
+                None => {
+                    // Nobody has more of what they sent, so that may be no copy of what is expected.
+                    if self.proof.is_some() && !self.writer.is_abandoned() {
+                        self.distrust_broken();
+                    }
+                    return self.fail();
+                }
             }
         }
         if let Err(why) = self.prove() {
@@ -167,11 +173,18 @@ impl<'a> Receive<'a> {
             "source {}: not the file: {why}; nothing is stored, and clients are cut off before its end",
             response.url
         );
-        for source in self.broken.iter().chain([&response.source]) {
-            self.upstream.gave_wrong(*source, path);
-        }
+        self.distrust_broken();
+        self.upstream.gave_wrong(response.source, path);
         let stats = self.upstream.stats();
         stats.source_failed(response.source, Reason::NotTheFile, path, why);
+    }
+
+    /// Has the sources whose content broke off asked last for this file.
+    fn distrust_broken(&self) {
+        let path = self.request.upstream.path();
+        for source in &self.broken {
+            self.upstream.gave_wrong(*source, path);
+        }
     }
 
     fn fail(self) -> Received {

@@ -41,16 +41,11 @@ impl Writer {
         Self { transfer }
     }
 
-    /// The source's head is there: what comes, and the file for it. If it must be `proved`, readers see its end only
+    /// The source's head is there: what comes, and the file for it. If it must be proved, readers see its end only
     /// once it has finished. The readers are not woken yet.
-    pub fn announce(
-        &self,
-        representation: Arc<Representation>,
-        file: Option<Arc<File>>,
-        proved: bool,
-    ) {
+    pub fn announce(&self, representation: Arc<Representation>, file: Option<Arc<File>>) {
         let shown = match representation.length {
-            _ if !proved => Shown::All,
+            _ if !representation.unproved => Shown::All,
             Some(length) => Shown::Before(length.saturating_sub(limits().unproved_bytes)),
             None => Shown::AllButLast,
         };

@@ -300,3 +300,25 @@ fn the_head_alone_is_answered_without_the_content() {
     assert_eq!(answer.field("content-length"), Some("1000"));
     assert_eq!(verified(&rig), [0, 0, 0]);
 }
+
+#[test]
+fn a_range_behind_the_end_of_unproved_content_is_not_refused() {
+    let content = noise(LENGTH);
+    let path = by_hash(&content);
+    let gate = Gate::new();
+    let (rig, _second) = pair(
+        &content,
+        held(&content[..LENGTH - 1_000], 10, &gate),
+        |setup| setup,
+    );
+    let range = format!("Range: bytes={}-", LENGTH - 500);
+    let mut client = rig.daemon.client();
+    client.ask("GET", &path, &[&range]);
+    // It may be that of the right content, and a 416 says that there is nothing more to get.
+    assert_eq!(client.head().status, 200);
+    gate.open();
+    assert_ne!(client.rest().1, End::Complete);
+    let answer = rig.daemon.ask("GET", &path, &[&range]);
+    assert_eq!((answer.status, answer.end), (206, End::Complete));
+    assert!(answer.body == content[LENGTH - 500..]);
+}
