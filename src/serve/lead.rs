@@ -9,7 +9,7 @@
 //!
 //! | before this wait | where |
 //! |---|---|
-//! | for a source, a transfer or a turn | `Connection::respond`, between `Cache::stored` and `Cache::fetch` |
+//! | for a source, a transfer or a turn | `question::respond`, between `Cache::stored` and `Cache::fetch` |
 //! | for a client that does not take what is sent | `Sender::endure`; large content gives the lead up beforehand |
 //! | for the rest of a head, of a request's content | `Connection::read_head`, `close` |
 //!

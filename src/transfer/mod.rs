@@ -2,7 +2,7 @@
 //!
 //! # Theory
 //!
-//! One thread fetches the file and has the [`Writer`]. Each client has a [`Reader`], which takes what has come
+//! One thread at a time fetches the file and has the [`Writer`]. Each client has a [`Reader`], which takes what has come
 //! so far at its own pace. They share one [`Transfer`]: a phase, how many bytes can be read, and a cursor for
 //! each reader.
 //!
@@ -28,6 +28,10 @@
 //!   content must be, the writer computes its digest along. Until that is right no reader sees the last
 //!   `unproved_bytes`: [`State::shown`] says how far each of them may read, from the file and from the ring. If it
 //!   is wrong, the transfer fails, and every client's response is cut.
+//! * **A client's thread begins**, since most small files come at once on a kept connection, and a thread of its own
+//!   would cost as much as all the rest. It waits for the source for `look_ms`, like every client that waits, and
+//!   goes on to the end only if all of the answer is there, so that it waits for nothing else (`upstream::fetch`). If
+//!   not, a thread of its own takes the writer over and goes on where that one was.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
@@ -39,6 +43,7 @@
 
 mod fetch;
 mod prove;
+mod publish;
 mod reader;
 mod receive;
 mod representation;
@@ -57,7 +62,8 @@ use crate::sys::lock::{Bell, lock};
 use crate::upstream::{Exchange, Failure};
 use ring::Ring;
 
-pub use fetch::fetch;
+pub use fetch::{fetch, fetch_at_once};
+pub use publish::Received;
 pub use reader::{Reader, Ready};
 pub use representation::Representation;
 pub use request::{Held, Purpose, Request, Via};

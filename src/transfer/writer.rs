@@ -43,7 +43,7 @@ impl Writer {
 
     /// The source's head is there: what comes, and the file for it. If it must be proved, readers see its end only
     /// once it has finished. The readers are not woken yet.
-    pub fn announce(&self, representation: Representation, file: Option<Arc<File>>) {
+    pub fn announce(&self, representation: Arc<Representation>, file: Option<Arc<File>>) {
         let shown = match representation.length {
             _ if !representation.unproved => Shown::All,
             Some(length) => Shown::Before(length.saturating_sub(limits().unproved_bytes)),
@@ -53,7 +53,7 @@ impl Writer {
         if let Some(file) = file {
             let _ = self.transfer.file.set(file);
         }
-        let _ = self.transfer.representation.set(Arc::new(representation));
+        let _ = self.transfer.representation.set(representation);
         let mut state = lock(&self.transfer.state);
         state.since = Instant::now();
         state.shown = shown;

@@ -12,10 +12,13 @@
 //!
 //! Not here: what becomes of the content (`transfer`).
 
+mod begun;
+mod call;
 mod client;
 mod connect;
 mod error;
 mod exchange;
+mod fetch;
 mod health;
 mod proxy;
 mod request;
@@ -120,22 +123,6 @@ impl Upstream {
     /// Keeps the connection of a response whose content was read to its end, for another request.
     pub fn finish(&self, response: Response, exchange: &Exchange) {
         self.client.finish(response, exchange);
-    }
-
-    /// The first usable response to `request` that `prove` does not refuse.
-    ///
-    /// # Errors
-    /// What all the failures together mean.
-    pub fn fetch(
-        &self,
-        request: &Request,
-        exchange: &Exchange,
-        prove: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
-    ) -> Result<Response, Failure> {
-        self.first(&self.order(request), request, exchange, &mut |response| {
-            response.check(request)?;
-            prove(response)
-        })
     }
 
     /// The first response that `accept` takes, from the sources whose numbers are in `order`. `accept` says why
@@ -282,6 +269,9 @@ impl Upstream {
         if exchange.is_given_up() {
             return Err(Error::GivenUp);
         }
+        if let Some(cause) = exchange.refused() {
+            return Err(cause);
+        }
         let url = source.url.below(source.path_of(request.path()));
         let begun = Instant::now();
         health.asked(begun);
@@ -308,7 +298,7 @@ impl Upstream {
             response.source = number;
             response.is_first = self.serving(request).next() == Some(number);
             response.stats = Some(Arc::clone(&self.stats));
-            response.by_itself = response.url.authority() == source.url.authority();
+            response.by_itself = response.url.is_of(&source.url);
             // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {

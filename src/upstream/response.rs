@@ -28,6 +28,8 @@ pub struct Response {
     pub head: ResponseHead,
     /// The URL that it came from, after redirects.
     pub url: Url,
+    /// The source's Last-Modified, if it can be read as a date.
+    last_modified: Option<HttpDate>,
     /// Whether a redirect on the way only added a slash to the path: then it is a directory.
     pub directory: bool,
     /// The number of the source that was asked; set by `Upstream`.
@@ -51,6 +53,7 @@ impl Response {
     /// The response that `head` begins, its content still on `wire`.
     pub fn new(head: ResponseHead, wire: Wire, body: Body, url: &Url, peer: Peer) -> Self {
         Self {
+            last_modified: date(&head, "Last-Modified"),
             head,
             url: url.clone(),
             directory: false,
@@ -73,18 +76,12 @@ impl Response {
 
     /// The source's Last-Modified, if it can be read as a date.
     pub fn last_modified(&self) -> Option<HttpDate> {
-        date(&self.head, "Last-Modified")
+        self.last_modified
     }
 
     /// Its Date: when the source sent it, by its own clock.
     pub fn date(&self) -> Option<HttpDate> {
         date(&self.head, "Date")
-    }
-
-    /// Its entity tag with quotes, if it is a strong one (RFC 9110 §8.8.1).
-    pub fn strong_etag(&self) -> Option<&[u8]> {
-        let etag = self.head.fields.get("ETag");
-        etag.filter(|etag| etag.starts_with(b"\""))
     }
 
     /// The server that sent it, and its entity tag, which may be weak.
