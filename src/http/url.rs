@@ -180,6 +180,12 @@ impl Url {
         authority
     }
 
+    /// Whether it leads to the same server as `other`: one that redirects from http to https stays the same.
+    pub fn is_of(&self, other: &Url) -> bool {
+        let own = |url: &Url| Some(url.port).filter(|port| *port != default_port(url.is_tls));
+        own(self) == own(other) && self.host == other.host
+    }
+
     /// Whether its path is that of `file` and one slash more, escapes decoded: then it is a directory. Host and
     /// query may differ, since a redirect may lead to another host in the same step.
     pub fn is_directory_of(&self, file: &Url) -> bool {

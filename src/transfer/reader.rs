@@ -141,8 +141,9 @@ impl Reader {
         let mut state = lock(&self.transfer.state);
         self.moved_to(&mut state, at);
         loop {
-            if at < state.stored {
-                let all = state.stored;
+            let shown = state.shown();
+            if at < state.stored.min(shown) {
+                let all = state.stored.min(shown);
                 return Ok(Ready::File(match &state.ring {
                     None => all,
                     // Sending lasts until a slow client has taken all of it, and the writer waits meanwhile: so
@@ -151,9 +152,9 @@ impl Reader {
                 }));
             }
             if let Some(ring) = &state.ring
-                && at < ring.end()
+                && at < shown
             {
-                return Ok(ring.read(at).map_or(Ready::Gone, Ready::Bytes));
+                return Ok(ring.read(at, shown).map_or(Ready::Gone, Ready::Bytes));
             }
             match state.phase {
                 Phase::Received => return Ok(Ready::End),

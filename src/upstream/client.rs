@@ -1,30 +1,30 @@
 //! Client: one request to one source, and its response.
 //!
 //! Rules: the time for a source is bounded as a whole, through all addresses of its host and all redirects:
-//! `connect_ms` for connects, and the caller's patience for heads. Over TLS the helper connects, and all that can be
-//! seen of it is that the source has proved its certificate: connect and handshake up to there count as the connect, and
-//! as a part of the time for the head, since the request is on its way meanwhile. Every address is tried: one that cannot be
+//! `connect_ms` for connects, and the caller's patience for heads. Every address is tried: one that cannot be
 //! reached, is silent, breaks off or says 5xx is followed by the next. A few redirects are followed. Content
 //! that nobody reads, of an error or a redirect, is read only if it is short and there already. 1xx responses
 //! are skipped. A kept connection that turns out dead is replaced by a new one; one that stays silent counts as
-//! dead after `kept_answer_ms`.
+//! dead after `kept_answer_ms`. On a kept connection a request may be begun by one thread, which waits for `look_ms`
+//! at most, and be gone on with by another.
 //!
-//! Not here: whether the response is usable and who is asked next (`upstream`).
+//! Not here: one request on one connection (`call`), whether the response is usable and who is asked next
+//! (`upstream`).
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::{Connector, Route, no_answer};
+use super::call::Call;
+use super::connect::Connector;
 use super::error::Error;
 use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{Caps, Method, ResponseHead, Url, framing, parse_response, without_user_info};
+use crate::http::{Url, without_user_info};
 use crate::net::tls::{self, Helpers, Place};
-use crate::net::{Body, HeadError, Wire, timed_out};
 use crate::sys::limits::{limits, ms};
 
 /// Asks sources, straight or through a proxy.
@@ -46,16 +46,6 @@ struct Budget {
     place: Option<Place>,
 }
 
-/// One request to one URL, on a connection yet to be chosen.
-struct Call<'a> {
-    url: &'a Url,
-    route: Route<'a>,
-    /// The request head as sent.
-    head: Vec<u8>,
-    method: Method,
-    exchange: &'a Exchange,
-}
-
 impl Client {
     /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`.
     pub fn new(proxy: Proxy, helpers: Arc<Helpers>) -> Self {
@@ -63,6 +53,27 @@ impl Client {
             connector: Connector::new(helpers),
             proxy,
         }
+    }
+
+    /// Sends the request for `url` on a kept connection, if there is one, and looks what comes of the response within
+    /// `look_ms`: [`Client::ask`] goes on with that. Whether it will then wait for nothing.
+    pub fn begin(&self, url: &Url, request: &Request, exchange: &Exchange) -> bool {
+        let call = self.call(url, request, exchange);
+        // Who begins may not wait, not even until a helper is reaped.
+        let kept = match url.is_tls() {
+            true => None,
+            false => self.connector.reuse(&call.route.peer),
+        };
+        let Some(wire) = kept else {
+            return false;
+        };
+        let Ok(mut begun) = call.send(wire, ms(limits().kept_answer_ms)) else {
+            exchange.let_go();
+            return false;
+        };
+        let is_whole = begun.look(request.method);
+        exchange.leave(begun);
+        is_whole
     }
 
     /// Asks `url` and follows its redirects. All connects together take `connect_ms`, all heads together
@@ -158,14 +169,7 @@ impl Client {
         exchange: &Exchange,
         budget: &mut Budget,
     ) -> Result<Response, Error> {
-        let via = self.proxy.for_url(url);
-        let call = Call {
-            url,
-            route: Route::to(url, via),
-            head: request.serialise(url, via),
-            method: request.method,
-            exchange,
-        };
+        let call = self.call(url, request, exchange);
         let mut last = self.reuse(&call, budget);
         if let Some(result) = last.take_if(|result| is_good(result)) {
             return result;
@@ -192,23 +196,34 @@ impl Client {
         last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
     }
 
-    /// The result on a kept connection; none if there is no such connection, or it turned out dead. A server
-    /// may close a kept connection at any time, send on it unasked, or lose it without a word: that says
-    /// nothing of the source.
+    fn call<'a>(&'a self, url: &'a Url, request: &'a Request, exchange: &'a Exchange) -> Call<'a> {
+        Call::new(url, request, self.proxy.for_url(url), exchange)
+    }
+
+    /// The result on a kept connection, or of the request that was begun on one; none if there is no such connection,
+    /// or it turned out dead. A server may close a kept connection at any time, send on it unasked, or lose it without
+    /// a word: that says nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
-        // Nobody waits for a place who has one.
-        budget.place = None;
-        let place = &mut budget.place;
-        let wire = match self
-            .connector
-            .turn(&call.route, false, call.exchange, place)
-        {
-            Ok(wire) => wire?,
-            Err(cause) => return Some(Err(cause)),
-        };
         let patience = budget.head.min(ms(limits().kept_answer_ms));
         let whole = budget.head;
-        match call.converse(wire, patience, patience, budget) {
+        let (at, result) = match call.exchange.take() {
+            Some(begun) => (begun.at, call.answer(begun, patience, patience)),
+            None => {
+                // Nobody waits for a place who has one.
+                budget.place = None;
+                let place = &mut budget.place;
+                let wire = match self
+                    .connector
+                    .turn(&call.route, false, call.exchange, place)
+                {
+                    Ok(wire) => wire?,
+                    Err(cause) => return Some(Err(cause)),
+                };
+                (Instant::now(), call.converse(wire, patience, patience))
+            }
+        };
+        budget.spend(at);
+        match result {
             Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
                 self.connector.distrust(&call.route.peer);
                 budget.head = whole;
@@ -239,14 +254,17 @@ impl Client {
                 0 | 1 => budget.head,
                 _ => share(budget.head).min(ms(limits().patience_ms)),
             };
-            match call.converse(wire?, most, patience, budget) {
+            let (wire, at) = (wire?, Instant::now());
+            let result = call.converse(wire, most, patience);
+            budget.spend(at);
+            match result {
                 // Reset before the first byte of a response, as when a server restarts.
                 Err(Error::Broken(cause) | Error::Connect(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
                 result => {
                     if matches!(result, Err(Error::Connect(_))) {
-                        budget.connect = budget.connect.saturating_sub(begun.elapsed());
+                        budget.connect = budget.connect.saturating_sub(at.elapsed());
                     }
                     let mut response = result?;
                     response.connected_to = Some(address);
@@ -264,83 +282,6 @@ impl Budget {
     }
 }
 
-impl Call<'_> {
-    /// Sends the request and reads heads until the final one, for `patience` in all. A helper must have made the
-    /// connection within `connect`.
-    fn converse(
-        &self,
-        wire: Wire,
-        connect: Duration,
-        patience: Duration,
-        budget: &mut Budget,
-    ) -> Result<Response, Error> {
-        self.exchange.goes_by(wire.stream());
-        let begun = Instant::now();
-        let result = self.final_head(wire, connect, patience);
-        budget.spend(begun);
-        let (head, wire, body) = result.inspect_err(|_| self.exchange.let_go())?;
-        let peer = self.route.peer.clone();
-        Ok(Response::new(head, wire, body, self.url, peer))
-    }
-
-    /// Sends the request and reads heads until the final one (RFC 9110 §15.2).
-    fn final_head(
-        &self,
-        mut wire: Wire,
-        connect: Duration,
-        patience: Duration,
-    ) -> Result<(ResponseHead, Wire, Body), Error> {
-        let patience = patience.max(Duration::from_millis(1));
-        let deadline = Instant::now() + patience;
-        let mut until = match wire.is_tls() {
-            true => Instant::now() + connect.min(patience),
-            false => deadline,
-        };
-        wire.set_send_patience(patience).map_err(Error::Broken)?;
-        let sent = wire.send(&self.head);
-        if let Err(cause) = sent
-            // Over TLS the first read will tell more: the helper's last words.
-            && !wire.is_tls()
-        {
-            return Err(read_error(cause, patience));
-        }
-        loop {
-            let head = match wire.head(until, |bytes| parse_response(bytes, &Caps::RESPONSE)) {
-                Ok(head) => head,
-                Err(HeadError::Timeout { .. }) if until < deadline => {
-                    if !wire.is_made() {
-                        return Err(Error::Connect(no_answer()));
-                    }
-                    until = deadline;
-                    continue;
-                }
-                Err(cause) => {
-                    // A handshake can also fail after the proof; what TLS says of it is of no kind.
-                    let unmade = |cause: &io::Error| cause.kind() == io::ErrorKind::Other;
-                    return Err(match head_error(cause, patience) {
-                        Error::Broken(cause) if unmade(&cause) || !wire.is_made() => {
-                            Error::Connect(cause)
-                        }
-                        other => other,
-                    });
-                }
-            };
-            if !head.status.is_informational() {
-                // The fields of a response to HEAD announce the content of GET, and must pass the same checks.
-                let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
-                let body = match self.method {
-                    Method::Head => Body::announced(framing),
-                    _ => Body::new(framing),
-                };
-                return Ok((head, wire, body));
-            }
-            if head.status.code() == 101 || deadline <= Instant::now() {
-                return Err(Error::Status(head.status));
-            }
-        }
-    }
-}
-
 /// Whether the result stands, and no other address is asked.
 fn is_good(result: &Result<Response, Error>) -> bool {
     match result {
@@ -355,28 +296,4 @@ fn is_good(result: &Result<Response, Error>) -> bool {
 fn redirect_error(location: &[u8], why: &str) -> Error {
     let to = without_user_info(&String::from_utf8_lossy(location));
     Error::Redirect(format!("to {to}: {why}"))
-}
-
-fn head_error(cause: HeadError, patience: Duration) -> Error {
-    match cause {
-        HeadError::Closed => Error::Broken(io::Error::new(
-            io::ErrorKind::ConnectionReset,
-            "closed before its head ended",
-        )),
-        HeadError::Cut => Error::Broken(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "closed before its head ended",
-        )),
-        HeadError::Timeout { .. } => Error::Timeout(patience),
-        HeadError::Malformed(cause) => Error::Malformed(cause),
-        HeadError::Io(cause) => read_error(cause, patience),
-    }
-}
-
-fn read_error(cause: io::Error, patience: Duration) -> Error {
-    if timed_out(&cause) {
-        Error::Timeout(patience)
-    } else {
-        Error::Broken(cause)
-    }
 }

@@ -136,7 +136,7 @@ impl Connector {
     }
 
     /// The kept connection to `peer` that was used last, if there is one.
-    fn reuse(&self, peer: &Peer) -> Option<Wire> {
+    pub fn reuse(&self, peer: &Peer) -> Option<Wire> {
         let now = Instant::now();
         let usable = |kept: &Kept| kept.peer == *peer && kept.until > now;
         loop {

@@ -12,15 +12,19 @@
 //!
 //! Not here: what becomes of the content (`transfer`).
 
+mod begun;
+mod call;
 mod client;
 mod connect;
 mod error;
 mod exchange;
+mod fetch;
 mod health;
 mod proxy;
 mod request;
 mod response;
 mod source;
+mod wrong;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +37,7 @@ use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
+use wrong::Wrong;
 
 pub use error::{Error, Failure};
 pub use exchange::Exchange;
@@ -55,6 +60,7 @@ pub struct Upstream {
     client: Client,
     timeout: Duration,
     stats: Arc<Stats>,
+    wrong: Wrong,
 }
 
 impl Upstream {
@@ -76,6 +82,7 @@ impl Upstream {
             client: Client::new(proxy, helpers),
             timeout,
             stats,
+            wrong: Wrong::default(),
         }
     }
 
@@ -123,16 +130,6 @@ impl Upstream {
     /// Keeps the connection of a response whose content was read to its end, for another request.
     pub fn finish(&self, response: Response, exchange: &Exchange) {
         self.client.finish(response, exchange);
-    }
-
-    /// The first usable response to `request`.
-    ///
-    /// # Errors
-    /// What all the failures together mean.
-    pub fn fetch(&self, request: &Request, exchange: &Exchange) -> Result<Response, Failure> {
-        self.first(&self.order(request), request, exchange, &mut |response| {
-            response.check(request)
-        })
     }
 
     /// The first response that `accept` takes, from the sources whose numbers are in `order`. `accept` says why
@@ -195,14 +192,22 @@ impl Upstream {
     }
 
     /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last.
+    /// last, and behind them those that gave wrong content for it.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let numbers = self.serving(request);
-        let (mut first, last): (Vec<_>, Vec<_>) =
+        let (mut order, last): (Vec<_>, Vec<_>) =
             numbers.partition(|number| self.is_in_place(*number, now));
-        first.extend(last);
-        first
+        order.extend(last);
+        let wrong = |number: &usize| self.wrong.knows(*number, request.path(), now);
+        let (wrong, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(wrong);
+        order.extend(wrong);
+        order
+    }
+
+    /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
+    pub fn gave_wrong(&self, number: usize, path: &str) {
+        self.wrong.note(number, path, Instant::now());
     }
 
     fn is_in_place(&self, number: usize, now: Instant) -> bool {
@@ -271,6 +276,9 @@ impl Upstream {
         if exchange.is_given_up() {
             return Err(Error::GivenUp);
         }
+        if let Some(cause) = exchange.refused() {
+            return Err(cause);
+        }
         let url = source.url.below(source.path_of(request.path()));
         let begun = Instant::now();
         health.asked(begun);
@@ -300,7 +308,7 @@ impl Upstream {
             response.source = number;
             response.is_first = self.serving(request).next() == Some(number);
             response.stats = Some(Arc::clone(&self.stats));
-            response.by_itself = response.url.authority() == source.url.authority();
+            response.by_itself = response.url.is_of(&source.url);
             // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {

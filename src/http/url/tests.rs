@@ -153,6 +153,22 @@ fn redirects() {
 }
 
 #[test]
+fn a_server_stays_the_same_over_tls() {
+    for (one, other, expected) in [
+        ("http://h/a", "http://h:80/b", true),
+        ("http://h/", "https://h/", true),
+        ("http://h:81/", "https://h:81/", true),
+        ("http://h/", "https://h:80/", false),
+        ("http://h:443/", "https://h/", false),
+        ("http://h/", "http://h:81/", false),
+        ("http://h/", "http://i/", false),
+    ] {
+        let [one, other] = [one, other].map(|text| Url::parse_source(text).unwrap());
+        assert_eq!((one.is_of(&other), other.is_of(&one)), (expected, expected));
+    }
+}
+
+#[test]
 fn redirects_never_leave_tls() {
     let base = Url::parse_source("https://h/b/c").unwrap();
     for (location, expected) in [
