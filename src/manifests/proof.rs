@@ -49,6 +49,12 @@ impl Proof {
         hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
+    /// Whether the content is longer already than all that it may be.
+    pub fn is_refuted(&self) -> bool {
+        let mut possible = self.possible.iter();
+        possible.all(|it| it.size.is_some_and(|size| size < self.length))
+    }
+
     /// The end of the content.
     ///
     /// # Errors
@@ -139,6 +145,14 @@ mod tests {
         let wrong = fault(&[blake2b(of, b"another")], of, WHOLE).unwrap();
         let (is, should) = (blake2b(of, WHOLE).digest, blake2b(of, b"another").digest);
         assert_eq!(wrong, format!("{is}, should be {should}"));
+        let refuted = |expected: &[Expected], content: &[u8]| {
+            let mut proof = Proof::new(expected, None).unwrap();
+            proof.update(content);
+            proof.is_refuted()
+        };
+        assert!(!refuted(&two_sizes, b"abc") && !refuted(&two_sizes, b"abcd"));
+        assert!(refuted(&two_sizes, b"abcde"));
+        assert!(!refuted(&[blake2b(None, b"x"), two_sizes[0]], b"abcde"));
         // The digest is right, the length that goes with it is not.
         let mixed = [blake2b(Some(3), WHOLE), sha512(of, b"another")];
         assert!(fault(&mixed, None, WHOLE).is_some());

@@ -117,12 +117,14 @@ impl<'a> Receive<'a> {
             }
             // The broken connection is closed before another one is opened.
             self.writer.exchange().let_go();
+            let source = response.source;
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
                 None => {
                     // Nobody has more of what they sent, so that may be no copy of what is expected.
                     if self.proof.is_some() && !self.writer.is_abandoned() {
+                        self.broken.push(source);
                         self.distrust_broken();
                     }
                     return self.fail();
@@ -131,7 +133,8 @@ impl<'a> Receive<'a> {
         }
         if let Err(why) = self.prove() {
             self.note_wrong(&response, &why);
-            return self.fail();
+            self.writer.refute();
+            return Err(Outcome::Failed);
         }
         let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
@@ -192,7 +195,7 @@ impl<'a> Receive<'a> {
         Err(Outcome::Failed)
     }
 
-    /// Hands the content of one response to the writer, to its end.
+    /// Hands the content of one response to the writer, to its end, or until it is longer than it may be.
     fn pump(
         &mut self,
         response: &mut Response,
@@ -221,6 +224,9 @@ impl<'a> Receive<'a> {
             // After the readers have it: they need not wait for the digest.
             if let Some(proof) = &mut self.proof {
                 proof.update(bytes);
+                if proof.is_refuted() {
+                    return Ok(());
+                }
             }
         }
     }
