@@ -21,7 +21,7 @@ use crate::log;
 use crate::manifests::Proof;
 use crate::net::timed_out;
 use crate::stats::{Outcome, Reason, Verdict};
-use crate::store::{Partial, Store};
+use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -182,11 +182,16 @@ impl<'a> Receive<'a> {
         stats.source_failed(response.source, Reason::NotTheFile, path, why);
     }
 
-    /// Has the sources whose content broke off asked last for this file.
+    /// Has the sources whose content broke off asked last for this file. If one is stored, that is served for a while:
+    /// else nobody would get it as long as a source has a wrong one.
     fn distrust_broken(&self) {
         let path = self.request.upstream.path();
         for source in &self.broken {
             self.upstream.gave_wrong(*source, path);
+        }
+        if let Some(held) = &self.request.held {
+            let (freshness, path) = (self.store.freshness(), &self.request.path);
+            freshness.note_validation(path, &held.etag, Validation::Unanswered);
         }
     }
 

@@ -134,6 +134,28 @@ fn what_was_given_up_is_not_wrong() {
     assert_eq!(bad(&rig), "0");
 }
 
+#[test]
+fn the_stored_file_is_served_after_its_source_gave_a_wrong_one() {
+    let content = noise(LENGTH);
+    let path = by_hash(&content);
+    for (what, fields) in [("it changes", ""), ("no-cache", "Cache-Control: no-cache")] {
+        let rig = Rig::with(|setup| match what {
+            "it changes" => setup.arg("--revalidate").arg("*"),
+            _ => setup,
+        });
+        rig.cache.put(&path[1..], &content, 1);
+        rig.origin.script(&path, ok(&wrong(&content)));
+        let ask = || match fields {
+            "" => rig.daemon.get(&path),
+            field => rig.daemon.ask("GET", &path, &[field]),
+        };
+        assert_ne!(ask().end, End::Complete, "{what}");
+        let next = ask();
+        assert_eq!(next.end, End::Complete, "{what}");
+        next.assert_whole(&content);
+    }
+}
+
 /// More than the ring and all socket buffers hold.
 const LARGE: usize = 24 << 20;
 
