@@ -49,24 +49,39 @@ impl Proof {
         hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
-    /// Whether the content is longer already than all that it may be.
-    pub fn is_refuted(&self) -> bool {
-        let mut possible = self.possible.iter();
-        possible.all(|it| it.size.is_some_and(|size| size < self.length))
+    /// Whether the content is longer already than all that was expected, and than what `again` says is expected now.
+    pub fn is_refuted(&mut self, again: impl FnOnce() -> Vec<Expected>) -> bool {
+        let is_longer = |than: &[Expected]| {
+            let mut sizes = than.iter().map(|it| it.size);
+            sizes.all(|size| size.is_some_and(|size| size < self.length))
+        };
+        if is_longer(&self.possible) {
+            let now = again();
+            if is_longer(&now) {
+                return true;
+            }
+            self.possible = now;
+        }
+        false
     }
 
-    /// The end of the content.
+    /// The end of the content: whether it is what was expected, or else what `again` says is expected now.
     ///
     /// # Errors
-    /// That it is none of what was expected, and what it should be.
-    pub fn finish(self) -> Result<(), String> {
-        let possible = of_length(&self.possible, self.length)?;
+    /// That it is none of these, and what it should be.
+    pub fn finish(self, again: impl FnOnce() -> Vec<Expected>) -> Result<(), String> {
         let digests: Vec<_> = self.hashers.into_iter().map(Hasher::finish).collect();
-        if possible.iter().any(|it| digests.contains(&it.digest)) {
-            return Ok(());
-        }
-        let should = any(possible.iter().map(|it| it.digest));
-        Err(format!("{}, should be {should}", any(digests.into_iter())))
+        let check = |expected: &[Expected]| {
+            let possible = of_length(expected, self.length)?;
+            match possible.iter().any(|it| digests.contains(&it.digest)) {
+                true => Ok(()),
+                false => {
+                    let should = any(possible.iter().map(|it| it.digest));
+                    Err(format!("{}, should be {should}", any(digests.iter())))
+                }
+            }
+        };
+        check(&self.possible).or_else(|_| check(&again()))
     }
 }
 
@@ -118,7 +133,7 @@ mod tests {
             Err(why) => return Some(why),
         };
         content.chunks(5).for_each(|piece| proof.update(piece));
-        proof.finish().err()
+        proof.finish(|| expected.to_vec()).err()
     }
 
     #[test]
@@ -148,11 +163,18 @@ mod tests {
         let refuted = |expected: &[Expected], content: &[u8]| {
             let mut proof = Proof::new(expected, None).unwrap();
             proof.update(content);
-            proof.is_refuted()
+            proof.is_refuted(|| expected.to_vec())
         };
         assert!(!refuted(&two_sizes, b"abc") && !refuted(&two_sizes, b"abcd"));
         assert!(refuted(&two_sizes, b"abcde"));
         assert!(!refuted(&[blake2b(None, b"x"), two_sizes[0]], b"abcde"));
+        // A sync brings a longer one meanwhile.
+        let mut proof = Proof::new(&two_sizes, None).unwrap();
+        proof.update(b"abcde");
+        let longer = blake2b(Some(6), b"abcdef");
+        assert!(!proof.is_refuted(|| vec![longer]));
+        proof.update(b"f");
+        assert_eq!(proof.finish(|| panic!("it is right")), Ok(()));
         // The digest is right, the length that goes with it is not.
         let mixed = [blake2b(Some(3), WHOLE), sha512(of, b"another")];
         assert!(fault(&mixed, None, WHOLE).is_some());

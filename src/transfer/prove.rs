@@ -26,23 +26,30 @@ pub fn judge(
     exchange: &Exchange,
 ) -> Result<Option<Proof>, Error> {
     let whole = response.head.status == StatusCode::OK && !request.is_listing();
-    if request.expected.is_empty() || !whole {
+    let (expected, stats) = (&request.expected, upstream.stats());
+    if expected.is_unlisted() && whole && !response.directory && !request.is_head() {
+        stats.verified(Verdict::Unknown);
+    }
+    if expected.all.is_empty() || !whole {
         return Ok(None);
     }
-    let stats = upstream.stats();
     let wrong = |why| {
         stats.verified(Verdict::Bad);
         Error::NotTheFile(why)
     };
-    let mut proof = Proof::new(&request.expected, response.length()).map_err(wrong)?;
+    let length = response.length();
+    let proof = Proof::new(&expected.all, length);
+    // A sync may have brought another version a moment ago.
+    let proof = proof.or_else(|_| Proof::new(&expected.look_again(), length));
+    let mut proof = proof.map_err(wrong)?;
     let most = limits().unproved_bytes;
     if request.is_head() {
         return Ok(None);
     }
-    if response.length().is_some_and(|length| length > most) {
+    if length.is_some_and(|length| length > most) {
         return Ok(Some(proof));
     }
-    let count = usize::try_from(response.length().unwrap_or(most)).unwrap_or(usize::MAX);
+    let count = usize::try_from(length.unwrap_or(most)).unwrap_or(usize::MAX);
     match response.read_first(count.saturating_add(1), ms(limits().patience_ms)) {
         // Our own end of the connection is not that of the content.
         Ok(()) if exchange.is_given_up() => return Err(Error::GivenUp),
@@ -50,7 +57,7 @@ pub fn judge(
         Ok(()) => return Ok(Some(proof)),
         Err(cause) => {
             let slow = cause.is_timeout() && !response.first().is_empty();
-            let last = response.is_last && (cause.is_timeout() || response.length().is_some());
+            let last = response.is_last && (cause.is_timeout() || length.is_some());
             // Its readers wait for it as for other content, and what breaks off is gone on with.
             return if slow || last {
                 Ok(Some(proof))
@@ -59,7 +66,7 @@ pub fn judge(
             };
         }
     }
-    match proof.finish() {
+    match proof.finish(|| expected.look_again()) {
         Ok(()) => {
             stats.verified(Verdict::Good);
             Ok(None)

@@ -160,7 +160,7 @@ impl<'a> Receive<'a> {
         let Some(proof) = self.proof.take().filter(|_| !self.writer.is_abandoned()) else {
             return Ok(());
         };
-        let proved = proof.finish();
+        let proved = proof.finish(|| self.request.expected.look_again());
         let verdict = match proved {
             Ok(()) => Verdict::Good,
             Err(_) => Verdict::Bad,
@@ -229,7 +229,7 @@ impl<'a> Receive<'a> {
             // After the readers have it: they need not wait for the digest.
             if let Some(proof) = &mut self.proof {
                 proof.update(bytes);
-                if proof.is_refuted() {
+                if proof.is_refuted(|| self.request.expected.look_again()) {
                     return Ok(());
                 }
             }
