@@ -268,7 +268,7 @@ fn a_link_does_not_hide_the_directory_whose_name_tells_what_its_files_are() {
     cache.put("distfiles/a-1.tar", b"abx", 1);
     // Whichever of them a directory lists first or last.
     for number in 0..16 {
-        symlink("distfiles", cache.file(&format!("link-{number}"))).unwrap();
+        symlink("distfiles", cache.file(format!("link-{number}"))).unwrap();
     }
     let lines = said(&cache, &[&repository], &[], 1);
     assert!(lines[0].starts_with("bad distfiles/a-1.tar: BLAKE2B "));
