@@ -7,15 +7,16 @@
 //!
 //! Not here: proving content (`transfer::prove`), following the Manifests (`manifests::live`).
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Cache, Found};
+use super::{Cache, Found, Query};
 use crate::http::CacheStatus;
 use crate::http::cache_control::Confirm;
 use crate::log;
 use crate::manifests::{Expectation, expected, is_distfile};
 use crate::net::clients::{Client, Look};
-use crate::store::{CachePath, Lookup, Stored, layout};
+use crate::store::{CachePath, Lookup, Place, Stored, Validation, layout};
 use crate::sys::limits::{limits, ms};
 
 impl Cache {
@@ -50,6 +51,46 @@ impl Cache {
         self.has_wrong_length(path, stored)
     }
 
+    /// The content of `path` for a query for its other name: what is stored or comes, as if it had been asked for itself.
+    pub(super) fn fetch_as(
+        self: &Arc<Self>,
+        path: CachePath,
+        query: Query<'_>,
+        client: &Client,
+    ) -> Found {
+        let place = Place::File(path);
+        let query = Query {
+            place: &place,
+            ..query
+        };
+        self.fetch(query, self.stored(query), client)
+    }
+
+    /// What there is in place of a stored distfile of a wrong length that no source replaces, by what they have said: if they
+    /// all lack its flat name, the file under its hashed name; else the stored one as it is, with a warning.
+    pub(super) fn instead(
+        self: &Arc<Self>,
+        path: &CachePath,
+        stored: Stored,
+        said: Validation,
+        query: Query<'_>,
+        client: &Client,
+    ) -> Found {
+        if said == Validation::Gone
+            && let Some(hashed) = layout::hashed(path)
+        {
+            match self.fetch_as(hashed, query, client) {
+                Found::Failed(_) => {}
+                found => return found,
+            }
+        }
+        log::warning!(
+            "{path}: {} bytes are stored, which no Manifest lists, and no source gives another: served as it is",
+            stored.length
+        );
+        self.serve_as(path, stored, said, CacheStatus::Stale)
+    }
+
     /// The file under the other name of a distfile, if it is stored there and served without a question.
     pub(super) fn of_twin(&self, path: &CachePath, confirm: Confirm) -> Option<Found> {
         let twin = layout::twin(path).filter(|_| confirm == Confirm::No && !self.changes(path))?;
@@ -61,12 +102,4 @@ impl Cache {
             _ => None,
         }
     }
-}
-
-/// Says that a file is served although its length is wrong.
-pub(super) fn warn_of_wrong_length(path: &CachePath, stored: &Stored) {
-    log::warning!(
-        "{path}: {} bytes are stored, which no Manifest lists, and no source gives another: served as it is",
-        stored.length
-    );
 }
