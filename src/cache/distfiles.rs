@@ -20,18 +20,26 @@ use crate::store::{CachePath, Lookup, Place, Stored, Validation, layout};
 use crate::sys::limits::{limits, ms};
 
 impl Cache {
-    /// What is expected of the file at `path`. A distfile waits for the index of the Manifests, for `index_ms` at most, or
-    /// until its client has left or was evicted.
+    /// What is expected of the file at `path`. Before a distfile counts as unlisted the Manifests are looked at again.
     pub(super) fn expectation(&self, path: &CachePath, client: &Client) -> Expectation {
-        if self.manifests.has_repositories() && is_distfile(path.as_path()) {
-            let deadline = Instant::now() + ms(limits().index_ms);
-            let look = ms(limits().look_ms);
-            while self.manifests.await_index(look).is_none()
-                && Instant::now() < deadline
-                && client.look() == Look::There
-            {}
+        let path = path.as_path();
+        let expectation = Expectation::of(path, &self.manifests);
+        match expectation.is_unlisted() {
+            true => {
+                self.look_again(client);
+                Expectation::of(path, &self.manifests)
+            }
+            false => expectation,
         }
-        Expectation::of(path.as_path(), &self.manifests)
+    }
+
+    /// Has the Manifests looked at again. That lasts for `index_ms` at most, or until the client has left or was evicted.
+    fn look_again(&self, client: &Client) {
+        let deadline = Instant::now() + ms(limits().index_ms);
+        while !self.manifests.look_again(ms(limits().look_ms))
+            && Instant::now() < deadline
+            && client.look() == Look::There
+        {}
     }
 
     /// Whether a stored distfile has a length that no Manifest lists. A hit waits for no index.
@@ -45,9 +53,14 @@ impl Cache {
         !all.is_empty() && all.iter().all(|it| differs(it.size))
     }
 
-    /// The same after another look at the Manifests, which may wait for the disk.
-    pub(super) fn still_has_wrong_length(&self, path: &CachePath, stored: &Stored) -> bool {
-        self.manifests.look_again();
+    /// The same after another look at the Manifests.
+    pub(super) fn still_has_wrong_length(
+        &self,
+        path: &CachePath,
+        stored: &Stored,
+        client: &Client,
+    ) -> bool {
+        self.look_again(client);
         self.has_wrong_length(path, stored)
     }
 

@@ -73,7 +73,7 @@ impl Cache {
         client: &Client,
     ) -> Option<Found> {
         let wrong_length = why == Forward::Miss;
-        if wrong_length && !self.still_has_wrong_length(&path, &stored) {
+        if wrong_length && !self.still_has_wrong_length(&path, &stored, client) {
             let status = CacheStatus::Hit;
             return Some(Found::Stored { stored, status });
         }
