@@ -225,7 +225,7 @@ fn nobody_waits_for_what_is_no_file_in_a_repository() {
     let repository = Repository::new(&cache, "gentoo");
     repository.write("app-misc/a", &dist("a-1.tar", &content));
     repository.write("app-misc/b", "");
-    let fifo = |path: &str| {
+    let fifo = |path: &&str| {
         let path = repository.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         assert!(
@@ -236,7 +236,7 @@ fn nobody_waits_for_what_is_no_file_in_a_repository() {
                 .success()
         );
     };
-    [".git/HEAD", "app-misc/c/Manifest"].map(fifo);
+    [".git/HEAD", "app-misc/c/Manifest"].iter().for_each(fifo);
     let setup = Daemon::on(&cache).source(origin.url());
     let daemon = setup.arg("--manifests").arg(&repository.0).start();
     origin.script(PATH, ok(b"another"));
