@@ -94,12 +94,12 @@ impl Text<'_> {
         writeln!(f, "Connections     {open} of {limit}")?;
         match snapshot.space.free {
             Some((free, least)) => {
-                writeln!(
-                    f,
-                    "Free            {}, of which {} stay free",
-                    Bytes(free),
-                    Bytes(least)
-                )?;
+                let gap = match self.is_narrow() {
+                    true => "\n                ",
+                    false => ", of which ",
+                };
+                let (free, least) = (Bytes(free), Bytes(least));
+                writeln!(f, "Free            {free}{gap}{least} stay free")?;
             }
             None => writeln!(f, "Free            not known")?,
         }
@@ -151,9 +151,10 @@ impl Text<'_> {
         if let Some(left) = left(transfer) {
             write!(f, ", {} left", Time(left))?;
         }
+        write!(f, "{}", if self.is_narrow() { "\n  " } else { ", " })?;
         match transfer.readers {
-            1 => write!(f, ", 1 reader")?,
-            readers => write!(f, ", {readers} readers")?,
+            1 => write!(f, "1 reader")?,
+            readers => write!(f, "{readers} readers")?,
         }
         writeln!(f, "{}", if transfer.stored { "" } else { ", not stored" })?;
         match self.snapshot.source(transfer) {
@@ -250,6 +251,43 @@ impl Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Connections, Space, Stats};
+
+    #[test]
+    fn the_narrowest_layout_has_room_for_every_figure() {
+        let stats = Stats::new([]);
+        let connections = Connections {
+            open: 10_000,
+            limit: 10_000,
+        };
+        let space = Space {
+            free: Some((1_023 << 30, 1_023 << 20)),
+            storing: false,
+        };
+        let mut snapshot = Snapshot::of(&stats, connections, space, [0; 5]);
+        let transfer = Transfer {
+            path: String::from("/a"),
+            received: 1_000 << 30,
+            length: Some(1_023 << 30),
+            readers: 1_000,
+            bytes_per_second: 1 << 20,
+            source: None,
+            stored: false,
+        };
+        let unknown = Transfer {
+            length: None,
+            ..transfer.clone()
+        };
+        snapshot.transfers = vec![transfer, unknown];
+        let layout = Layout::default().with_columns(0);
+        let text = Text {
+            snapshot: &snapshot,
+            layout,
+        };
+        for line in text.to_string().lines() {
+            assert!(line.len() <= NARROWEST, "{line}");
+        }
+    }
 
     #[test]
     fn a_line_does_nothing_to_a_terminal() {
