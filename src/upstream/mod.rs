@@ -154,7 +154,11 @@ impl Upstream {
                 true => self.timeout,
                 false => self.timeout.min(ms(limits().patience_ms)),
             };
-            match self.ask_one(*number, request, patience, exchange, accept) {
+            let mut accept = |response: &mut Response| {
+                response.is_last = is_last;
+                accept(response)
+            };
+            match self.ask_one(*number, request, patience, exchange, &mut accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
                 Err(cause) if cause.is_timeout() && (patience < self.timeout || demoted) => {
@@ -185,16 +189,15 @@ impl Upstream {
     }
 
     /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last, and behind them those that gave wrong content for it.
+    /// last, and behind them those that gave wrong content for it: of these the one that did so last comes last, since
+    /// one that had no part but in the end of it may have the file.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let numbers = self.serving(request);
         let (mut order, last): (Vec<_>, Vec<_>) =
             numbers.partition(|number| self.is_in_place(*number, now));
         order.extend(last);
-        let wrong = |number: &usize| self.wrong.knows(*number, request.path(), now);
-        let (wrong, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(wrong);
-        order.extend(wrong);
+        order.sort_by_key(|number| self.wrong.last(*number, request.path(), now));
         order
     }
 

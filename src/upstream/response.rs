@@ -40,6 +40,8 @@ pub struct Response {
     pub is_first: bool,
     /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
+    /// Whether no other source is left to ask; set by `Upstream`.
+    pub is_last: bool,
     /// Where its content is counted; `Upstream` sets it.
     pub stats: Option<Arc<Stats>>,
     wire: Wire,
@@ -61,6 +63,7 @@ impl Response {
             connected_to: None,
             is_first: false,
             by_itself: false,
+            is_last: false,
             stats: None,
             wire,
             body,
