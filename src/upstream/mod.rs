@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
+use crate::net::tls::Helpers;
 use crate::stats::{Reason, Stats};
 use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
@@ -64,15 +65,21 @@ pub struct Upstream {
 
 impl Upstream {
     /// Sources in the order in which they are asked, which `stats` counts; `timeout` is the longest silence tolerated
-    /// from one (`--timeout`).
-    pub fn new(sources: Vec<Source>, proxy: Proxy, timeout: Duration, stats: Arc<Stats>) -> Self {
+    /// from one (`--timeout`), `helpers` speak TLS with them.
+    pub fn new(
+        sources: Vec<Source>,
+        proxy: Proxy,
+        timeout: Duration,
+        stats: Arc<Stats>,
+        helpers: Arc<Helpers>,
+    ) -> Self {
         let sources = sources.into_iter().map(|source| Entry {
             source,
             health: Health::default(),
         });
         Self {
             sources: sources.collect(),
-            client: Client::new(proxy),
+            client: Client::new(proxy, helpers),
             timeout,
             stats,
             wrong: Wrong::default(),
@@ -280,9 +287,12 @@ impl Upstream {
         health.asked(begun);
         exchange.asks(number);
         let mut answer = self.ask_url(number, &url, request, patience, exchange);
-        if let Ok(response) = &answer
-            && let Some(request) = request.by_get(response.head.status)
-        {
+        let refused = answer.as_ref().map(|refusal| refusal.head.status);
+        if let Some(request) = refused.ok().and_then(|status| request.by_get(status)) {
+            // Its connection serves again, and its helper's place is not held while another one is waited for.
+            if let Ok(refusal) = answer {
+                self.client.discard(refusal, exchange);
+            }
             answer = self.ask_url(number, &url, &request, patience, exchange);
         }
         let given_up = exchange.is_given_up();
