@@ -162,6 +162,11 @@ impl Url {
         authority
     }
 
+    /// Whether it leads to the same server as `other`.
+    pub fn is_of(&self, other: &Url) -> bool {
+        self.port == other.port && self.host == other.host
+    }
+
     /// Whether its path is that of `file` and one slash more, escapes decoded: then it is a directory. Host and
     /// query may differ, since a redirect may lead to another host in the same step.
     pub fn is_directory_of(&self, file: &Url) -> bool {

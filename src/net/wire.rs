@@ -97,9 +97,9 @@ impl Wire {
         }
     }
 
-    /// Frees a grown buffer that is empty: an idle connection keeps a small one.
+    /// Frees a grown buffer that is empty: an idle connection keeps one for its first read.
     pub fn release(&mut self) {
-        if self.unread.is_empty() && self.buffer.len() > FIRST_OF_CLIENT {
+        if self.unread.is_empty() && self.buffer.len() > self.first {
             self.buffer = Vec::new();
         }
     }

@@ -146,11 +146,11 @@ impl Request {
     fn fields(&self, url: &Url, credentials: Option<&str>) -> Fields {
         let mut fields = Fields::new();
         fields.push("Host", url.authority());
-        fields.push(
+        fields.push_checked(
             "User-Agent",
             concat!("package-cache/", env!("CARGO_PKG_VERSION")),
         );
-        fields.push("Accept-Encoding", "identity");
+        fields.push_checked("Accept-Encoding", "identity");
         fields.push("Via", &self.via);
         match self.range {
             Some((first, Some(last))) => {
