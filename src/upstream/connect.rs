@@ -17,6 +17,7 @@ use super::error::Error;
 use crate::net::{Pending, Wire, pending};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
+use crate::sys::thread::start;
 
 /// Where a connection goes: a host name or address literal, and a port.
 pub type Peer = (String, u16);
@@ -121,10 +122,7 @@ impl Connector {
         if !pool.closer {
             let kept = Arc::clone(&self.kept);
             // If no thread can be had, an old connection is closed when the next request finds it.
-            let closer = thread::Builder::new()
-                .name("close-kept".into())
-                .stack_size(64 * 1024);
-            pool.closer = closer.spawn(move || close_old(&kept)).is_ok();
+            pool.closer = start("close-kept", Box::new(move || close_old(&kept))).is_ok();
         }
     }
 
