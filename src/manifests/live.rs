@@ -26,6 +26,7 @@ use super::{Index, Stamps, directories, stamp};
 use crate::log;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
+use crate::sys::thread::start;
 
 /// What the Manifests of some repositories say, now.
 #[derive(Debug)]
@@ -76,14 +77,13 @@ impl Live {
             return;
         }
         let live = Arc::clone(self);
-        let thread = thread::Builder::new().name("manifests".into());
-        let spawned = thread.spawn(move || {
+        let follow = move || {
             loop {
                 live.follow_once();
                 thread::sleep(ms(limits().follow_ms));
             }
-        });
-        if let Err(cause) = spawned {
+        };
+        if let Err(cause) = start("manifests", Box::new(follow)) {
             log::warning!("distfiles are not verified: no thread: {cause}");
             self.set(Index::default());
         }
