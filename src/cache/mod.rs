@@ -17,6 +17,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Query<'a> {
     pub place: &'a Place,
     /// The Via entries to pass on.
     pub via: &'a [String],
+    /// How many transfers had ended before the store was looked at.
+    pub ended: u64,
 }
 
 /// What the cache can say of a query without waiting.
@@ -99,6 +102,8 @@ pub struct Cache {
     threads: Arc<Threads>,
     /// Rung when a transfer ends.
     ended: Bell,
+    /// How many have ended; changed while `in_flight` is locked.
+    endings: AtomicU64,
 }
 
 impl Cache {
@@ -121,6 +126,7 @@ impl Cache {
             in_flight: Mutex::default(),
             threads,
             ended: Bell::default(),
+            endings: AtomicU64::new(0),
         })
     }
 
@@ -148,6 +154,11 @@ impl Cache {
     /// knows.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.store.freshness().age(path, etag)
+    }
+
+    /// How many transfers have ended.
+    pub fn ended(&self) -> u64 {
+        self.endings.load(Ordering::Acquire)
     }
 
     /// What is stored for a query. It waits for nothing but the disk.
@@ -183,7 +194,12 @@ impl Cache {
 
     /// Finds the content for a query of which `stored` said `sought`, asking the sources where necessary.
     /// Nothing is begun for a client that has gone or was evicted.
-    pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
+    pub fn fetch(
+        self: &Arc<Self>,
+        mut query: Query<'_>,
+        mut sought: Sought,
+        client: &Client,
+    ) -> Found {
         let mut looks = 0;
         let mut joins_foreign = true;
         loop {
@@ -204,6 +220,7 @@ impl Cache {
             if let Some(found) = found {
                 return found;
             }
+            query.ended = self.ended();
             sought = self.stored(query);
         }
     }
@@ -227,7 +244,8 @@ impl Cache {
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
-        let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
+        let joined = self.join_or_start(request, query.ended, client, deadline);
+        let (reader, collapsed) = match joined {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,
             Joined::Failed(failure) => return Some(Found::Failed(failure)),
@@ -255,10 +273,12 @@ impl Cache {
 
     /// The value of Via to send for a query.
     fn via_for(&self, query: Query<'_>) -> Via {
-        Via {
-            value: via::with_own(query.via, &self.pseudonym),
-            foreign: !query.via.is_empty(),
-        }
+        let foreign = !query.via.is_empty();
+        let value = match foreign {
+            true => via::with_own(query.via, &self.pseudonym),
+            false => self.via.clone(),
+        };
+        Via { value, foreign }
     }
 
     /// Starts the transfer of a part of another transfer's content, for one reader of that. `overlap` are the
@@ -276,7 +296,7 @@ impl Cache {
         let same = reader.representation(Duration::ZERO).ok().flatten()?;
         let part = Part::new(same, range, overlap, attempt)?;
         let request = Request::part(reader.request(), part);
-        match self.join_or_start(request, client, deadline) {
+        match self.join_or_start(request, 0, client, deadline) {
             Joined::Reading(reader, _) => Some(reader),
             Joined::Ended | Joined::Failed(_) => None,
         }

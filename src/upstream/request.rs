@@ -131,12 +131,14 @@ impl Request {
 
     /// The request head for `url`. A proxy gets the absolute-form (RFC 9112 §3.2.2).
     pub fn serialise(&self, url: &Url, proxy: Option<(&Peer, Option<&str>)>) -> Vec<u8> {
-        let method = self.method.as_str();
-        let mut head = match proxy {
-            Some(_) => format!("{method} {url} HTTP/1.1\r\n"),
-            None => format!("{method} {} HTTP/1.1\r\n", url.path_and_query()),
+        let mut head = Vec::with_capacity(512);
+        head.extend_from_slice(self.method.as_str().as_bytes());
+        head.push(b' ');
+        match proxy {
+            Some(_) => head.extend_from_slice(url.to_string().as_bytes()),
+            None => head.extend_from_slice(url.path_and_query().as_bytes()),
         }
-        .into_bytes();
+        head.extend_from_slice(b" HTTP/1.1\r\n");
         let credentials = proxy.and_then(|(_, credentials)| credentials);
         head.extend_from_slice(self.fields(url, credentials).as_bytes());
         head.extend_from_slice(b"\r\n");
@@ -144,7 +146,7 @@ impl Request {
     }
 
     fn fields(&self, url: &Url, credentials: Option<&str>) -> Fields {
-        let mut fields = Fields::new();
+        let mut fields = Fields::with_capacity(256);
         fields.push("Host", url.authority());
         fields.push_checked(
             "User-Agent",
