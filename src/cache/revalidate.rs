@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::distfiles::warn_of_wrong_length;
 use super::in_flight::Joined;
 use super::{Cache, Found, Query, Sought, is_of_another};
 use crate::http::cache_control::Confirm;
@@ -33,7 +34,7 @@ impl Cache {
     }
 
     /// Whether the file changes at the sources, as the administrator says with `--revalidate`.
-    fn changes(&self, path: &CachePath) -> bool {
+    pub(super) fn changes(&self, path: &CachePath) -> bool {
         let mut globs = self.revalidate.iter();
         globs.any(|glob| glob.matches(path.as_bytes()))
     }
@@ -68,22 +69,30 @@ impl Cache {
         joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
+        let wrong_length = why == Forward::Miss;
+        if wrong_length && !self.still_has_wrong_length(&path, &stored) {
+            let status = CacheStatus::Hit;
+            return Some(Found::Stored { stored, status });
+        }
         let etag = stored.etag();
         let freshness = self.store.freshness();
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
-        let held = Held {
+        let mut held = Held {
             etag: etag.clone(),
-            date: stored
-                .modified
-                .source_date()
-                .filter(|date| !date.is_unset()),
-            given: freshness.given(&path, &etag),
+            date: None,
+            given: None,
             why,
         };
+        // Of another file it means nothing that it has not changed.
+        if !wrong_length {
+            let date = stored.modified.source_date();
+            held.date = date.filter(|date| !date.is_unset());
+            held.given = freshness.given(&path, &etag);
+        }
         let confirm = Confirm::of(&query.request.fields);
         let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
-        let mut request = request.expecting(self.expected(&path));
+        let mut request = request.expecting(self.expectation(&path, client));
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let joined = self.join_or_start(request, query.ended, client, deadline);
@@ -94,6 +103,9 @@ impl Cache {
                 let said = Validation::Unanswered;
                 if deadline <= Instant::now() {
                     freshness.note_validation(&path, &etag, said);
+                }
+                if wrong_length {
+                    warn_of_wrong_length(&path, &stored);
                 }
                 return Some(self.serve_as(&path, stored, said, CacheStatus::Stale));
             }
@@ -124,6 +136,9 @@ impl Cache {
             }
             Err(_) => Validation::Unanswered,
         };
+        if wrong_length {
+            warn_of_wrong_length(&path, &stored);
+        }
         let status = match said {
             Validation::Unanswered => CacheStatus::Stale,
             _ => CacheStatus::Forwarded {

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use crate::cache::{Cache, Glob};
 use crate::http::{via, without_user_info};
 use crate::log::{self, Level, Sink};
+use crate::manifests::{self, Live};
 use crate::net::Network;
 use crate::net::clients::Clients;
 use crate::stats::Stats;
@@ -62,6 +63,8 @@ pub struct Options {
     pub sink: Sink,
     /// Patterns of paths whose files change at the sources (`--revalidate`).
     pub revalidate: Vec<Glob>,
+    /// Ebuild repositories whose Manifests say what distfiles are (`--manifests`).
+    pub manifests: Vec<PathBuf>,
     /// The longest silence tolerated from a source, 1 to 86,400 s.
     pub timeout: Duration,
     /// The free space that storing must leave (`--min-free`).
@@ -84,6 +87,7 @@ impl Default for Options {
             level: Level::Notice,
             sink: Sink::Stderr,
             revalidate: Vec::new(),
+            manifests: Vec::new(),
             timeout: Duration::from_secs(30),
             min_free: MinFree::Default,
             max_connections: 1024,
@@ -134,10 +138,13 @@ fn run(options: &Options) -> Result<(), String> {
     let stats = Stats::new(sources.map(|source| (source.name.clone(), source.url.to_string())));
     let store = Arc::new(open_store(options, &stats)?);
     let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout, stats);
+    manifests::check(&options.manifests)?;
+    let manifests = Live::new(options.manifests.clone());
     let cache = Cache::new(
         Arc::clone(&store),
         upstream,
         options.revalidate.clone(),
+        Arc::clone(&manifests),
         pseudonym(),
     );
     let listener = Listener::bind(&options.host, options.port)?;
@@ -155,6 +162,11 @@ fn run(options: &Options) -> Result<(), String> {
             store.root().display()
         );
     }
+    for dir in &options.manifests {
+        let dir = dir.display();
+        log::notice!("distfiles must be what the Manifests of {dir} say");
+    }
+    manifests.follow();
     sweep_in_background(&store);
     await_stop(listener, &clients, &cache, &store);
     Ok(())
@@ -163,6 +175,7 @@ fn run(options: &Options) -> Result<(), String> {
 /// What would keep `run` from serving, found out without creating anything.
 fn examine(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
+    manifests::check(&options.manifests)?;
     let cache = &options.cache;
     let unusable = |cause: io::Error| unusable(cache, &cause);
     let dir = match store::check_root(cache, store::is_default_root(&options.cache)) {

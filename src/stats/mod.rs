@@ -62,6 +62,8 @@ pub enum Verdict {
     Good,
     /// It is something else.
     Bad,
+    /// It is a distfile that no Manifest lists.
+    Unknown,
 }
 
 /// One answer to a client.

@@ -78,6 +78,14 @@ impl CachePath {
         })
     }
 
+    /// The path of these segments, which were checked before.
+    pub(super) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            opaque: None,
+        }
+    }
+
     /// Adds a segment.
     fn push(&mut self, encoded: &[u8], decoded: &[u8]) {
         let is_opaque = decoded.contains(&b'/');

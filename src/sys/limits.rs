@@ -109,6 +109,12 @@ limits! {
     ring_bytes = 1 << 20;
     /// This many of the last bytes of content whose digest is known are shown once it is right.
     unproved_bytes = 64 * 1024;
+    /// How often a server looks whether a sync has changed the Manifests.
+    follow_ms = 30_000;
+    /// The Manifests that have changed are read at most this often on behalf of a client.
+    again_ms = 5_000;
+    /// A client waits at most this long for the index of the Manifests.
+    index_ms = 30_000;
     /// A source that gave wrong content is asked last for that file for this long.
     wrong_ms = 3_600_000;
     /// A proof takes at most this long, however much of a response is skipped for it.

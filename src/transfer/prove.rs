@@ -25,20 +25,27 @@ pub fn judge(
 ) -> Result<Option<Proof>, Error> {
     let listing = request.is_listing() || response.directory;
     let whole = response.head.status == StatusCode::OK && !listing;
-    if request.expected.is_empty() || !whole {
+    let (expected, stats) = (&request.expected, upstream.stats());
+    if expected.is_unlisted() && whole && !request.is_head() {
+        stats.verified(Verdict::Unknown);
+    }
+    if expected.all.is_empty() || !whole {
         return Ok(None);
     }
-    let stats = upstream.stats();
     let wrong = |why| {
         stats.verified(Verdict::Bad);
         Error::NotTheFile(why)
     };
-    let mut proof = Proof::new(&request.expected, response.length()).map_err(wrong)?;
+    let length = response.length();
+    let proof = Proof::new(&expected.all, length);
+    // A sync may have brought another version a moment ago.
+    let proof = proof.or_else(|_| Proof::new(&expected.look_again(), length));
+    let mut proof = proof.map_err(wrong)?;
     let most = limits().unproved_bytes;
     if request.is_head() {
         return Ok(None);
     }
-    if response.length().is_some_and(|length| length > most) {
+    if length.is_some_and(|length| length > most) {
         return Ok(Some(proof));
     }
     let count = usize::try_from(most).unwrap_or(usize::MAX);
@@ -49,7 +56,7 @@ pub fn judge(
         Err(Error::Timeout(_)) if !response.first().is_empty() => return Ok(Some(proof)),
         Err(cause) => return Err(cause),
     }
-    match proof.finish() {
+    match proof.finish(|| expected.look_again()) {
         Ok(()) => {
             stats.verified(Verdict::Good);
             Ok(None)

@@ -158,7 +158,7 @@ impl<'a> Receive<'a> {
         let Some(proof) = self.proof.take().filter(|_| !self.writer.is_abandoned()) else {
             return Ok(());
         };
-        let proved = proof.finish();
+        let proved = proof.finish(|| self.request.expected.look_again());
         let verdict = match proved {
             Ok(()) => Verdict::Good,
             Err(_) => Verdict::Bad,

@@ -137,12 +137,13 @@ impl Resume {
         let mut order = upstream.order(request);
         order.retain(|source| !self.others.contains(source));
         // The source that broke just now comes first, since it has the file; one that gains nothing comes last.
-        let rank = |source: &usize| match source {
-            source if self.barren.contains(source) => 2,
-            source if Some(*source) == self.latest => 0,
-            _ => 1,
-        };
-        order.sort_by_key(rank);
+        let is_barren = |source: &usize| self.barren.contains(source);
+        let (barren, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(is_barren);
+        let latest = order.iter().position(|source| Some(*source) == self.latest);
+        if let Some(first) = latest.and_then(|at| order.get_mut(..=at)) {
+            first.rotate_right(1);
+        }
+        order.extend(barren);
         order
     }
 

@@ -56,7 +56,10 @@ impl Upstream {
         let mut order = self.order(request);
         if let Some(begun) = exchange.begun() {
             // It comes first, even if it has been silent for so long since that it would be asked last.
-            order.sort_by_key(|number| *number != begun);
+            let at = order.iter().position(|number| *number == begun);
+            if let Some(first) = at.and_then(|at| order.get_mut(..=at)) {
+                first.rotate_right(1);
+            }
         }
         self.first(&order, request, exchange, &mut |response| {
             response.check(request)?;

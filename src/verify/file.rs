@@ -55,7 +55,7 @@ impl File {
         };
         loop {
             let read = match self.file.read(buffer) {
-                Ok(0) => return Ok(proof.finish().err()),
+                Ok(0) => return Ok(proof.finish(|| expected.to_vec()).err()),
                 Ok(read) => read,
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) => return Err(cause),
