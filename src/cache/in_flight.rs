@@ -7,6 +7,7 @@
 //! Not here: what a transfer does (`transfer`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -57,10 +58,12 @@ pub(super) enum Joined {
 }
 
 impl Cache {
-    /// Joins the transfer of what `request` is for, or starts one if its turn comes before `deadline`.
+    /// Joins the transfer of what `request` is for, or starts one if its turn comes before `deadline`. The store was
+    /// looked at when so many transfers had `ended`.
     pub(super) fn join_or_start(
         self: &Arc<Self>,
         request: Request,
+        ended: u64,
         client: &Client,
         deadline: Instant,
     ) -> Joined {
@@ -69,7 +72,8 @@ impl Cache {
             if let Some(reader) = in_flight.join(&request) {
                 return Joined::Reading(reader, true);
             }
-            if self.has_ended(&request) {
+            // If none has ended since, the store has nothing new.
+            if self.ended() != ended && self.has_ended(&request) {
                 return Joined::Ended;
             }
             if in_flight.running.len() as u64 >= limits().transfers {
@@ -247,6 +251,7 @@ impl Drop for Turn {
         let mut in_flight = lock(&self.cache.in_flight);
         let others = |other: &Arc<Transfer>| !Arc::ptr_eq(other, &self.transfer);
         in_flight.running.retain(others);
+        self.cache.endings.fetch_add(1, Ordering::Release);
         drop(in_flight);
         self.cache.ended.ring();
     }
