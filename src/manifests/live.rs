@@ -196,7 +196,6 @@ impl Live {
                 }
             }
         }
-        index.shrink();
         *scan = Scan {
             stamps,
             signs,
