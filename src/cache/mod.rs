@@ -15,6 +15,7 @@ mod sets;
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct Query<'a> {
     pub place: &'a Place,
     /// The Via entries to pass on.
     pub via: &'a [String],
+    /// How many transfers had ended before the store was looked at.
+    pub ended: u64,
 }
 
 /// What the cache can say of a query without waiting.
@@ -99,6 +102,8 @@ pub struct Cache {
     threads: Arc<Threads>,
     /// Rung when a transfer ends.
     ended: Bell,
+    /// How many have ended; changed while `in_flight` is locked.
+    endings: AtomicU64,
 }
 
 impl Cache {
@@ -123,6 +128,7 @@ impl Cache {
             in_flight: Mutex::default(),
             threads,
             ended: Bell::default(),
+            endings: AtomicU64::new(0),
         })
     }
 
@@ -150,6 +156,11 @@ impl Cache {
     /// knows.
     pub fn age(&self, path: &CachePath, etag: &str) -> Option<u64> {
         self.store.freshness().age(path, etag)
+    }
+
+    /// How many transfers have ended.
+    pub fn ended(&self) -> u64 {
+        self.endings.load(Ordering::Acquire)
     }
 
     /// What is stored for a query. It waits for nothing but the disk.
@@ -195,7 +206,12 @@ impl Cache {
 
     /// Finds the content for a query of which `stored` said `sought`, asking the sources where necessary.
     /// Nothing is begun for a client that has gone or was evicted.
-    pub fn fetch(self: &Arc<Self>, query: Query<'_>, mut sought: Sought, client: &Client) -> Found {
+    pub fn fetch(
+        self: &Arc<Self>,
+        mut query: Query<'_>,
+        mut sought: Sought,
+        client: &Client,
+    ) -> Found {
         let mut looks = 0;
         let mut joins_foreign = true;
         loop {
@@ -216,6 +232,7 @@ impl Cache {
             if let Some(found) = found {
                 return found;
             }
+            query.ended = self.ended();
             sought = self.stored(query);
         }
     }
@@ -240,7 +257,8 @@ impl Cache {
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
-        let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
+        let joined = self.join_or_start(request, query.ended, client, deadline);
+        let (reader, collapsed) = match joined {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,
             Joined::Failed(failure) => return Some(Found::Failed(failure)),
@@ -266,10 +284,12 @@ impl Cache {
 
     /// The value of Via to send for a query.
     fn via_for(&self, query: Query<'_>) -> Via {
-        Via {
-            value: via::with_own(query.via, &self.pseudonym),
-            foreign: !query.via.is_empty(),
-        }
+        let foreign = !query.via.is_empty();
+        let value = match foreign {
+            true => via::with_own(query.via, &self.pseudonym),
+            false => self.via.clone(),
+        };
+        Via { value, foreign }
     }
 
     /// Starts the transfer of a part of another transfer's content, for one reader of that. `overlap` are the
@@ -287,7 +307,7 @@ impl Cache {
         let same = reader.representation(Duration::ZERO).ok().flatten()?;
         let part = Part::new(same, range, overlap, attempt)?;
         let request = Request::part(reader.request(), part);
-        match self.join_or_start(request, client, deadline) {
+        match self.join_or_start(request, 0, client, deadline) {
             Joined::Reading(reader, _) => Some(reader),
             Joined::Ended | Joined::Failed(_) => None,
         }

@@ -102,7 +102,8 @@ impl Cache {
         let mut request = request.expecting(self.expectation(&path, client));
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
-        let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
+        let joined = self.join_or_start(request, query.ended, client, deadline);
+        let (reader, collapsed) = match joined {
             Joined::Reading(reader, collapsed) => (reader, collapsed),
             Joined::Ended => return None,
             Joined::Failed(_) => {

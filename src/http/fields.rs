@@ -28,12 +28,13 @@ struct Line {
 
 impl Fields {
     /// An empty section.
+    #[cfg(test)]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// An empty section with room for this many bytes and a usual number of lines.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    pub fn with_capacity(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
             lines: Vec::with_capacity(12),

@@ -199,8 +199,10 @@ impl Url {
     pub fn below(&self, suffix: &str) -> Url {
         let prefix = self.path().trim_end_matches('/');
         Self {
-            path_and_query: format!("{prefix}/{suffix}"),
-            ..self.clone()
+            is_tls: self.is_tls,
+            host: self.host.clone(),
+            port: self.port,
+            path_and_query: [prefix, "/", suffix].concat(),
         }
     }
 }

@@ -11,10 +11,11 @@
 //!
 //! Not here: what happens to a file that is wrong.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -225,7 +226,7 @@ impl Index {
     }
 
     fn sort(&mut self) {
-        self.entries.sort_unstable();
+        self.entries = BinaryHeap::from(mem::take(&mut self.entries)).into_sorted_vec();
         self.entries.dedup();
     }
 }

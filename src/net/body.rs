@@ -52,6 +52,27 @@ impl Body {
         self.length
     }
 
+    /// All of the content, if its length is known and all of that has come and is still unread.
+    pub fn at_hand<'a>(&self, wire: &'a Wire) -> Option<&'a [u8]> {
+        let left = match self.rest {
+            Rest::Length(left) => left,
+            Rest::Done => 0,
+            Rest::Chunked(_) | Rest::UntilClose => return None,
+        };
+        let unread = self.length == Some(left);
+        wire.ahead()
+            .get(..usize::try_from(left).ok()?)
+            .filter(|_| unread)
+    }
+
+    /// Goes on to the end of content that is at hand.
+    pub fn pass(&mut self, wire: &mut Wire) {
+        if let Rest::Length(left) = self.rest {
+            wire.consume(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        self.rest = Rest::Done;
+    }
+
     /// Whether the framing is satisfied.
     pub fn is_done(&self) -> bool {
         matches!(self.rest, Rest::Done)

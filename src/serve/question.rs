@@ -50,6 +50,7 @@ pub fn respond(
         request,
         place: &place,
         via: &via,
+        ended: cache.ended(),
     };
     let response = of_file(query, path, cache, client, lead);
     Response {

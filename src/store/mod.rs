@@ -184,12 +184,37 @@ impl Store {
         date: Option<HttpDate>,
     ) -> io::Result<Partial> {
         let times = Times::new(last_modified, date, SystemTime::now());
-        let (partials, rooms) = (&self.partials, &self.rooms);
-        let begun = Partial::create(partials, rooms, &self.root, path, length, times);
+        let begun = Partial::create(self, path, length, times);
         if let Err(cause) = &begun {
             self.failed(path, cause);
         }
         begun
+    }
+
+    /// Begins to store `path` of which all the `content` is there; whether it `replaces` a file. Else as
+    /// [`Store::begin`].
+    ///
+    /// # Errors
+    /// Those of [`Store::begin`].
+    pub fn write(
+        &self,
+        path: &CachePath,
+        content: &[u8],
+        replaces: bool,
+        last_modified: Option<HttpDate>,
+        date: Option<HttpDate>,
+    ) -> io::Result<Partial> {
+        let times = Times::new(last_modified, date, SystemTime::now());
+        let named = || Partial::with(self, path, content, times);
+        let stored = match replaces {
+            true => named(),
+            // What does not work in this way is tried, and may be refused, in the usual one.
+            false => Partial::nameless(self, path, content, times).or_else(|_| named()),
+        };
+        if let Err(cause) = &stored {
+            self.failed(path, cause);
+        }
+        stored
     }
 
     /// Notes that a file was stored completely, which ends a series of failures. That one was begun does not

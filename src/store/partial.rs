@@ -3,21 +3,26 @@
 //! Rules: it lies in the directory of its final name, so that the rename is atomic whatever is mounted where.
 //! It has a reserved name, which no request reaches, and is locked, so that a sweeper knows that it is in use.
 //! Dropped unpublished it is unlinked, and so are the directories that were made for it.
+//!
+//! Content that is there from the beginning needs none of that: its file has no name until it gets its final one, so
+//! it is gone if the process is. That takes half of the time. Where the file system has no such files, or the name
+//! is taken (a file that is replaced, a link), it goes the usual way.
 
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::room::{Room, Rooms};
-use super::target::{Target, remove_directories};
+use super::room::Room;
+use super::target::{Target, follow, remove_directories};
 use super::times::Times;
-use super::{CachePath, Modified};
+use super::{CachePath, Modified, Store};
 use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
@@ -49,11 +54,12 @@ impl Partials {
 pub struct Partial {
     partials: Arc<Partials>,
     file: Arc<File>,
-    /// Its present name; none once it has its final one.
+    /// Its present name; none once it has its final one, or if it has none before that.
     path: Option<PathBuf>,
     target: PathBuf,
     made: Vec<PathBuf>,
-    room: Room,
+    /// What is reserved for what is still to be written.
+    room: Option<Room>,
     times: Times,
     /// The modification time that it has already, if the file system lets us set it.
     modified: Option<Modified>,
@@ -66,9 +72,7 @@ impl Partial {
     /// # Errors
     /// What the file system says, or that there is no room.
     pub fn create(
-        partials: &Arc<Partials>,
-        rooms: &Arc<Rooms>,
-        root: &Path,
+        store: &Store,
         path: &CachePath,
         length: Option<u64>,
         times: Times,
@@ -77,9 +81,9 @@ impl Partial {
         // again.
         let mut last = ErrorKind::NotFound.into();
         for _ in 0..8 {
-            let begun = Target::of(root, path).and_then(|target| {
-                let room = Room::reserve(rooms, &target.nearest, target.device, length)?;
-                Self::create_at(partials, target, room, times)
+            let begun = Target::of(&store.root, path).and_then(|target| {
+                let room = Room::reserve(&store.rooms, &target.nearest, target.device, length)?;
+                Self::create_at(&store.partials, target, room, times)
             });
             match begun {
                 Err(cause) if cause.kind() == ErrorKind::NotFound => last = cause,
@@ -104,7 +108,7 @@ impl Partial {
             path: Some(path),
             target: target.file,
             made,
-            room,
+            room: Some(room),
             times,
             modified: None,
         };
@@ -113,6 +117,55 @@ impl Partial {
             Err(cause) => say_timeless(&target.dir, &cause),
         }
         Ok(partial)
+    }
+
+    /// The same with all of its content.
+    ///
+    /// # Errors
+    /// As [`Partial::create`].
+    pub fn with(store: &Store, path: &CachePath, content: &[u8], times: Times) -> io::Result<Self> {
+        let length = content.len() as u64;
+        let mut partial = Self::create(store, path, Some(length), times)?;
+        partial.file.write_all_at(content, 0)?;
+        partial.wrote(length)?;
+        Ok(partial)
+    }
+
+    /// A partial without a name that has all of its content and its times. No directory is made for it.
+    ///
+    /// # Errors
+    /// What the file system says, such as that it has no files without a name; or that there is no room.
+    pub fn nameless(
+        store: &Store,
+        path: &CachePath,
+        content: &[u8],
+        times: Times,
+    ) -> io::Result<Self> {
+        let target = store.place(path);
+        if follow(&target)?.is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let dir = target.parent().unwrap_or(&store.root);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(calls::O_TMPFILE)
+            .open(dir)?;
+        file.write_all_at(content, 0)?;
+        file.set_times(times.all())?;
+        let metadata = file.metadata()?;
+        let (device, length) = (metadata.dev(), content.len() as u64);
+        store.rooms.admit(dir, device, length)?;
+        Ok(Self {
+            partials: Arc::clone(&store.partials),
+            file: Arc::new(file),
+            path: None,
+            target,
+            made: Vec::new(),
+            room: None,
+            times,
+            modified: Some(Modified::of(&metadata)),
+        })
     }
 
     /// The open file, for its writer and its readers.
@@ -131,7 +184,8 @@ impl Partial {
     /// # Errors
     /// When there is no room for more.
     pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
-        self.room.wrote(bytes)
+        let room = self.room.as_mut();
+        room.map_or(Ok(()), |room| room.wrote(bytes))
     }
 
     /// Whether the last sync of a partial was quick. Until there was one it is not known, and this says no.
@@ -144,7 +198,8 @@ impl Partial {
     /// # Errors
     /// What the file system says.
     pub fn seal(&mut self) -> io::Result<Modified> {
-        if let Some(modified) = self.modified {
+        // The content came after the times, unless all of it was there at the beginning.
+        if let (Some(modified), Some(_)) = (self.modified, &self.path) {
             let times = FileTimes::new()
                 .set_modified(modified.time())
                 .set_accessed(self.times.used(SystemTime::now()));
@@ -164,17 +219,29 @@ impl Partial {
         }
     }
 
-    /// Gives the sealed file its final name.
+    /// Gives the sealed file of `path` its final name.
     ///
     /// # Errors
     /// What the file system says; the partial is gone then.
-    pub fn publish(mut self) -> io::Result<()> {
-        if let Some(path) = &self.path {
-            fs::rename(path, &self.target)?;
-            lock(&self.partials.live).remove(path);
-        }
+    pub fn publish(mut self, store: &Store, path: &CachePath) -> io::Result<()> {
+        let Some(present) = &self.path else {
+            let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            return calls::link(Path::new(&open), &self.target)
+                .or_else(|_| self.publish_copy(store, path));
+        };
+        fs::rename(present, &self.target)?;
+        lock(&self.partials.live).remove(present);
         self.path = None;
         Ok(())
+    }
+
+    /// Publishes a copy in the usual way, since the name is taken.
+    fn publish_copy(&self, store: &Store, path: &CachePath) -> io::Result<()> {
+        let mut content = Vec::new();
+        (&*self.file).read_to_end(&mut content)?;
+        let mut copy = Self::with(store, path, &content, self.times)?;
+        copy.seal()?;
+        copy.publish(store, path)
     }
 }
 
@@ -267,17 +334,4 @@ fn say_unsynced(file: &Path, cause: &io::Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partial_is_ours_unless_a_sweeper_was_faster() {
-        let error = |code| Err(TryLockError::Error(io::Error::from_raw_os_error(code)));
-        // ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL: there are no locks, so nobody else has it.
-        for code in [37, 38, 95, 22] {
-            assert!(is_ours(&error(code), 1) && !is_ours(&error(code), 0));
-        }
-        assert!(is_ours(&Ok(()), 1) && !is_ours(&Ok(()), 0));
-        assert!(!is_ours(&Err(TryLockError::WouldBlock), 1));
-    }
-}
+mod tests;

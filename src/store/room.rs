@@ -2,12 +2,14 @@
 //!
 //! Rules: a transfer reserves what it is to write, and gives up as much of that as it has written, since the
 //! file system then counts it as used. The free space is asked for where the file will lie, since a directory
-//! of the cache may be a mount or a link. A file system that does not say how large it is has room.
+//! of the cache may be a mount or a link. A file system that does not say how large it is has room. Small files that
+//! are written at once share a reservation (`Rooms::admit`), so that not each of them asks.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, Instant};
 
 use crate::log;
 use crate::sys::calls;
@@ -15,6 +17,9 @@ use crate::sys::lock::lock;
 
 /// After this many bytes written the free space is looked at again.
 const LOOK: u64 = 1 << 20;
+
+/// For how long small files share a reservation.
+const SHARED: Duration = Duration::from_millis(100);
 
 /// How many bytes a transfer of unknown length reserves at each look.
 const GROWTH: u64 = 2 * LOOK;
@@ -50,6 +55,36 @@ struct Reserved {
     /// Bytes still to be written, by device and then by the order in which transfers reserved them.
     bytes: BTreeMap<(u64, u64), u64>,
     next: u64,
+    /// The reservation that small files share, and until when.
+    shared: Option<((u64, u64), Instant)>,
+}
+
+impl Reserved {
+    /// Reserves `bytes` on `device`; under which key.
+    fn add(&mut self, device: u64, bytes: u64) -> (u64, u64) {
+        let key = (device, self.next);
+        self.next = self.next.wrapping_add(1);
+        self.bytes.insert(key, bytes);
+        key
+    }
+
+    /// Takes `bytes` from what small files share, if there is so much for `device` at `now`.
+    fn take_shared(&mut self, device: u64, bytes: u64, now: Instant) -> Option<()> {
+        let (key, until) = self.shared?;
+        let left = self
+            .bytes
+            .get_mut(&key)
+            .filter(|_| until > now && key.0 == device)?;
+        *left = left.checked_sub(bytes)?;
+        Some(())
+    }
+
+    /// Gives back what small files share.
+    fn end_shared(&mut self) {
+        if let Some((key, _)) = self.shared.take() {
+            self.bytes.remove(&key);
+        }
+    }
 }
 
 impl Rooms {
@@ -59,6 +94,48 @@ impl Rooms {
             min_free,
             reserved: Mutex::default(),
         })
+    }
+
+    /// Checks that a file of `length` bytes, which was written to `dir` on `device` just now, leaves enough free. Up to
+    /// `LOOK` bytes of such files within `SHARED` need one look.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn admit(&self, dir: &Path, device: u64, length: u64) -> io::Result<()> {
+        let now = Instant::now();
+        let mut reserved = lock(&self.reserved);
+        if reserved.take_shared(device, on_disk(length), now).is_some() {
+            return Ok(());
+        }
+        reserved.end_shared();
+        let key = reserved.add(device, LOOK);
+        drop(reserved);
+        let looked = self.look_for(dir, key);
+        let mut reserved = lock(&self.reserved);
+        if looked.is_ok() && reserved.shared.is_none() {
+            reserved.shared = Some((key, now + SHARED));
+            return Ok(());
+        }
+        reserved.bytes.remove(&key);
+        drop(reserved);
+        // Perhaps there is only no room for so much.
+        looked.or_else(|_| self.look_for(dir, key))
+    }
+
+    /// Checks that `dir` has room for what is reserved up to `last`.
+    fn look_for(&self, dir: &Path, last: (u64, u64)) -> io::Result<()> {
+        let mut reserved = lock(&self.reserved);
+        if reserved
+            .shared
+            .is_some_and(|(_, until)| until <= Instant::now())
+        {
+            reserved.end_shared();
+        }
+        let needed = reserved.bytes.range((last.0, 0)..=last);
+        // A source may announce any length: their sum needs more bits.
+        let needed = needed.map(|(_, bytes)| u128::from(*bytes)).sum();
+        drop(reserved);
+        self.look(dir, needed)
     }
 
     /// What is free in `dir`, and what is left free, in bytes, if that is known.
@@ -134,11 +211,7 @@ impl Room {
         device: u64,
         length: Option<u64>,
     ) -> io::Result<Self> {
-        let mut reserved = lock(&rooms.reserved);
-        let key = (device, reserved.next);
-        reserved.next = reserved.next.wrapping_add(1);
-        reserved.bytes.insert(key, length.map_or(GROWTH, on_disk));
-        drop(reserved);
+        let key = lock(&rooms.reserved).add(device, length.map_or(GROWTH, on_disk));
         let room = Self {
             rooms: Arc::clone(rooms),
             dir: dir.to_path_buf(),
@@ -181,12 +254,7 @@ impl Room {
         } else {
             u64::MAX
         };
-        let reserved = lock(&self.rooms.reserved);
-        let needed = reserved.bytes.range((device, 0)..=(device, last));
-        // A source may announce any length: their sum needs more bits.
-        let needed = needed.map(|(_, bytes)| u128::from(*bytes)).sum();
-        drop(reserved);
-        self.rooms.look(&self.dir, needed)
+        self.rooms.look_for(&self.dir, (device, last))
     }
 }
 
@@ -258,6 +326,37 @@ mod tests {
         lock(&rooms.reserved).bytes.insert(all[0].key, some / 2 * 7);
         let stay = all.each_mut().map(|room| room.wrote(LOOK).is_ok());
         assert_eq!(stay, [true, false, false]);
+    }
+
+    #[test]
+    fn small_files_share_a_reservation_that_others_see() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
+        let left = || lock(&rooms.reserved).bytes.values().sum::<u64>();
+        rooms.admit(dir, 1, 4096).unwrap();
+        assert_eq!(left(), LOOK);
+        for files in 1..=(LOOK / on_disk(4096)) {
+            rooms.admit(dir, 1, 4096).unwrap();
+            assert_eq!(left(), LOOK - files * on_disk(4096));
+        }
+        // It is used up, then over, then of another device.
+        rooms.admit(dir, 1, 4096).unwrap();
+        assert_eq!(left(), LOOK);
+        rooms.admit(dir, 1, 4096).unwrap();
+        lock(&rooms.reserved).shared.as_mut().unwrap().1 = Instant::now();
+        rooms.admit(dir, 1, 4096).unwrap();
+        assert_eq!(left(), LOOK);
+        rooms.admit(dir, 1, 4096).unwrap();
+        rooms.admit(dir, 2, 4096).unwrap();
+        assert_eq!(left(), LOOK);
+        // What others need less than that for is not kept from them.
+        let much = much(dir);
+        let other = Room::reserve(&rooms, dir, 2, Some(much)).unwrap();
+        lock(&rooms.reserved).bytes.insert(other.key, u64::MAX);
+        rooms.admit(dir, 2, LOOK).unwrap_err();
+        assert!(lock(&rooms.reserved).shared.is_none());
+        drop(other);
+        assert_eq!(left(), 0);
     }
 
     #[test]

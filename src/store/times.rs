@@ -4,6 +4,7 @@
 //! is marked by a nanosecond part that is not zero. A host without a battery may boot in 1970 and learn the
 //! time later: as long as our clock cannot be right, the source's Date is used in its place.
 
+use std::fs::FileTimes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::HttpDate;
@@ -31,6 +32,13 @@ impl Times {
             modified: source.unwrap_or_else(|| mark(present)),
             present,
         }
+    }
+
+    /// All of them for a file of which all is there.
+    pub fn all(&self) -> FileTimes {
+        FileTimes::new()
+            .set_modified(self.modified)
+            .set_accessed(self.present)
     }
 
     /// The time of the first use (atime), while our clock says `now`.

@@ -20,13 +20,11 @@ compile_error!("sys/calls.rs knows the system calls of 64-bit Linux only");
 
 /// ENFILE and EMFILE: no descriptor is left in the system, in this process.
 pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
-/// EPERM, EINVAL, ENOSYS and EOPNOTSUPP: the call is not offered here.
-const NOT_OFFERED: [i32; 4] = [1, 22, 38, 95];
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
 /// The open(2) flag for a file of ours whose time of last use is to stay.
 pub const O_NOATIME: i32 = 0o1_000_000;
-/// The open(2) flags that make, in a directory, a file that never gets a name.
+/// The open(2) flags that make, in a directory, a file without a name.
 pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
 
 const OTHER_FLAGS: bool = cfg!(any(target_arch = "aarch64", target_arch = "powerpc64"));
@@ -41,14 +39,14 @@ const SIG_IGN: usize = 1;
 const SOL_SOCKET: c_int = 1;
 const SO_LINGER: c_int = 13;
 const RLIMIT_NOFILE: c_int = 7;
+const AT_CWD: c_int = -100;
+const AT_FOLLOW: c_int = 0x400;
 const EPOLL_ADD: c_int = 1;
 const EPOLL_REMOVE: c_int = 2;
 const EPOLL_IN: u32 = 1;
 const EPOLL_EXCLUSIVE: u32 = 1 << 28;
-const SIOCOUTQ: Request = match cfg!(target_arch = "powerpc64") {
-    true => 0x4004_7473,
-    false => 0x5411,
-};
+const POWERPC: bool = cfg!(target_arch = "powerpc64");
+const SIOCOUTQ: Request = if POWERPC { 0x4004_7473 } else { 0x5411 };
 
 /// The request of ioctl(2): the one type here in which the C libraries differ.
 #[cfg(target_env = "musl")]
@@ -78,6 +76,7 @@ unsafe extern "C" {
     fn getrlimit(resource: c_int, limit: *mut u64) -> c_int;
     fn setrlimit(resource: c_int, limit: *const u64) -> c_int;
     fn statvfs(path: *const c_char, out: *mut u64) -> c_int;
+    fn linkat(d: c_int, from: *const c_char, e: c_int, to: *const c_char, how: c_int) -> c_int;
     fn ioctl(fd: c_int, request: Request, ...) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(set: c_int, what: c_int, fd: c_int, event: *mut Event) -> c_int;
@@ -96,11 +95,10 @@ fn checked(result: c_int) -> io::Result<c_int> {
     }
 }
 
-/// Whether a call failed because the file system, the kernel or a sandbox does not offer it.
+/// Whether a call failed because the file system, the kernel or a sandbox does not offer it: EPERM, EINVAL, ENOSYS
+/// or EOPNOTSUPP.
 pub fn is_unsupported(cause: &io::Error) -> bool {
-    cause
-        .raw_os_error()
-        .is_some_and(|code| NOT_OFFERED.contains(&code))
+    matches!(cause.raw_os_error(), Some(1 | 22 | 38 | 95))
 }
 
 /// Sends at most `count` bytes of `file` from `offset` on to `socket` (sendfile(2)); how many, 0 at the end of
@@ -174,10 +172,17 @@ pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     // SAFETY: `path` ends in NUL; `out` is larger than the 112 bytes of `struct statvfs`; both outlive the call.
     checked(unsafe { statvfs(path.as_ptr(), out.as_mut_ptr()) })?;
     let [_block, fragment, blocks, _free, available, ..] = out;
-    Ok((
-        available.saturating_mul(fragment),
-        blocks.saturating_mul(fragment),
-    ))
+    let bytes = |blocks: u64| blocks.saturating_mul(fragment);
+    Ok((bytes(available), bytes(blocks)))
+}
+
+/// Gives the open file to which the link `from` leads (`/proc/self/fd/7`) the name `to`, if that is free (linkat(2)).
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let [from, to] = [from, to].map(|path| CString::new(path.as_os_str().as_bytes()));
+    let (from, to) = (from?, to?);
+    // SAFETY: both texts end in NUL and outlive the call.
+    let linked = unsafe { linkat(AT_CWD, from.as_ptr(), AT_CWD, to.as_ptr(), AT_FOLLOW) };
+    checked(linked).map(drop)
 }
 
 /// Bytes in the send queue of a TCP socket that the peer has not acknowledged (SIOCOUTQ).

@@ -87,7 +87,7 @@ fn take(
     upstream: &Upstream,
     request: &Request,
     writer: Writer,
-    response: Response,
+    mut response: Response,
     proof: Option<Proof>,
 ) -> Received {
     let exchange = writer.exchange();
@@ -116,11 +116,15 @@ fn take(
         return Err(Outcome::Passed);
     }
     let partial = begin(store, request, &response);
+    let written = partial.is_some() && response.at_hand().is_some();
     let representation = Representation::of(request, &response, partial.as_ref(), proof.is_some());
     let representation = Arc::new(representation);
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
     writer.announce(Arc::clone(&representation), file);
-    if !response.has_content() {
+    if written {
+        response.pass();
+        writer.has(representation.length.unwrap_or(0));
+    } else if !response.has_content() {
         writer.tell();
     }
     let receive = Receive::new(store, upstream, request, writer, partial, representation);
@@ -135,11 +139,16 @@ fn validation(failure: Failure) -> Validation {
     }
 }
 
-/// The partial for the content; none if that is not stored or cannot be.
+/// The partial for the content, with all of that if it is at hand; none if that is not stored or cannot be.
 fn begin(store: &Arc<Store>, request: &Request, response: &Response) -> Option<Partial> {
     if !request.is_shared() || !request.is_storable(response) {
         return None;
     }
-    let (length, modified, date) = (response.length(), response.last_modified(), response.date());
-    store.begin(&request.path, length, modified, date).ok()
+    let (path, length) = (&request.path, response.length());
+    let (modified, date) = (response.last_modified(), response.date());
+    match response.at_hand() {
+        Some(content) => store.write(path, content, request.held.is_some(), modified, date),
+        None => store.begin(path, length, modified, date),
+    }
+    .ok()
 }

@@ -42,7 +42,7 @@ impl Unnamed {
             if request.held.is_some() {
                 freshness.note_validation(path, &etag, Validation::Unchanged);
             }
-            self.partial.publish()
+            self.partial.publish(store, path)
         });
         match published {
             Ok(()) => {

@@ -93,8 +93,9 @@ impl<'a> Receive<'a> {
     /// Receives the content to its end, up to the name. It waits for nothing if all of the content has come.
     pub fn run(mut self, mut response: Response) -> Received {
         let length = self.representation.length;
-        // A block no larger than the file: a large one would be mapped and unmapped for each small file.
-        let most = length.and_then(|length| usize::try_from(length).ok());
+        // A block no larger than what is to come: a large one would be mapped and unmapped for each small file.
+        let most = length.map(|length| length.saturating_sub(self.writer.received()));
+        let most = most.and_then(|most| usize::try_from(most).ok());
         let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
         loop {
             let moved = self.pump(&mut response, &mut block, length);

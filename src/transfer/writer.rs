@@ -69,6 +69,11 @@ impl Writer {
         self.transfer.changed.ring();
     }
 
+    /// The file that was announced has all of the content, which has this length.
+    pub fn has(&self, length: u64) {
+        self.change(|state| state.stored = length);
+    }
+
     /// Adds a block to the file, or to the ring once storing has stopped.
     ///
     /// # Errors

@@ -131,13 +131,15 @@ impl Request {
 
     /// The request head for `url`. A proxy for http gets the absolute-form (RFC 9112 §3.2.2), one for https nothing.
     pub fn serialise(&self, url: &Url, proxy: Option<&Via>) -> Vec<u8> {
-        let method = self.method.as_str();
         let proxy = proxy.filter(|_| !url.is_tls());
-        let mut head = match proxy {
-            Some(_) => format!("{method} {url} HTTP/1.1\r\n"),
-            None => format!("{method} {} HTTP/1.1\r\n", url.path_and_query()),
+        let mut head = Vec::with_capacity(512);
+        head.extend_from_slice(self.method.as_str().as_bytes());
+        head.push(b' ');
+        match proxy {
+            Some(_) => head.extend_from_slice(url.to_string().as_bytes()),
+            None => head.extend_from_slice(url.path_and_query().as_bytes()),
         }
-        .into_bytes();
+        head.extend_from_slice(b" HTTP/1.1\r\n");
         let authorization = proxy.and_then(Via::authorization);
         head.extend_from_slice(self.fields(url, authorization.as_deref()).as_bytes());
         head.extend_from_slice(b"\r\n");
@@ -145,7 +147,7 @@ impl Request {
     }
 
     fn fields(&self, url: &Url, authorization: Option<&str>) -> Fields {
-        let mut fields = Fields::new();
+        let mut fields = Fields::with_capacity(256);
         fields.push("Host", url.authority());
         fields.push_checked(
             "User-Agent",

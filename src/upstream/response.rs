@@ -107,6 +107,23 @@ impl Response {
         self.length().is_some() && ahead
     }
 
+    /// All of the content, if its length is known and all of that has come.
+    pub fn at_hand(&self) -> Option<&[u8]> {
+        match self.first.as_slice() {
+            [] => self.body.at_hand(&self.wire),
+            first => (self.length() == Some(first.len() as u64)).then_some(first),
+        }
+    }
+
+    /// Goes on to the end of content that is at hand, as if it were read.
+    pub fn pass(&mut self) {
+        if self.first.is_empty() {
+            self.count(self.at_hand().map_or(0, <[u8]>::len));
+            self.body.pass(&mut self.wire);
+        }
+        self.first.clear();
+    }
+
     /// Sets the read time-out of the connection.
     pub fn set_patience(&mut self, patience: Duration) {
         self.wire.set_patience(patience);

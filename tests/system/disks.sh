@@ -1,15 +1,16 @@
 #!/bin/bash
-# File systems that are full, that do not say how full they are, that have no locks, no times, no sendfile and no
-# sync; and a host whose clock begins in 1970. Everything is served, and all that has room is stored.
+# File systems that are full, that do not say how full they are, that have no locks, no times, no sendfile, no sync
+# and no files without a name; and a host whose clock begins in 1970. Everything is served, and all that has room is stored.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 needs strace stat:coreutils
 enter
 begin
 
-# Starts a cache of which the system call CALL fails with ERROR, as on a file system without it.
-start_without() { # CALL ERROR
-	strace -f -qq -e trace="$1" -e inject="$1:error=$2" -o "$logs/strace-$1-$2" \
+# Starts a cache of which the system call CALL fails with ERROR, for PATH alone if one is given, as on a file system
+# without it.
+start_without() { # CALL ERROR [PATH]
+	strace -f -qq -e trace="$1" -e inject="$1:error=$2" ${3:+-P "$3"} -o "$logs/strace-$1-$2" \
 		"$program" --cache "$work/cache" --host 127.0.0.1 -v --source "$mirror" 2>"$logs/$1-$2.log" &
 	cache_pid=$!
 	await 10 listens 4000
@@ -52,18 +53,20 @@ mirror=http://127.0.0.1:8000/
 start_mirror 8000 'limit_rate 4m;'
 mkdir -p "$work/mirror/d" "$work/cache"
 for each in a b c; do head -c 300000 /dev/urandom >"$work/mirror/d/$each.tar"; done
+# Of a small one all comes at once, so that its file needs no name before its own.
+head -c 3000 /dev/urandom >"$work/mirror/d/small.tar"
 
 for call in flock:ENOLCK flock:ENOSYS flock:EOPNOTSUPP flock:EINVAL \
 	utimensat:EPERM utimensat:EOPNOTSUPP utimensat:EINVAL \
 	sendfile:EINVAL sendfile:ENOSYS sendfile:EOPNOTSUPP sendfile:EPERM \
-	statfs:ENOSYS fsync:EINVAL fsync:ENOSYS; do
+	statfs:ENOSYS fsync:EINVAL fsync:ENOSYS linkat:EPERM linkat:ENOENT linkat:EXDEV; do
 	mkdir -p "$work/cache/d"
 	# A partial of a process that may be alive.
 	echo half >"$work/cache/d/.package-cache-0123456789abcdef.part"
 	exec 9<"$work/cache/d/.package-cache-0123456789abcdef.part"
 	start_without "${call%:*}" "${call#*:}"
 	log=${call/:/-}.log
-	for each in a b; do
+	for each in a b small; do
 		check "$call: a miss is served" same "d/$each.tar"
 		check "$call: and stored" stored "d/$each.tar"
 		check "$call: and a hit" hit "d/$each.tar"
@@ -84,10 +87,20 @@ for call in flock:ENOLCK flock:ENOSYS flock:EOPNOTSUPP flock:EINVAL \
 	rm -rf "${work:?}/cache/d"
 done
 
+# What opens the directory itself makes a file without a name there.
+mkdir -p "$work/cache/d"
+start_without openat EOPNOTSUPP "$work/cache/d"
+check 'no files without a name: a miss is served' same d/small.tar
+check 'no files without a name: and stored' stored d/small.tar
+check 'no files without a name: and a hit' hit d/small.tar
+stop_cache
+check 'no files without a name: it was tried' grep -q 'O_TMPFILE.*EOPNOTSUPP' "$logs/strace-openat-EOPNOTSUPP"
+rm -rf "${work:?}/cache/d"
+
 # What is no peculiarity but a failure: clients are served, nothing is stored, nothing broken stays.
-for call in pwrite64:EDQUOT pwrite64:EIO pwrite64:EFBIG fsync:EIO rename:EBUSY; do
+for call in pwrite64:EDQUOT pwrite64:EIO pwrite64:EFBIG fsync:EIO linkat,rename:EBUSY; do
 	start_without "${call%:*}" "${call#*:}"
-	for each in a b; do check "$call: a miss is served" same "d/$each.tar"; done
+	for each in a b small; do check "$call: a miss is served" same "d/$each.tar"; done
 	check "$call: one line says so" await 5 said_once "${call/:/-}.log" 'error: cannot store'
 	stop_cache
 	check "$call: nothing stays" test -z "$(find "$work/cache" -type f)"

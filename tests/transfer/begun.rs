@@ -178,3 +178,28 @@ fn a_client_that_leaves_while_its_answer_is_awaited_leaves_the_file() {
     rig.daemon.get("/d/a.tar").assert_whole(b"content");
     assert_eq!(rig.origin.count("/d/a.tar"), 1);
 }
+
+#[test]
+fn a_file_that_came_a_moment_ago_is_not_fetched_again() {
+    const FILES: usize = 300;
+    let rig = kept(Rig::start());
+    let target = |at: usize| format!("/d/{at}.txt");
+    for at in 0..FILES {
+        rig.origin.script(&target(at), at_once(b"content"));
+    }
+    // They ask for the same files at the same time: some look into the cache just before a file gets its name, and
+    // at the transfers just after.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let mut client = rig.daemon.client();
+                for at in 0..FILES {
+                    client.get(&target(at)).assert_whole(b"content");
+                }
+            });
+        }
+    });
+    for at in 0..FILES {
+        assert_eq!(rig.origin.count(&target(at)), 1, "{at}");
+    }
+}

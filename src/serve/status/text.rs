@@ -49,19 +49,22 @@ impl Layout {
 /// The snapshot as text.
 pub fn render(snapshot: &Snapshot, layout: Layout) -> String {
     let text = Text { snapshot, layout }.to_string();
-    let lines = text
-        .lines()
-        .map(|line| fit(line.trim_end(), layout.columns));
-    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+    let mut out = String::new();
+    for line in text.lines() {
+        fit(&mut out, line.trim_end(), layout.columns);
+        out.push('\n');
+    }
+    out
 }
 
-/// A line without what could do something to a terminal, and cut where it is too long.
-fn fit(line: &str, columns: usize) -> String {
-    let plain = |c: char| match c {
-        ' '..='~' | '\u{2588}' | '\u{2591}' => c,
-        _ => '?',
-    };
-    line.chars().map(plain).take(columns).collect()
+/// Adds a line without what could do something to a terminal, and cut where it is too long.
+fn fit(out: &mut String, line: &str, columns: usize) {
+    for character in line.chars().take(columns) {
+        out.push(match character {
+            ' '..='~' | '\u{2588}' | '\u{2591}' => character,
+            _ => '?',
+        });
+    }
 }
 
 struct Text<'a> {
@@ -135,8 +138,8 @@ impl Text<'_> {
         let received = Bytes(transfer.received);
         match transfer.length {
             Some(length) => {
-                let percent = u128::from(transfer.received) * 100;
-                let percent = percent.checked_div(u128::from(length)).unwrap_or(100);
+                let percent = (u128::from(transfer.received) * 100).checked_div(u128::from(length));
+                let percent = percent.and_then(|it| u64::try_from(it).ok()).unwrap_or(100);
                 let bar = self.bar(transfer.received, length);
                 let gap = if self.is_narrow() { "\n  " } else { "  " };
                 writeln!(
@@ -253,10 +256,13 @@ mod tests {
 
     #[test]
     fn a_line_does_nothing_to_a_terminal() {
-        assert_eq!(
-            fit("a\u{1b}[2J\u{9b}\u{202e}\u{2588}", 80),
-            "a?[2J??\u{2588}"
-        );
-        assert_eq!(fit("abcdef", 4), "abcd");
+        for (line, columns, shown) in [
+            ("a\u{1b}[2J\u{9b}\u{202e}\u{2588}", 80, "a?[2J??\u{2588}"),
+            ("abcdef", 4, "abcd"),
+        ] {
+            let mut out = String::new();
+            fit(&mut out, line, columns);
+            assert_eq!(out, shown);
+        }
     }
 }
