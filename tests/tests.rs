@@ -29,6 +29,8 @@ mod house;
 mod install;
 /// The log on stderr and syslog, also one that nobody reads.
 mod log;
+/// What a server does with Manifests, and the two names of distfiles.
+mod manifests;
 /// Connections, heads, preconditions and ranges: everything between a client and what was found.
 mod serve;
 /// What the program tells of itself: every counter, the pages, `package-cache status`.

@@ -18,7 +18,7 @@ use crate::stats::{self, Outcome};
 use crate::store::{CachePath, Lookup};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
-use crate::transfer::{self, Purpose, Reader, Request, Transfer, Writer};
+use crate::transfer::{self, Purpose, Reader, Received, Request, Transfer, Writer};
 use crate::upstream::Failure;
 
 /// The table of transfers.
@@ -176,12 +176,15 @@ impl Cache {
         }
         in_flight.running.push(transfer);
         drop(in_flight);
-        match self.threads.run(Box::new(move || turn.run(writer))) {
+        match turn.run_at_once(writer) {
             Ok(()) => Joined::Reading(reader, false),
-            Err(_) => Joined::Failed(Failure::Busy),
+            Err(Busy) => Joined::Failed(Failure::Busy),
         }
     }
 }
+
+/// No thread can be had.
+struct Busy;
 
 /// A transfer's place among those that run. When it is dropped, the transfer leaves the table and the next one
 /// has its turn.
@@ -191,17 +194,56 @@ struct Turn {
 }
 
 impl Turn {
+    /// Runs the transfer on this thread as long as that takes no wait, then on a thread of its own.
+    fn run_at_once(self, writer: Writer) -> Result<(), Busy> {
+        let (cache, request) = (&self.cache, self.transfer.request());
+        let threads = Arc::clone(&cache.threads);
+        match transfer::fetch_at_once(&cache.store, &cache.upstream, request, writer) {
+            Ok(Ok(file)) if !file.is_quick() => {
+                let cache = Arc::clone(cache);
+                let publish = Box::new(move || self.guard(|| self.end(Ok(file))));
+                // The client has all of it, whatever becomes of the name.
+                if threads.run(publish).is_err() {
+                    cache.stats().transferred(Outcome::Passed);
+                }
+                Ok(())
+            }
+            Ok(received) => {
+                self.end(received);
+                Ok(())
+            }
+            Err(writer) => {
+                let run = Box::new(move || self.run(writer));
+                threads.run(run).map_err(|_| Busy)
+            }
+        }
+    }
+
     fn run(&self, writer: Writer) {
         let (cache, request) = (&*self.cache, self.transfer.request());
-        let run = || transfer::fetch(&cache.store, &cache.upstream, request, writer);
-        let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-            log::error!(
-                "the transfer of {} panicked; its clients were cut off",
-                request.path
-            );
-            Outcome::Failed
+        self.guard(|| {
+            let received = transfer::fetch(&cache.store, &cache.upstream, request, writer);
+            self.end(received);
         });
+    }
+
+    /// What follows when no reader waits for the transfer any more.
+    fn end(&self, received: Received) {
+        let (cache, request) = (&*self.cache, self.transfer.request());
+        let outcome = match received {
+            Ok(file) => file.publish(&cache.store, request),
+            Err(outcome) => outcome,
+        };
         cache.stats().transferred(outcome);
+    }
+
+    /// Runs a part of the transfer; a panic in it ends the transfer alone.
+    fn guard(&self, part: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(part)).is_err() {
+            let path = &self.transfer.request().path;
+            log::error!("the transfer of {path} panicked; its clients were cut off");
+            self.cache.stats().transferred(Outcome::Failed);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Not here: which requests share a transfer (`in_flight`), files that may have changed at their source
 //! (`revalidate`), the response (`serve::response`).
 
+mod distfiles;
 mod in_flight;
 mod patterns;
 mod revalidate;
@@ -21,10 +22,11 @@ use std::time::{Duration, Instant};
 use crate::http::cache_control::{self, Confirm};
 use crate::http::{CacheStatus, Forward, RequestHead, via};
 use crate::log;
+use crate::manifests::Live;
 use crate::net::Threads;
 use crate::net::clients::Client;
 use crate::stats::{Space, Stats};
-use crate::store::{CachePath, Lookup, Place, Store, Stored};
+use crate::store::{CachePath, Lookup, Place, Store, Stored, layout};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::Bell;
 use crate::transfer::{Part, Purpose, Reader, Representation, Request, Via};
@@ -87,6 +89,8 @@ pub struct Cache {
     upstream: Upstream,
     /// Patterns of paths that change at the sources (`--revalidate`).
     revalidate: Vec<Glob>,
+    /// What distfiles must be (`--manifests`).
+    manifests: Arc<Live>,
     /// Our name in Via.
     pseudonym: String,
     /// Our entry in Via.
@@ -98,12 +102,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A cache over a directory and its sources. Paths that match one of `revalidate` change at the sources;
-    /// `pseudonym` is our name in Via.
+    /// A cache over a directory and its sources. Paths that match one of `revalidate` change at the sources,
+    /// `manifests` say what distfiles must be, `pseudonym` is our name in Via.
     pub fn new(
         store: Arc<Store>,
         upstream: Upstream,
         revalidate: Vec<Glob>,
+        manifests: Arc<Live>,
         pseudonym: String,
     ) -> Arc<Self> {
         let threads = Threads::new("transfer");
@@ -112,6 +117,7 @@ impl Cache {
             store,
             upstream,
             revalidate,
+            manifests,
             via: via::with_own(&[], &pseudonym),
             pseudonym,
             in_flight: Mutex::default(),
@@ -158,15 +164,25 @@ impl Cache {
             }
             Place::File(path) => path,
         };
+        let fields = &query.request.fields;
         match self.store.find(path) {
-            Lookup::Hit(stored) => match self.why_ask(path, &query.request.fields) {
+            Lookup::Hit(stored) if self.has_wrong_length(path, &stored) => {
+                match self.of_twin(path, Confirm::of(fields)) {
+                    Some(found) => Sought::Found(found),
+                    None => self.lately_validated(path, stored, Forward::Miss),
+                }
+            }
+            Lookup::Hit(stored) => match self.why_ask(path, fields) {
                 None => Sought::Found(Found::Stored {
                     stored,
                     status: CacheStatus::Hit,
                 }),
                 Some(why) => self.lately_validated(path, stored, why),
             },
-            Lookup::Miss => Sought::NotHere(path.clone(), Purpose::Store),
+            Lookup::Miss => match self.of_twin(path, Confirm::of(fields)) {
+                Some(found) => Sought::Found(found),
+                None => Sought::NotHere(path.clone(), Purpose::Store),
+            },
             Lookup::Directory => Sought::NotHere(path.clone(), Purpose::RelayFile),
             Lookup::Busy(cause) => Sought::Busy(path.clone(), cause),
             Lookup::Unusable(cause) => {
@@ -217,7 +233,10 @@ impl Cache {
         let (method, via) = (query.request.method, self.via_for(query));
         // Nothing stored is to be validated, but a cache between us and the source may have something.
         let confirm = Confirm::of(&query.request.fields);
-        let mut request = Request::new(method, path, purpose, via).confirmed(confirm);
+        let expected = self.expectation(&path, client);
+        let hashed = layout::hashed(&path).filter(|_| matches!(purpose, Purpose::Store));
+        let request = Request::new(method, path, purpose, via).expecting(expected);
+        let mut request = request.confirmed(confirm);
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
@@ -237,7 +256,11 @@ impl Cache {
                 *joins_foreign = false;
                 None
             }
-            Err(failure) => Some(Found::Failed(failure)),
+            Err(failure) => match hashed.filter(|_| failure == Failure::NotFound) {
+                // Today's mirrors have it in the hashed layout alone.
+                Some(path) => Some(self.fetch_as(path, query, client)),
+                None => Some(Found::Failed(failure)),
+            },
         }
     }
 
@@ -280,7 +303,7 @@ fn is_of_another(reader: &Reader, collapsed: bool, client: &Client) -> bool {
 /// What there is for a client that wants no source asked (RFC 9111 §5.2.1.7).
 fn unasked(sought: Sought) -> Sought {
     match sought {
-        Sought::NotHere(..) | Sought::MayHaveChanged(_, _, Forward::Request) => {
+        Sought::NotHere(..) | Sought::MayHaveChanged(_, _, Forward::Request | Forward::Miss) => {
             Sought::Found(Found::Failed(Failure::NotStored))
         }
         Sought::MayHaveChanged(_, stored, _) => Sought::Found(Found::Stored {

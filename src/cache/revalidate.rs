@@ -33,7 +33,7 @@ impl Cache {
     }
 
     /// Whether the file changes at the sources, as the administrator says with `--revalidate`.
-    fn changes(&self, path: &CachePath) -> bool {
+    pub(super) fn changes(&self, path: &CachePath) -> bool {
         let mut globs = self.revalidate.iter();
         globs.any(|glob| glob.matches(path.as_bytes()))
     }
@@ -46,6 +46,10 @@ impl Cache {
         why: Forward,
     ) -> Sought {
         match self.store.freshness().validation(path, &stored.etag()) {
+            // Its other name may be asked for.
+            Some(Validation::Gone) if why == Forward::Miss => {
+                Sought::MayHaveChanged(path.clone(), stored, why)
+            }
             Some(said) => {
                 let status = match said {
                     Validation::Unanswered => CacheStatus::Stale,
@@ -68,21 +72,34 @@ impl Cache {
         joins_foreign: &mut bool,
         client: &Client,
     ) -> Option<Found> {
+        let wrong_length = why == Forward::Miss;
+        if wrong_length && !self.still_has_wrong_length(&path, &stored, client) {
+            let status = CacheStatus::Hit;
+            return Some(Found::Stored { stored, status });
+        }
         let etag = stored.etag();
         let freshness = self.store.freshness();
+        let lately = freshness.validation(&path, &etag);
+        if let Some(said) = lately.filter(|_| wrong_length) {
+            return Some(self.instead(&path, stored, said, query, client));
+        }
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
-        let held = Held {
+        let mut held = Held {
             etag: etag.clone(),
-            date: stored
-                .modified
-                .source_date()
-                .filter(|date| !date.is_unset()),
-            given: freshness.given(&path, &etag),
+            date: None,
+            given: None,
             why,
         };
+        // Of another file it means nothing that it has not changed.
+        if !wrong_length {
+            let date = stored.modified.source_date();
+            held.date = date.filter(|date| !date.is_unset());
+            held.given = freshness.given(&path, &etag);
+        }
         let confirm = Confirm::of(&query.request.fields);
-        let mut request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let request = Request::revalidate(path.clone(), held, self.via_for(query), confirm);
+        let mut request = request.expecting(self.expectation(&path, client));
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let (reader, collapsed) = match self.join_or_start(request, client, deadline) {
@@ -92,6 +109,9 @@ impl Cache {
                 let said = Validation::Unanswered;
                 if deadline <= Instant::now() {
                     freshness.note_validation(&path, &etag, said);
+                }
+                if wrong_length {
+                    return Some(self.instead(&path, stored, said, query, client));
                 }
                 return Some(self.serve_as(&path, stored, said, CacheStatus::Stale));
             }
@@ -122,6 +142,9 @@ impl Cache {
             }
             Err(_) => Validation::Unanswered,
         };
+        if wrong_length {
+            return Some(self.instead(&path, stored, said, query, client));
+        }
         let status = match said {
             Validation::Unanswered => CacheStatus::Stale,
             _ => CacheStatus::Forwarded {
@@ -136,7 +159,7 @@ impl Cache {
 
     /// What the client gets. A file that is gone at every source is 404 where the administrator says that it
     /// changes; elsewhere the stored file is what the cache is for.
-    fn serve_as(
+    pub(super) fn serve_as(
         &self,
         path: &CachePath,
         stored: Stored,

@@ -49,7 +49,8 @@ from a source and stores it while streaming it to whoever asked; every later
 request is served from the cache directory.
 
 Options:
-      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path];
+      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path]
+                           or https://..., which needs openssl;
                            with NAME only what is below /NAME/; repeat for
                            more, tried in the order given
                            (default: none, every miss is 404)
@@ -64,6 +65,10 @@ Options:
                            @rpm, @alpine, @freebsd, @void stand for what those
                            replace; repeat for more (default: none, what is
                            stored is served)
+      --manifests DIR      ebuild repository such as /var/db/repos/gentoo, whose
+                           Manifests say what distfiles must be: others are
+                           neither stored nor given whole; repeat for overlays
+                           (default: none)
       --timeout SECONDS    longest silence tolerated from a source, 1 to 86400;
                            never a limit on a whole transfer (default: 30)
       --min-free SIZE      free space on the cache's file system below which
@@ -84,9 +89,10 @@ Options:
 To trim a cache: package-cache cull --help
 What a running one does: package-cache status --help, or / in a browser
 To prove its files by Gentoo's Manifests: package-cache verify --help
-Of a repeated option the last one counts; every --source, --revalidate and
---allow does.
-Sources are asked through the proxy that http_proxy and no_proxy name, if any.
+Of a repeated option the last one counts; every --source, --revalidate,
+--manifests and --allow does.
+Sources are asked through the proxies that http_proxy, https_proxy and no_proxy
+name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 
 Examples:

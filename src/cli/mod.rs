@@ -1,6 +1,7 @@
 //! Cli: an argument list becomes a Command.
 //!
-//! Rules: an option may be repeated, and the last one counts (`--source`, `--revalidate` and `--allow` collect).
+//! Rules: an option may be repeated, and the last one counts (`--source`, `--revalidate`, `--manifests` and
+//! `--allow` collect).
 //! `--help` and `--version` win over all that follows them. An error is one line that names the value and the
 //! remedy.
 //!
@@ -93,6 +94,7 @@ fn set(options: &mut serve::Options, long: &mut Long<'_>) -> Result<(), UsageErr
         "verbose" => options.level = long.flag(more(options.level))?,
         "syslog" => options.sink = long.flag(Sink::Syslog)?,
         "revalidate" => options.revalidate.extend(long.globs()?),
+        "manifests" => options.manifests.push(PathBuf::from(long.value()?)),
         "timeout" => options.timeout = Duration::from_secs(long.number(1..=86_400)?),
         "min-free" => options.min_free = MinFree::Bytes(long.size()?),
         "no-status" => options.status = long.flag(false)?,

@@ -13,6 +13,8 @@ use super::StatusCode;
 pub enum Forward {
     /// Nothing is stored under that path.
     UriMiss,
+    /// What is stored under that path is another file.
+    Miss,
     /// Such paths are never stored.
     Bypass,
     /// The stored file may have changed.
@@ -25,6 +27,7 @@ impl Forward {
     fn token(self) -> &'static str {
         match self {
             Self::UriMiss => "uri-miss",
+            Self::Miss => "miss",
             Self::Bypass => "bypass",
             Self::Stale => "stale",
             Self::Request => "request",
@@ -122,7 +125,7 @@ impl CacheStatus {
                 collapsed: true, ..
             } => Word::Collapsed,
             Self::Forwarded {
-                why: Forward::UriMiss,
+                why: Forward::UriMiss | Forward::Miss,
                 ..
             } => Word::Miss,
             Self::Forwarded {

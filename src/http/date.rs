@@ -107,6 +107,20 @@ impl HttpDate {
     }
 }
 
+/// The text of the date that was asked for last: many responses are sent within one second.
+#[derive(Debug, Default)]
+pub struct LastDate(Option<(HttpDate, [u8; 29])>);
+
+impl LastDate {
+    /// The text of `date`.
+    pub fn text(&mut self, date: HttpDate) -> [u8; 29] {
+        match self.0 {
+            Some((last, text)) if last == date => text,
+            _ => self.0.insert((date, date.text())).1,
+        }
+    }
+}
+
 impl Display for HttpDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
@@ -143,17 +157,26 @@ impl Display for Rfc3339 {
     }
 }
 
-/// The low two decimal digits.
+/// The low two decimal digits of a number that is not negative.
 fn two_digits(number: i64) -> [u8; 2] {
-    let digit = |value: i64| b'0'.saturating_add(value.rem_euclid(10) as u8);
+    let number = number as u32;
+    let digit = |value: u32| b'0'.saturating_add((value % 10) as u8);
     [digit(number / 10), digit(number)]
 }
 
 impl HttpDate {
+    /// Days since the first day of the year 0, and seconds of the day, clamped to the years 0 to 9999. Small
+    /// numbers without a sign: every response has two dates, and divisions are most of what they cost.
+    fn days_and_clock(self) -> (u32, u32) {
+        const A_DAY: u64 = DAY.unsigned_abs();
+        let seconds = (self.0.clamp(FIRST, LAST) - FIRST).unsigned_abs();
+        ((seconds / A_DAY) as u32, (seconds % A_DAY) as u32)
+    }
+
     fn weekday(self) -> [u8; 3] {
-        // The epoch was a Thursday.
-        let days = self.0.clamp(FIRST, LAST).div_euclid(DAY);
-        let index = (days + 3).rem_euclid(7) as usize;
+        // The first day of the year 0 was a Saturday.
+        let (days, _) = self.days_and_clock();
+        let index = ((days + 5) % 7) as usize;
         let name = WEEKDAYS
             .get(index)
             .and_then(|name| name.as_bytes().first_chunk());
@@ -176,12 +199,11 @@ struct Civil {
 impl Civil {
     /// The fields of a time, clamped to the years 0 to 9999.
     fn of(date: HttpDate) -> Self {
-        let seconds = date.0.clamp(FIRST, LAST);
-        let clock = seconds.rem_euclid(DAY);
-        // Years begin in March here, so that the leap day is the last of its year.
-        let days = seconds.div_euclid(DAY) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
+        let (days, clock) = date.days_and_clock();
+        // Years begin in March here, so that the leap day is the last of its year; the first of them 400 years
+        // before the year 0, so that January and February of that count too.
+        let days = days + 146_097 - 60;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
         let year_of_era =
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -191,13 +213,14 @@ impl Civil {
         } else {
             march_month - 9
         };
+        let year = era * 400 + year_of_era + u32::from(month <= 2);
         Self {
-            year: era * 400 + year_of_era + i64::from(month <= 2),
-            month,
-            day: day_of_year - (153 * march_month + 2) / 5 + 1,
-            hour: clock / 3_600,
-            minute: clock / 60 % 60,
-            second: clock % 60,
+            year: i64::from(year) - 400,
+            month: i64::from(month),
+            day: i64::from(day_of_year - (153 * march_month + 2) / 5 + 1),
+            hour: i64::from(clock / 3_600),
+            minute: i64::from(clock / 60 % 60),
+            second: i64::from(clock % 60),
         }
     }
 

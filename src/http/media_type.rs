@@ -82,8 +82,10 @@ pub fn is_archive(name: &[u8]) -> bool {
 
 /// Whether an extension is one of those, in any case.
 pub(super) fn is_one_of(extension: &[u8], known: &[&str]) -> bool {
-    let mut known = known.iter();
-    known.any(|known| known.as_bytes().eq_ignore_ascii_case(extension))
+    let is = |known: &&str| {
+        known.len() == extension.len() && known.as_bytes().eq_ignore_ascii_case(extension)
+    };
+    known.iter().any(is)
 }
 
 /// Whether a Content-Type is HTML or XHTML, whatever its parameters.

@@ -29,7 +29,7 @@ pub mod via;
 pub use age::age;
 pub use cache_status::{CacheStatus, Forward, Word};
 pub use content_coding::{Coded, coded};
-pub use date::HttpDate;
+pub use date::{HttpDate, LastDate};
 pub use fields::Fields;
 pub use framing::Framing;
 pub use message::{Method, RequestHead, ResponseHead, Version};

@@ -233,12 +233,13 @@ impl<'a> Cursor<'a> {
 
     /// A target of at most `cap` bytes; one byte more is enough to refuse it.
     fn target(&mut self, cap: usize) -> Result<&'a [u8], Stop> {
-        let length = self.rest.iter().position(|&byte| !is_target_byte(byte));
-        if length.unwrap_or(self.rest.len()) > cap {
+        let taken = self.take_while(is_target_byte);
+        // Where the target has not ended, all of the rest belongs to it.
+        if taken.as_ref().map_or(self.rest.len(), |taken| taken.len()) > cap {
             let why = "the request target is too long";
             return Err(Malformed::new(StatusCode::URI_TOO_LONG, why).into());
         }
-        self.take_while(is_target_byte)
+        taken
     }
 
     /// `HTTP/1.x`; another major version is refused with 505 (RFC 9110 §2.5).

@@ -49,6 +49,12 @@ pub fn expected(path: &Path, index: &Index) -> Vec<Expected> {
     }
 }
 
+/// Whether the file at `path` is a distfile.
+pub fn is_distfile(path: &Path) -> bool {
+    let mut parts = path.iter().rev().skip(1).map(OsStr::as_bytes);
+    is_of_distfiles([(); 2].map(|()| parts.next().unwrap_or_default()))
+}
+
 /// Whether a file is a distfile whose directory, and the one above that, have these names.
 fn is_of_distfiles([dir, above]: [&[u8]; 2]) -> bool {
     let is_hashed = || dir.len() == 2 && dir.iter().all(u8::is_ascii_hexdigit);

@@ -111,3 +111,58 @@ fn a_directory_without_manifests_is_an_error_that_names_it() {
 fn an_entry_is_as_small_as_the_head_says() {
     assert_eq!(size_of::<Entry>(), 96);
 }
+
+#[test]
+fn a_live_index_is_there_once_it_was_built_and_finds_what_has_changed() {
+    use std::time::Duration;
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "c/p", &dist("a", 1, 1));
+    let live = Live::new(vec![dir.path().to_path_buf()]);
+    assert!(!live.look_again(Duration::from_millis(1)) && live.index().is_none());
+    live.follow();
+    let look_again = || assert!(live.look_again(Duration::from_secs(10)));
+    look_again();
+    let index = live.index().unwrap();
+    assert_eq!(sizes(&index, "a"), [1]);
+    // Nobody has looked for a while.
+    live.forget_look();
+    write(dir.path(), "c/p", &dist("a", 2, 1));
+    write(dir.path(), "c/q", &dist("b", 3, 1));
+    look_again();
+    let index = live.index().unwrap();
+    assert_eq!(
+        sizes(&index, "a"),
+        [1, 2],
+        "what no longer holds goes with the next build"
+    );
+    assert_eq!(sizes(&index, "b"), [3]);
+    write(dir.path(), "c/r", &dist("c", 4, 1));
+    look_again();
+    assert_eq!(
+        sizes(&live.index().unwrap(), "c"),
+        [],
+        "it was looked at a moment ago"
+    );
+}
+
+#[test]
+fn without_repositories_nobody_waits() {
+    let live = Live::new(Vec::new());
+    assert!(!live.has_repositories());
+    assert!(live.look_again(std::time::Duration::ZERO) && live.index().is_some());
+}
+
+#[test]
+fn the_first_manifest_shows_that_it_is_a_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    write(&at("good"), "c/p", "");
+    fs::create_dir_all(at("empty/c/p")).unwrap();
+    assert_eq!(check(&[]), Ok(()));
+    assert_eq!(check(&[at("good")]), Ok(()));
+    for name in ["missing", "empty"] {
+        let why = check(&[at("good"), at(name)]).unwrap_err();
+        let named = format!("--manifests={}: ", at(name).display());
+        assert!(why.starts_with(&named), "{why}");
+    }
+}

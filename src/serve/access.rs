@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::content::Content;
 use super::response::Response;
-use crate::http::{CacheStatus, HttpDate, RequestHead, StatusCode, Version};
+use crate::http::{CacheStatus, HttpDate, LastDate, RequestHead, StatusCode, Version};
 use crate::log;
 use crate::net::Network;
 use crate::stats::Answer;
@@ -140,7 +140,7 @@ impl Refused {
 fn refusal(client: IpAddr, via: &str) -> (Vec<u8>, u64) {
     let why = format!("{client} is none of the clients that this cache serves");
     let mut response = Response::text(StatusCode::FORBIDDEN, &why);
-    response.complete(via, Version::Http11, false);
+    response.complete(via, Version::Http11, false, &mut LastDate::default());
     let mut out = Vec::new();
     response.head.write_to(&mut out);
     let head = out.len();

@@ -260,7 +260,7 @@ impl Connection {
         }
         let reusable = reusable && !unframed;
         let word = response.word();
-        response.complete(self.cache.via(), version, reusable);
+        response.complete(self.cache.via(), version, reusable, &mut lead.date);
         let (status, cache_status) = (response.head.status, response.status);
         let mut out = std::mem::take(&mut lead.buffer);
         out.clear();

@@ -45,6 +45,7 @@ fn from_stored(
         media_type: media_type::of(path.name()).as_bytes(),
         content_encoding: None,
         age: cache.age(path, &etag),
+        unproved: false,
     };
     let mut response = view.respond(request, |part| match part {
         Part::Bytes(part) => Content::File { file, part },
@@ -84,5 +85,6 @@ fn view(representation: &Representation, age: Option<u64>) -> View<'_> {
         media_type: &representation.media_type,
         content_encoding: representation.content_encoding.as_deref(),
         age,
+        unproved: representation.unproved,
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! | before this wait | where |
 //! |---|---|
-//! | for a source, a transfer or a turn | `Connection::respond`, between `Cache::stored` and `Cache::fetch` |
+//! | for a source, a transfer or a turn | `question::respond`, between `Cache::stored` and `Cache::fetch` |
 //! | for a client that does not take what is sent | `Sender::endure`; large content gives the lead up beforehand |
 //! | for the rest of a head, of a request's content | `Connection::read_head`, `close` |
 //!
@@ -21,7 +21,8 @@
 //! * **The connection leaves the poller's set before the next leader starts.** Otherwise two threads would read
 //!   from the same socket.
 //! * **If no thread can be had**, the lead and the connection stay with this thread, and the client gets 503
-//!   (`Failure::Busy`).
+//!   (`Failure::Busy`). This thread waits up to `TRIES` times `PAUSE` for the thread of an evicted connection, while
+//!   all others wait with it: so only once in `SHORTAGE`, and a crowd of misses does not stop the hits.
 //! * **A thread stays with its connection** while its requests need waits, and while there are few connections
 //!   at all: those are served fastest by a thread each.
 //!
@@ -30,19 +31,24 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::http::LastDate;
 use crate::net::Threads;
 use crate::net::clients::Clients;
 use crate::sys::calls::Poll;
+use crate::sys::lock::lock;
 
 /// How many times a thread is tried to be had before the client gets 503.
 const TRIES: u32 = 20;
 
 /// Between two tries: how long the thread of an evicted connection may need to become free.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// For so long after no thread could be had the leader does not wait for one.
+const SHORTAGE: Duration = Duration::from_secs(1);
 
 /// Up to this many connections each may keep a thread.
 const FEW: usize = 4;
@@ -52,6 +58,8 @@ pub struct Post {
     set: Poll,
     clients: Arc<Clients>,
     threads: Arc<Threads>,
+    /// When no thread could be had although one was waited for.
+    short: Mutex<Option<Instant>>,
     /// What a new leader does: the poller's loop.
     take_up: Box<dyn Fn(&mut Lead) + Send + Sync>,
 }
@@ -68,6 +76,7 @@ impl Post {
             set,
             clients: Arc::clone(clients),
             threads: Arc::clone(threads),
+            short: Mutex::default(),
             take_up,
         })
     }
@@ -82,6 +91,7 @@ impl Post {
             leads: true,
             waited: false,
             buffer: Vec::new(),
+            date: LastDate::default(),
         };
         self.threads.run(Box::new(move || {
             (Arc::clone(&lead.post).take_up)(&mut lead)
@@ -98,6 +108,8 @@ pub struct Lead {
     /// The buffer for the head of a response and small content behind it; it serves one response after the
     /// other.
     pub buffer: Vec<u8>,
+    /// The text of the Date of its last response.
+    pub date: LastDate,
 }
 
 impl Lead {
@@ -118,7 +130,18 @@ impl Lead {
     /// When no thread could be had, although connections were evicted for it; this thread still leads.
     pub fn give_up(&mut self, stream: &TcpStream) -> io::Result<()> {
         self.waited = true;
-        self.pass_on(stream, TRIES)
+        if !self.leads {
+            return Ok(());
+        }
+        let short = *lock(&self.post.short);
+        if short.is_some_and(|at| at.elapsed() < SHORTAGE) {
+            return self.pass_on(stream, 1);
+        }
+        let passed = self.pass_on(stream, TRIES);
+        if passed.is_err() {
+            *lock(&self.post.short) = Some(Instant::now());
+        }
+        passed
     }
 
     /// Whether this thread awaits the next request of `stream` itself, which is one of `connections`. No
@@ -134,9 +157,6 @@ impl Lead {
     /// Passes the lead on. A thread is tried to be had `tries` times, and a connection evicted between two
     /// tries.
     fn pass_on(&mut self, stream: &TcpStream, tries: u32) -> io::Result<()> {
-        if !self.leads {
-            return Ok(());
-        }
         let polled = self.set().remove(stream.as_fd()).is_ok();
         stream.set_nonblocking(false)?;
         let mut tried = 0;
@@ -179,6 +199,7 @@ mod tests {
             leads: true,
             waited: false,
             buffer: Vec::new(),
+            date: LastDate::default(),
         }
     }
 

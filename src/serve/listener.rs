@@ -115,15 +115,16 @@ fn is_v6_only() -> bool {
 /// Which addresses to bind of those that a name has, IPv4 first, each once. `::` stands for every address of
 /// the host: where its socket takes no IPv4 (`v6_only`), 0.0.0.0 is bound beside it. An address that another
 /// one covers is left out, since its port would be taken.
-fn to_bind(mut addresses: Vec<SocketAddr>, v6_only: bool) -> Vec<SocketAddr> {
+fn to_bind(addresses: Vec<SocketAddr>, v6_only: bool) -> Vec<SocketAddr> {
     let every = |address: &&SocketAddr| address.ip().is_unspecified();
     let port = addresses.first().map_or(0, SocketAddr::port);
+    let (six, mut four): (Vec<_>, Vec<_>) = addresses.iter().partition(|it| it.is_ipv6());
     let every_six = addresses.iter().filter(every).any(SocketAddr::is_ipv6);
     if every_six && v6_only {
-        addresses.push((Ipv4Addr::UNSPECIFIED, port).into());
+        four.push((Ipv4Addr::UNSPECIFIED, port).into());
     }
+    let addresses = [four, six].concat();
     let every_four = addresses.iter().filter(every).any(SocketAddr::is_ipv4);
-    addresses.sort_by_key(SocketAddr::is_ipv6);
     let mut kept: Vec<SocketAddr> = Vec::new();
     for address in addresses {
         let is_covered = match address {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::content::Content;
 use crate::http::{
-    CacheStatus, HttpDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
+    CacheStatus, HttpDate, LastDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
 };
 use crate::upstream::Failure;
 
@@ -24,6 +24,8 @@ pub struct Response {
     pub status: Option<CacheStatus>,
     /// Whether a file was looked up for it.
     pub looked_up: bool,
+    /// When it was made, by our clock.
+    pub date: HttpDate,
 }
 
 impl Response {
@@ -36,23 +38,24 @@ impl Response {
     /// A response with a text of ours.
     pub fn of_text(mut head: ResponseHead, media_type: &str, text: String) -> Self {
         head.fields.push("Content-Type", media_type);
-        head.fields
-            .push_fmt("Content-Length", format_args!("{}", text.len()));
+        head.fields.push_number("Content-Length", text.len() as u64);
         Self {
             head,
             content: Content::Text(text),
             status: None,
             looked_up: false,
+            date: HttpDate::of(SystemTime::now()),
         }
     }
 
-    /// A response without content.
-    pub fn empty(head: ResponseHead) -> Self {
+    /// A response without content, made at `date`.
+    pub fn empty(head: ResponseHead, date: HttpDate) -> Self {
         Self {
             head,
             content: Content::Empty,
             status: None,
             looked_up: false,
+            date,
         }
     }
 
@@ -125,19 +128,18 @@ impl Response {
         };
         if let Some(seconds) = retry_after {
             let fields = &mut response.head.fields;
-            fields.push_fmt("Retry-After", format_args!("{seconds}"));
+            fields.push_number("Retry-After", seconds.into());
         }
         response
     }
 
-    /// Adds the fields that every response has; `via` is our entry in Via.
-    pub fn complete(&mut self, via: &str, version: Version, reusable: bool) {
+    /// Adds the fields that every response has; `via` is our entry in Via, `date` has the text of the last Date.
+    pub fn complete(&mut self, via: &str, version: Version, reusable: bool, date: &mut LastDate) {
         let fields = &mut self.head.fields;
-        let now = HttpDate::of(SystemTime::now());
         // No Date is better than one in 1970, by which caches would take the response for stale (RFC 9110
         // §6.6.1).
-        if now >= HttpDate::WRITTEN {
-            fields.push_checked("Date", now.text());
+        if self.date >= HttpDate::WRITTEN {
+            fields.push_checked("Date", date.text(self.date));
         }
         fields.push_checked(
             "Server",

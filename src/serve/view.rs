@@ -29,6 +29,8 @@ pub struct View<'a> {
     pub content_encoding: Option<&'a [u8]>,
     /// Seconds since the origin server generated or validated it, as far as known (RFC 9111 §5.1).
     pub age: Option<u64>,
+    /// Whether it must be proved, and is not yet: a range behind its end may be one of the file that was asked for.
+    pub unproved: bool,
 }
 
 /// Which bytes a response carries.
@@ -52,29 +54,36 @@ impl View<'_> {
         content: impl FnOnce(Part) -> Content,
     ) -> Response {
         let etag = self.etag.map(str::as_bytes);
-        let (method, fields, now) = (request.method, &request.fields, now());
+        let (method, fields) = (request.method, &request.fields);
+        let clock = HttpDate::of(SystemTime::now());
+        // Never before this program was written: a clock may still be in 1970.
+        let now = clock.max(HttpDate::WRITTEN);
         let range = match precondition::evaluate(method, fields, etag, self.last_modified, now) {
-            Outcome::NotModified => return Response::empty(self.head(StatusCode::NOT_MODIFIED)),
+            Outcome::NotModified => {
+                let head = self.head(StatusCode::NOT_MODIFIED, clock);
+                return Response::empty(head, clock);
+            }
             Outcome::Failed => {
                 return Response::text(StatusCode::PRECONDITION_FAILED, "the file is another one");
             }
             Outcome::Proceed { range } => fields.get("Range").filter(|_| range),
         };
         let Some(length) = self.length else {
-            return self.of_unknown_length(request, content);
+            return self.of_unknown_length(request, clock, content);
         };
         let selection = range.map_or(Selection::Whole, |range| range::select(range, length));
         let (head, part) = match selection {
-            Selection::Whole => (self.head(StatusCode::OK), 0..length),
-            Selection::Part(part) => (self.partial(&part, length), part),
+            Selection::Whole => (self.head(StatusCode::OK, clock), 0..length),
+            Selection::Part(part) => (self.partial(&part, length, clock), part),
+            // wget takes a 416 for the word that it has all.
+            Selection::Unsatisfiable if self.unproved => {
+                (self.head(StatusCode::OK, clock), 0..length)
+            }
             Selection::Unsatisfiable => return unsatisfiable(length),
         };
-        let mut response = Response::empty(head);
+        let mut response = Response::empty(head, clock);
         let length = part.end.saturating_sub(part.start);
-        response
-            .head
-            .fields
-            .push_fmt("Content-Length", format_args!("{length}"));
+        response.head.fields.push_number("Content-Length", length);
         if method != Method::Head {
             response.content = content(Part::Bytes(part));
         }
@@ -86,10 +95,11 @@ impl View<'_> {
     fn of_unknown_length(
         &self,
         request: &RequestHead,
+        clock: HttpDate,
         content: impl FnOnce(Part) -> Content,
     ) -> Response {
         let chunked = request.version == Version::Http11;
-        let mut response = Response::empty(self.head(StatusCode::OK));
+        let mut response = Response::empty(self.head(StatusCode::OK, clock), clock);
         if chunked {
             let fields = &mut response.head.fields;
             fields.push_checked("Transfer-Encoding", "chunked");
@@ -100,20 +110,20 @@ impl View<'_> {
         response
     }
 
-    fn partial(&self, part: &Range<u64>, complete: u64) -> ResponseHead {
+    fn partial(&self, part: &Range<u64>, complete: u64, clock: HttpDate) -> ResponseHead {
         let range = ContentRange {
             first: part.start,
             last: part.end.saturating_sub(1),
             complete: Some(complete),
         };
-        let mut head = self.head(StatusCode::PARTIAL_CONTENT);
+        let mut head = self.head(StatusCode::PARTIAL_CONTENT, clock);
         head.fields
             .push_fmt("Content-Range", format_args!("{range}"));
         head
     }
 
-    /// The fields of the representation; on a 304 only those of RFC 9110 §15.4.5.
-    fn head(&self, status: StatusCode) -> ResponseHead {
+    /// The fields of the representation, while our clock says `clock`; on a 304 only those of RFC 9110 §15.4.5.
+    fn head(&self, status: StatusCode, clock: HttpDate) -> ResponseHead {
         let mut head = ResponseHead::new(status);
         let fields = &mut head.fields;
         if status != StatusCode::NOT_MODIFIED {
@@ -129,7 +139,6 @@ impl View<'_> {
             fields.push_checked("ETag", etag);
         }
         let dated = status != StatusCode::NOT_MODIFIED || self.etag.is_none();
-        let clock = HttpDate::of(SystemTime::now());
         let last_modified = self
             .last_modified
             .filter(|date| dated && may_be_said(*date, clock));
@@ -137,7 +146,7 @@ impl View<'_> {
             fields.push_checked("Last-Modified", date.text());
         }
         if let Some(age) = self.age {
-            fields.push_fmt("Age", format_args!("{age}"));
+            fields.push_number("Age", age);
         }
         head
     }
@@ -159,11 +168,6 @@ fn may_be_said(date: HttpDate, clock: HttpDate) -> bool {
     date <= clock || clock < HttpDate::WRITTEN
 }
 
-/// The present, but never before this program was written: a clock may still be in 1970.
-fn now() -> HttpDate {
-    HttpDate::of(SystemTime::now()).max(HttpDate::WRITTEN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +185,7 @@ mod tests {
             media_type: b"a/file",
             content_encoding: None,
             age: Some(7),
+            unproved: false,
         }
     }
 

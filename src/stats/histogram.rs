@@ -44,7 +44,7 @@ impl Histogram {
         });
         Distribution {
             buckets,
-            seconds: Duration::from_micros(self.sum.get()).as_secs_f64(),
+            micros: self.sum.get(),
         }
     }
 }
@@ -54,8 +54,8 @@ impl Histogram {
 pub struct Distribution {
     /// Observations up to each of [`BOUNDS`]; the last number is that of all.
     pub buckets: [u64; BOUNDS.len() + 1],
-    /// How long all took together.
-    pub seconds: f64,
+    /// How long all took together, in microseconds.
+    pub micros: u64,
 }
 
 #[cfg(test)]
@@ -70,6 +70,6 @@ mod tests {
         }
         let seen = histogram.distribution();
         assert_eq!(seen.buckets, [2, 3, 3, 3, 4, 4, 4, 5, 6]);
-        assert!((seen.seconds - 60.502_002).abs() < 1e-9);
+        assert_eq!(seen.micros, 60_502_002);
     }
 }

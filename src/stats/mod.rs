@@ -55,6 +55,17 @@ impl Outcome {
     }
 }
 
+/// What a proof of content found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is what it must be.
+    Good,
+    /// It is something else.
+    Bad,
+    /// It is a distfile that no Manifest lists.
+    Unknown,
+}
+
 /// One answer to a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer {
@@ -86,6 +97,8 @@ pub struct Stats {
     pub resumed: Counter,
     /// Files that could not be stored.
     pub store_failures: Counter,
+    /// By `Verdict`.
+    verified: [Counter; 3],
     sources: Box<[Source]>,
     failures: Failures,
 }
@@ -105,6 +118,7 @@ impl Stats {
             transfers: Default::default(),
             resumed: Counter::default(),
             store_failures: Counter::default(),
+            verified: Default::default(),
             sources: source::of(sources),
             failures: Failures::default(),
         })
@@ -136,6 +150,13 @@ impl Stats {
         counters
             .filter(|(_, counted)| *counted == outcome)
             .for_each(|(counter, _)| counter.add(1));
+    }
+
+    /// Counts content that was proved, or could not be.
+    pub fn verified(&self, verdict: Verdict) {
+        if let Some(counter) = self.verified.get(verdict as usize) {
+            counter.add(1);
+        }
     }
 
     /// The source of that number.

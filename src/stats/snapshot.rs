@@ -108,7 +108,7 @@ impl Snapshot {
             failures: stats.failures.latest(),
             space,
             store_failures: stats.store_failures.get(),
-            verified: [0; 3],
+            verified: values(&stats.verified),
             logged,
         }
     }

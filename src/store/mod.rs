@@ -9,6 +9,7 @@
 
 mod freshness;
 mod guard;
+pub mod layout;
 mod modified;
 mod partial;
 mod path;

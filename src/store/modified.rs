@@ -71,11 +71,17 @@ impl Modified {
 
 /// Appends a number in hexadecimal. A formatter would take longer than the rest of a hit's head.
 fn push_hex(text: &mut Vec<u8>, number: u64) {
-    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
-    for digit in (0..digits).rev() {
-        let nibble = (number >> (digit * 4)) as u8 & 0xf;
-        text.push(nibble.saturating_add(if nibble < 10 { b'0' } else { b'a' - 10 }));
+    let (mut digits, mut first, mut rest) = ([0; 16], 16, number);
+    for digit in digits.iter_mut().rev() {
+        let nibble = rest as u8 & 0xf;
+        *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        first -= 1;
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
     }
+    text.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::room::{Room, Rooms};
 use super::target::{Target, remove_directories};
@@ -21,10 +22,15 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
+/// What a sync takes at most where there is no disk behind the file system.
+const QUICK_SYNC: Duration = Duration::from_micros(100);
+
 /// The partials of this process.
 #[derive(Debug, Default)]
 pub struct Partials {
     live: Mutex<HashSet<PathBuf>>,
+    /// Whether the last sync took less than `QUICK_SYNC`.
+    quick: AtomicBool,
     /// The source of their random names.
     random: RandomState,
 }
@@ -128,6 +134,11 @@ impl Partial {
         self.room.wrote(bytes)
     }
 
+    /// Whether the last sync of a partial was quick. Until there was one it is not known, and this says no.
+    pub fn syncs_quickly(&self) -> bool {
+        self.partials.quick.load(Ordering::Relaxed)
+    }
+
     /// Sets the file's times and syncs it to disk. Returns its modification time.
     ///
     /// # Errors
@@ -139,11 +150,14 @@ impl Partial {
                 .set_accessed(self.times.used(SystemTime::now()));
             self.file.set_times(times)?;
         }
+        let begun = Instant::now();
         // The time is synced too: it is part of the entity tag, and says what Last-Modified was.
         match self.file.sync_all() {
             Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
             synced => synced?,
         }
+        let quick = begun.elapsed() < QUICK_SYNC;
+        self.partials.quick.store(quick, Ordering::Relaxed);
         match self.modified {
             Some(modified) => Ok(modified),
             None => Ok(Modified::of(&self.file.metadata()?)),

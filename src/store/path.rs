@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub const RESERVED: &[u8] = b".package-cache";
 
 /// Segments joined by slashes. None is empty, `.`, `..` or reserved, or has a control byte. All are decoded but
 /// those with an encoded slash, which are as they came.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CachePath {
     bytes: Vec<u8>,
     /// The encoded path for sources, if a segment has an encoded slash and `bytes` cannot tell it.
@@ -75,6 +76,14 @@ impl CachePath {
             path if path.opaque.is_some() => Place::Opaque(path),
             path => Place::File(path),
         })
+    }
+
+    /// The path of these segments, which were checked before.
+    pub(super) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            opaque: None,
+        }
     }
 
     /// Adds a segment.
@@ -137,6 +146,13 @@ impl CachePath {
 
     fn segments(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.bytes.split(|&byte| byte == b'/')
+    }
+}
+
+impl Hash for CachePath {
+    /// In one piece: each hit hashes its path, and a hasher takes time for each of its pieces.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.bytes);
     }
 }
 

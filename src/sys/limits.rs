@@ -71,6 +71,12 @@ limits! {
     kept_ms = 15_000;
     /// The most connections to sources that are kept.
     kept = 32;
+    /// The most helpers that speak TLS, each on a connection to a source.
+    helpers = 32;
+    /// The most of them whose connections are kept.
+    idle_helpers = 4;
+    /// A kept connection is looked at this often, whether its source has closed it.
+    kept_look_ms = 1_000;
     /// Content of an error or a redirect is read up to this size, to keep the connection.
     discard_bytes = 16 * 1024;
     /// And for up to this long.
@@ -107,6 +113,16 @@ limits! {
     stale_ms = 5_000;
     /// How far content that cannot be stored may be ahead of its slowest reader.
     ring_bytes = 1 << 20;
+    /// This many of the last bytes of content whose digest is known are shown once it is right.
+    unproved_bytes = 64 * 1024;
+    /// How often a server looks whether a sync has changed the Manifests.
+    follow_ms = 30_000;
+    /// The Manifests that have changed are read at most this often on behalf of a client.
+    again_ms = 5_000;
+    /// A client waits at most this long for the index of the Manifests.
+    index_ms = 30_000;
+    /// A source that gave wrong content is asked last for that file for this long.
+    wrong_ms = 3_600_000;
     /// A proof takes at most this long, however much of a response is skipped for it.
     proof_ms = 30_000;
     /// A reader of content that cannot be stored is left behind when it takes nothing for this long.

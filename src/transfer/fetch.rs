@@ -1,4 +1,4 @@
-//! Fetch: the thread of one transfer, from the request to the source's head.
+//! Fetch: one transfer, from the request to the source's head, by a thread of its own or at once.
 //!
 //! Rules: what is not package content, or has no room, is relayed and never stored. What the sources said of a
 //! stored file is noted before the readers are told.
@@ -8,42 +8,89 @@
 use std::sync::Arc;
 
 use super::Representation;
+use super::prove::judge;
+use super::publish::Received;
 use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::writer::Writer;
 use crate::http::{StatusCode, age};
+use crate::manifests::Proof;
 use crate::stats::Outcome;
 use crate::store::{Partial, Store, Validation};
 use crate::upstream::{Failure, Response, Upstream};
 
-/// Runs one transfer to its end; how it ended.
+/// Runs one transfer up to the name of its file.
 pub fn fetch(
     store: &Arc<Store>,
     upstream: &Upstream,
     request: &Request,
     writer: Writer,
-) -> Outcome {
+) -> Received {
     let exchange = writer.exchange();
+    let mut proof = None;
     let asked = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
-        _ => upstream.fetch(&request.upstream, exchange),
+        _ => upstream.fetch(&request.upstream, exchange, &mut |response| {
+            proof = judge(response, request, upstream, exchange)?;
+            Ok(())
+        }),
     };
-    let response = match asked {
-        Ok(response) => response,
-        Err(failure) => {
-            // A source may have refused the client's Via: that says nothing to others.
-            if let Some(held) = request.held.as_ref().filter(|_| !request.foreign) {
-                let said = validation(failure);
-                let freshness = store.freshness();
-                freshness.note_validation(&request.path, &held.etag, said);
-            }
-            writer.fail(failure);
-            return match failure {
-                Failure::NotFound => Outcome::Passed,
-                _ => Outcome::Failed,
-            };
-        }
-    };
+    match asked {
+        Ok(response) => take(store, upstream, request, writer, response, proof),
+        Err(failure) => Err(fail(store, request, writer, failure)),
+    }
+}
+
+/// Runs one transfer as far, if that takes no wait for a source longer than `look_ms`.
+///
+/// # Errors
+/// Gives the writer back for `fetch`, which goes on from there.
+pub fn fetch_at_once(
+    store: &Arc<Store>,
+    upstream: &Upstream,
+    request: &Request,
+    writer: Writer,
+) -> Result<Received, Writer> {
+    let (asked, exchange) = (&request.upstream, writer.exchange());
+    if matches!(request.purpose, Purpose::Part(_)) || !upstream.begin(asked, exchange) {
+        return Err(writer);
+    }
+    let mut proof = None;
+    let response = upstream.fetch_begun(asked, exchange, &mut |response| {
+        proof = judge(response, request, upstream, exchange)?;
+        Ok(())
+    });
+    match response {
+        Some(response) => Ok(take(store, upstream, request, writer, response, proof)),
+        None => Err(writer),
+    }
+}
+
+/// Fails the transfer; how that counts.
+fn fail(store: &Store, request: &Request, writer: Writer, failure: Failure) -> Outcome {
+    // A source may have refused the client's Via: that says nothing to others.
+    if let Some(held) = request.held.as_ref().filter(|_| !request.foreign) {
+        let said = validation(failure);
+        let freshness = store.freshness();
+        freshness.note_validation(&request.path, &held.etag, said);
+    }
+    writer.fail(failure);
+    match failure {
+        Failure::NotFound => Outcome::Passed,
+        _ => Outcome::Failed,
+    }
+}
+
+/// Receives the content of a usable response, which `proof` must find right.
+fn take(
+    store: &Arc<Store>,
+    upstream: &Upstream,
+    request: &Request,
+    writer: Writer,
+    response: Response,
+    proof: Option<Proof>,
+) -> Received {
+    let exchange = writer.exchange();
     if let Some(held) = request
         .held
         .as_ref()
@@ -59,23 +106,25 @@ pub fn fetch(
         }
         upstream.finish(response, exchange);
         writer.fail(Failure::NotModified);
-        return Outcome::Passed;
+        return Err(Outcome::Passed);
     }
     if request.is_head() {
-        writer.announce(Representation::of(request, &response, None), None);
+        let representation = Representation::of(request, &response, None, false);
+        writer.announce(Arc::new(representation), None);
         upstream.finish(response, exchange);
         let _ = writer.finish();
-        return Outcome::Passed;
+        return Err(Outcome::Passed);
     }
     let partial = begin(store, request, &response);
-    let representation = Representation::of(request, &response, partial.as_ref());
-    let length = representation.length;
+    let representation = Representation::of(request, &response, partial.as_ref(), proof.is_some());
+    let representation = Arc::new(representation);
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
-    writer.announce(representation, file);
+    writer.announce(Arc::clone(&representation), file);
     if !response.has_content() {
         writer.tell();
     }
-    Receive::new(store, upstream, request, writer, partial, length, &response).run(response)
+    let receive = Receive::new(store, upstream, request, writer, partial, representation);
+    receive.proving(proof).run(response)
 }
 
 /// What a failed validation says of the stored file.

@@ -2,7 +2,7 @@
 //!
 //! # Theory
 //!
-//! One thread fetches the file and has the [`Writer`]. Each client has a [`Reader`], which takes what has come
+//! One thread at a time fetches the file and has the [`Writer`]. Each client has a [`Reader`], which takes what has come
 //! so far at its own pace. They share one [`Transfer`]: a phase, how many bytes can be read, and a cursor for
 //! each reader.
 //!
@@ -24,6 +24,15 @@
 //!   with the source is given up, and the writer finds it abandoned. Once received it does not give way, since
 //!   only the sync and the name are left. When others wait for a turn, a reader that crawls behind a full ring
 //!   loses its cursor, and a source that drips is left for another one.
+//! * **What must be proved is shown to its end only once it is.** Where Manifests or the name say what the
+//!   content must be, the writer computes its digest along. Until that is right no reader sees the last
+//!   `unproved_bytes`: [`State::shown`] says how far each of them may read, from the file and from the ring. If it
+//!   is wrong, the transfer fails, and every client's response is cut, also that of a reader that has lost its cursor or
+//!   goes around the transfer: what it would get is the same.
+//! * **A client's thread begins**, since most small files come at once on a kept connection, and a thread of its own
+//!   would cost as much as all the rest. It waits for the source for `look_ms`, like every client that waits, and
+//!   goes on to the end only if all of the answer is there, so that it waits for nothing else (`upstream::fetch`). If
+//!   not, a thread of its own takes the writer over and goes on where that one was.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
@@ -34,6 +43,8 @@
 //! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
 
 mod fetch;
+mod prove;
+mod publish;
 mod reader;
 mod receive;
 mod representation;
@@ -52,7 +63,8 @@ use crate::sys::lock::{Bell, lock};
 use crate::upstream::{Exchange, Failure};
 use ring::Ring;
 
-pub use fetch::fetch;
+pub use fetch::{fetch, fetch_at_once};
+pub use publish::Received;
 pub use reader::{Reader, Ready};
 pub use representation::Representation;
 pub use request::{Held, Purpose, Request, Via};
@@ -69,6 +81,19 @@ enum Phase {
     Received,
     /// There will be no more.
     Failed(Failure),
+}
+
+/// How much of what has come readers may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// All of it.
+    All,
+    /// What is before this offset. The rest must be proved first.
+    Before(u64),
+    /// All but the last `unproved_bytes`: nobody knows where the content ends.
+    AllButLast,
+    /// Nothing more: it is wrong.
+    Nothing,
 }
 
 /// How far one reader is.
@@ -96,6 +121,7 @@ struct State {
     stored: u64,
     /// The last bytes received, from where the file could not be written any more.
     ring: Option<Ring>,
+    shown: Shown,
     cursors: Vec<Cursor>,
     next_id: u64,
     /// What had been received when somebody last looked how fast that goes, and when that was.
@@ -107,6 +133,17 @@ struct State {
 impl State {
     fn received(&self) -> u64 {
         self.ring.as_ref().map_or(self.stored, Ring::end)
+    }
+
+    /// The offset up to which readers may read.
+    fn shown(&self) -> u64 {
+        let received = self.received();
+        match self.shown {
+            Shown::All => received,
+            Shown::Before(end) => received.min(end),
+            Shown::Nothing => 0,
+            Shown::AllButLast => received.saturating_sub(limits().unproved_bytes),
+        }
     }
 
     /// Whether the reader with this id has lost its cursor.
@@ -142,6 +179,7 @@ impl Transfer {
             since: Instant::now(),
             stored: 0,
             ring: None,
+            shown: Shown::All,
             cursors: Vec::new(),
             next_id: 0,
             seen: None,

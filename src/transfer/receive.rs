@@ -1,24 +1,27 @@
-//! Receive: a transfer's content, from the source's head to the published file.
+//! Receive: a transfer's content, from the source's head to its end.
 //!
 //! Rules: each block goes to the partial and to all readers in one step. The order at the end is: received
-//! (readers end), connection given back, data synced, renamed. Content that breaks off is continued from the
+//! (readers end), connection given back, then what `publish` does. Content that breaks off is continued from the
 //! same or the next source, with proof that it is the same file (`resume`), and no reader notices. What cannot
 //! be stored any more is relayed from the same connection.
 //!
-//! Not here: asking at first (`fetch`), reading (`reader`).
+//! Not here: asking at first (`fetch`), reading (`reader`), the name (`publish`).
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Representation;
+use super::publish::{Received, Unnamed};
 use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
 use crate::http::media_type;
 use crate::log;
+use crate::manifests::Proof;
 use crate::net::timed_out;
-use crate::stats::Outcome;
-use crate::store::{Given, Partial, Store, Validation};
+use crate::stats::{Outcome, Reason, Verdict};
+use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -32,12 +35,13 @@ pub struct Receive<'a> {
     request: &'a Request,
     writer: Writer,
     partial: Option<Partial>,
+    representation: Arc<Representation>,
     /// What a source must show to continue broken content; none if nothing could show it.
     resume: Option<Resume>,
-    /// The content's length in bytes, if it is known.
-    length: Option<u64>,
-    /// The server that gave it, and its entity tag there.
-    given: Given,
+    /// What shows at the end whether it is what is expected; none if nothing is.
+    proof: Option<Proof>,
+    /// The sources that content came from until it broke off.
+    broken: Vec<usize>,
     /// How many bytes had been received when the present response began.
     begun_at: u64,
     /// When the last byte came, as far as the breaks tell.
@@ -54,15 +58,14 @@ struct Breaks {
 }
 
 impl<'a> Receive<'a> {
-    /// The content of `response`, for `writer`; without a partial it is not stored.
+    /// Content of which `representation` says what it is, for `writer`; without a partial it is not stored.
     pub fn new(
         store: &'a Arc<Store>,
         upstream: &'a Upstream,
         request: &'a Request,
         writer: Writer,
         partial: Option<Partial>,
-        length: Option<u64>,
-        response: &Response,
+        representation: Arc<Representation>,
     ) -> Self {
         // A part is continued by the reader that asked for it (`serve::relay`).
         let whole = !matches!(request.purpose, Purpose::Part(_));
@@ -72,18 +75,24 @@ impl<'a> Receive<'a> {
             request,
             writer,
             partial,
-            resume: whole.then(|| Resume::of(response)).flatten(),
-            length,
-            given: response.given(),
+            resume: whole.then(|| Resume::of(&representation)).flatten(),
+            representation,
+            proof: None,
+            broken: Vec::new(),
             begun_at: 0,
             last_byte: Instant::now(),
             breaks: Breaks::default(),
         }
     }
 
-    /// Receives the content to its end, then publishes it.
-    pub fn run(mut self, mut response: Response) -> Outcome {
-        let length = self.length;
+    /// The same, for content that `proof` must find right.
+    pub fn proving(self, proof: Option<Proof>) -> Self {
+        Self { proof, ..self }
+    }
+
+    /// Receives the content to its end, up to the name. It waits for nothing if all of the content has come.
+    pub fn run(mut self, mut response: Response) -> Received {
+        let length = self.representation.length;
         // A block no larger than the file: a large one would be mapped and unmapped for each small file.
         let most = length.and_then(|length| usize::try_from(length).ok());
         let mut block = vec![0; most.map_or(SOURCE_BLOCK, |most| most.min(SOURCE_BLOCK))];
@@ -108,18 +117,36 @@ impl<'a> Receive<'a> {
             }
             // The broken connection is closed before another one is opened.
             self.writer.exchange().let_go();
+            let source = response.source;
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
-                None => return self.fail(),
+                None => {
+                    // Nobody has more of what they sent, so that may be no copy of what is expected.
+                    if self.proof.is_some() && !self.writer.is_abandoned() {
+                        self.broken.push(source);
+                        self.distrust_broken();
+                    }
+                    return self.fail();
+                }
             }
+        }
+        if let Err(why) = self.prove() {
+            self.note_wrong(&response, &why);
+            self.writer.refute();
+            return Err(Outcome::Failed);
         }
         let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
             return self.fail();
         }
         self.upstream.finish(response, self.writer.exchange());
-        self.publish(end, age)
+        Ok(Unnamed {
+            partial: self.partial.ok_or(Outcome::Passed)?,
+            representation: self.representation,
+            length: end,
+            age,
+        })
     }
 
     /// Whether the file is an archive or a package, which cannot be empty.
@@ -128,12 +155,52 @@ impl<'a> Receive<'a> {
         whole && !self.request.is_listing() && media_type::is_archive(self.request.path.name())
     }
 
-    fn fail(self) -> Outcome {
-        self.writer.fail(Failure::Broken);
-        Outcome::Failed
+    /// Whether the content is what is expected; if not, what it is.
+    fn prove(&mut self) -> Result<(), String> {
+        let Some(proof) = self.proof.take().filter(|_| !self.writer.is_abandoned()) else {
+            return Ok(());
+        };
+        let proved = proof.finish(|| self.request.expected.look_again());
+        let verdict = match proved {
+            Ok(()) => Verdict::Good,
+            Err(_) => Verdict::Bad,
+        };
+        self.upstream.stats().verified(verdict);
+        proved
     }
 
-    /// Hands the content of one response to the writer, to its end.
+    /// Logs wrong content and counts it. All sources that had a part in it are asked last for this file.
+    fn note_wrong(&self, response: &Response, why: &str) {
+        let path = self.request.upstream.path();
+        log::error!(
+            "source {}: not the file: {why}; nothing is stored, and clients are cut off before its end",
+            response.url
+        );
+        self.distrust_broken();
+        self.upstream.gave_wrong(response.source, path);
+        let stats = self.upstream.stats();
+        stats.source_failed(response.source, Reason::NotTheFile, path, why);
+    }
+
+    /// Has the sources whose content broke off asked last for this file. If one is stored, that is served for a while:
+    /// else nobody would get it as long as a source has a wrong one.
+    fn distrust_broken(&self) {
+        let path = self.request.upstream.path();
+        for source in &self.broken {
+            self.upstream.gave_wrong(*source, path);
+        }
+        if let Some(held) = &self.request.held {
+            let (freshness, path) = (self.store.freshness(), &self.request.path);
+            freshness.note_validation(path, &held.etag, Validation::Unanswered);
+        }
+    }
+
+    fn fail(self) -> Received {
+        self.writer.fail(Failure::Broken);
+        Err(Outcome::Failed)
+    }
+
+    /// Hands the content of one response to the writer, to its end, or until it is longer than it may be.
     fn pump(
         &mut self,
         response: &mut Response,
@@ -159,12 +226,22 @@ impl<'a> Receive<'a> {
             }
             self.store_block(bytes, length)
                 .map_err(|Abandoned| Stop::Abandoned)?;
+            // After the readers have it: they need not wait for the digest.
+            if let Some(proof) = &mut self.proof {
+                proof.update(bytes);
+                if proof.is_refuted(|| self.request.expected.look_again()) {
+                    return Ok(());
+                }
+            }
         }
     }
 
     /// Logs a break and counts it. A source that fell silent is asked last for a while.
     fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
         let at = self.writer.received();
+        if at > self.begun_at {
+            self.broken.push(response.source);
+        }
         let of = length.map_or_else(String::new, |length| format!(" of {length}"));
         let (url, timeout) = (&response.url, self.upstream.timeout());
         let silence = match timed_out(cause) {
@@ -268,34 +345,6 @@ impl<'a> Receive<'a> {
         self.store.failed(&self.request.path, cause);
         self.writer.stop_storing();
         self.partial = None;
-    }
-
-    fn publish(self, length: u64, age: u64) -> Outcome {
-        let Some(mut partial) = self.partial else {
-            return Outcome::Passed;
-        };
-        let (freshness, path) = (self.store.freshness(), &self.request.path);
-        let (held, given) = (self.request.held.is_some(), self.given);
-        let published = partial.seal().and_then(|modified| {
-            let etag = modified.etag(length);
-            // Noted before the rename: a hit may come as soon as the name is there.
-            freshness.note_fresh(path, &etag, age);
-            freshness.note_given(path, &etag, given);
-            if held {
-                freshness.note_validation(path, &etag, Validation::Unchanged);
-            }
-            partial.publish()
-        });
-        match published {
-            Ok(()) => {
-                self.store.succeeded();
-                Outcome::Stored
-            }
-            Err(cause) => {
-                self.store.failed(path, &cause);
-                Outcome::Passed
-            }
-        }
     }
 }
 

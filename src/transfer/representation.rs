@@ -25,6 +25,8 @@ pub struct Representation {
     pub age: Option<u64>,
     /// Whether it goes into the cache.
     pub stored: bool,
+    /// Whether it must be proved, and is not yet.
+    pub unproved: bool,
     /// By which a response can show that it is of the same file.
     pub validators: Validators,
     /// Why it was fetched (RFC 9211 §2.2).
@@ -32,8 +34,14 @@ pub struct Representation {
 }
 
 impl Representation {
-    /// What `response` is to `request`; `partial` is where its content is stored, if it is.
-    pub fn of(request: &Request, response: &Response, partial: Option<&Partial>) -> Self {
+    /// What `response` is to `request`; `partial` is where its content is stored, if it is, and `unproved` whether its
+    /// content must be proved.
+    pub fn of(
+        request: &Request,
+        response: &Response,
+        partial: Option<&Partial>,
+        unproved: bool,
+    ) -> Self {
         let length = match &request.purpose {
             Purpose::Part(part) => Some(part.length()),
             _ => response.length(),
@@ -53,6 +61,7 @@ impl Representation {
             content_encoding: content_encoding(request, response),
             age: age(&response.head.fields),
             stored: partial.is_some(),
+            unproved,
             validators: Validators::of(response),
             forward: forward(request, response),
         }

@@ -3,6 +3,7 @@
 use super::resume::Part;
 use crate::http::cache_control::Confirm;
 use crate::http::{Forward, HttpDate, Method, StatusCode, media_type};
+use crate::manifests::Expectation;
 use crate::store::{CachePath, Given};
 use crate::upstream::{self, Kind, Response};
 
@@ -15,6 +16,8 @@ pub struct Request {
     pub upstream: upstream::Request,
     /// What becomes of it.
     pub purpose: Purpose,
+    /// What the content must be, as far as that is known.
+    pub expected: Expectation,
     /// The stored file that is validated, if there is one.
     pub held: Option<Held>,
     /// Whether Via entries of the client are passed on. A source may refuse them, which says nothing of other
@@ -44,6 +47,7 @@ impl Request {
             upstream: upstream::Request::new(method, kind, &path, via.value),
             path,
             purpose,
+            expected: Expectation::default(),
             held: None,
             foreign: via.foreign,
             joins_foreign: true,
@@ -56,10 +60,16 @@ impl Request {
             path: whole.path.clone(),
             upstream: whole.upstream.part(part.first(), Some(part.last())),
             purpose: Purpose::Part(part),
+            expected: Expectation::default(),
             held: None,
             foreign: whole.foreign,
             joins_foreign: false,
         }
+    }
+
+    /// The same, for content that must be as `expected`.
+    pub fn expecting(self, expected: Expectation) -> Self {
+        Self { expected, ..self }
     }
 
     /// The same, for a response that caches on the way have validated as far as `confirm` says.
@@ -79,6 +89,7 @@ impl Request {
                 .confirmed(confirm.max(Confirm::MaxAge0)),
             path,
             purpose: Purpose::Store,
+            expected: Expectation::default(),
             held: Some(held),
             foreign: via.foreign,
             joins_foreign: true,

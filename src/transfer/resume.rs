@@ -15,18 +15,17 @@ use super::Representation;
 use crate::http::range::ContentRange;
 use crate::http::{HttpDate, StatusCode};
 use crate::net::timed_out;
+use crate::store::Given;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Error, Exchange, Failure, Request, Response, Upstream};
 
 /// The validators of a response, and the server that sent it (RFC 9110 §8.8).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Validators {
     /// Its Last-Modified, unless it is 1970, which stands for none.
     pub last_modified: Option<HttpDate>,
-    /// Its entity tag with quotes, if it is a strong one.
-    etag: Option<Vec<u8>>,
-    /// The authority that answered, after redirects.
-    server: String,
+    /// The server that sent it, after redirects, and its entity tag there.
+    pub given: Given,
 }
 
 impl Validators {
@@ -34,8 +33,7 @@ impl Validators {
     pub fn of(response: &Response) -> Self {
         Self {
             last_modified: response.last_modified().filter(|date| !date.is_unset()),
-            etag: response.strong_etag().map(<[u8]>::to_vec),
-            server: response.url.authority(),
+            given: response.given(),
         }
     }
 
@@ -45,25 +43,30 @@ impl Validators {
     /// Which of them differs, or that nothing proves it.
     pub fn check(&self, response: &Response) -> Result<(), Error> {
         let theirs = Self::of(response);
-        let same_server = theirs.server == self.server;
+        let (etag, same_server) = (self.strong_etag(), theirs.given.server == self.given.server);
         if theirs.last_modified != self.last_modified {
             return Err(other("its Last-Modified is another"));
         }
-        if same_server && self.etag.is_some() && theirs.etag != self.etag {
+        if same_server && etag.is_some() && theirs.strong_etag() != etag {
             return Err(other("its entity tag is another"));
         }
-        if self.last_modified.is_none() && (self.etag.is_none() || !same_server) {
+        if self.last_modified.is_none() && (etag.is_none() || !same_server) {
             return Err(other("nothing proves that it is the same"));
         }
         Ok(())
+    }
+
+    /// The entity tag with quotes, if it is a strong one (RFC 9110 §8.8.1).
+    fn strong_etag(&self) -> Option<&[u8]> {
+        let etag = self.given.etag.as_deref();
+        etag.filter(|etag| etag.starts_with(b"\""))
     }
 }
 
 /// What the first response said of the content, and what each source has done for it since.
 #[derive(Debug)]
 pub struct Resume {
-    length: u64,
-    validators: Validators,
+    same: Arc<Representation>,
     /// The source that gave the latest bytes.
     latest: Option<usize>,
     /// Sources whose responses gained less than the proof costs, since another one gained more.
@@ -73,16 +76,13 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// What other responses can prove that they continue `response` by; none if its length is unknown or it has
-    /// no validator.
-    pub fn of(response: &Response) -> Option<Self> {
-        let validators = Validators::of(response);
-        if validators.last_modified.is_none() && validators.etag.is_none() {
-            return None;
-        }
-        Some(Self {
-            length: response.length()?,
-            validators,
+    /// What other responses can prove that they continue the content of `same` by; none if its length is unknown
+    /// or it has no validator.
+    pub fn of(same: &Arc<Representation>) -> Option<Self> {
+        let validators = &same.validators;
+        let provable = validators.last_modified.is_some() || validators.strong_etag().is_some();
+        (provable && same.length.is_some()).then(|| Self {
+            same: Arc::clone(same),
             latest: None,
             barren: Vec::new(),
             others: Vec::new(),
@@ -137,12 +137,13 @@ impl Resume {
         let mut order = upstream.order(request);
         order.retain(|source| !self.others.contains(source));
         // The source that broke just now comes first, since it has the file; one that gains nothing comes last.
-        let rank = |source: &usize| match source {
-            source if self.barren.contains(source) => 2,
-            source if Some(*source) == self.latest => 0,
-            _ => 1,
-        };
-        order.sort_by_key(rank);
+        let is_barren = |source: &usize| self.barren.contains(source);
+        let (barren, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(is_barren);
+        let latest = order.iter().position(|source| Some(*source) == self.latest);
+        if let Some(first) = latest.and_then(|at| order.get_mut(..=at)) {
+            first.rotate_right(1);
+        }
+        order.extend(barren);
         order
     }
 
@@ -165,10 +166,10 @@ impl Resume {
             }
             status => return Err(Error::Status(status)),
         };
-        if complete != Some(self.length) {
+        if complete != self.same.length {
             return Err(other("its length is another"));
         }
-        self.validators.check(response)?;
+        self.same.validators.check(response)?;
         Ok(skip)
     }
 }

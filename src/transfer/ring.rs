@@ -49,10 +49,16 @@ impl Ring {
         self.start += count as u64;
     }
 
-    /// A copy of up to `RING_PIECE` bytes from `at` on; none if they were dropped already.
-    pub fn read(&self, at: u64) -> Option<Vec<u8>> {
+    /// A copy of up to `RING_PIECE` bytes from `at` on, those before `end`; none if they were dropped already.
+    pub fn read(&self, at: u64, end: u64) -> Option<Vec<u8>> {
         let skip = usize::try_from(at.checked_sub(self.start)?).ok()?;
-        let count = self.bytes.len().saturating_sub(skip).min(RING_PIECE);
+        let most = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let count = self
+            .bytes
+            .len()
+            .saturating_sub(skip)
+            .min(most)
+            .min(RING_PIECE);
         let mut copy = Vec::with_capacity(count);
         let (first, second) = self.bytes.as_slices();
         copy.extend_from_slice(
@@ -82,12 +88,14 @@ mod tests {
         let mut ring = Ring::new(10);
         ring.push(b"abcdef");
         assert_eq!(ring.end(), 16);
-        assert_eq!(ring.read(12).as_deref(), Some(&b"cdef"[..]));
-        assert_eq!(ring.read(16).as_deref(), Some(&b""[..]));
+        assert_eq!(ring.read(12, 99).as_deref(), Some(&b"cdef"[..]));
+        assert_eq!(ring.read(16, 99).as_deref(), Some(&b""[..]));
+        assert_eq!(ring.read(12, 14).as_deref(), Some(&b"cd"[..]));
+        assert_eq!(ring.read(12, 11).as_deref(), Some(&b""[..]));
         ring.forget_before(13, 0);
         assert_eq!((ring.len(), ring.end()), (3, 16));
-        assert_eq!(ring.read(12), None);
-        assert_eq!(ring.read(13).as_deref(), Some(&b"def"[..]));
+        assert_eq!(ring.read(12, 99), None);
+        assert_eq!(ring.read(13, 99).as_deref(), Some(&b"def"[..]));
         ring.forget_before(99, 2);
         assert_eq!((ring.len(), ring.end()), (2, 16));
         ring.forget_before(99, 0);

@@ -10,7 +10,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::ring::Ring;
-use super::{Phase, Representation, State, Transfer};
+use super::{Phase, Representation, Shown, State, Transfer};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 use crate::upstream::{Exchange, Failure};
@@ -41,15 +41,22 @@ impl Writer {
         Self { transfer }
     }
 
-    /// The source's head is there: what comes, and the file for it. The readers are not woken yet.
-    pub fn announce(&self, representation: Representation, file: Option<Arc<File>>) {
+    /// The source's head is there: what comes, and the file for it. If it must be proved, readers see its end only
+    /// once it has finished. The readers are not woken yet.
+    pub fn announce(&self, representation: Arc<Representation>, file: Option<Arc<File>>) {
+        let shown = match representation.length {
+            _ if !representation.unproved => Shown::All,
+            Some(length) => Shown::Before(length.saturating_sub(limits().unproved_bytes)),
+            None => Shown::AllButLast,
+        };
         let stored = file.is_some();
         if let Some(file) = file {
             let _ = self.transfer.file.set(file);
         }
-        let _ = self.transfer.representation.set(Arc::new(representation));
+        let _ = self.transfer.representation.set(representation);
         let mut state = lock(&self.transfer.state);
         state.since = Instant::now();
+        state.shown = shown;
         state.phase = Phase::Receiving;
         if !stored {
             state.ring = Some(Ring::new(0));
@@ -113,7 +120,7 @@ impl Writer {
         let mut ringed = Vec::new();
         let mut at = from.max(stored);
         while at < end {
-            let piece = state.ring.as_ref()?.read(at)?;
+            let piece = state.ring.as_ref()?.read(at, end)?;
             at = at.saturating_add(piece.len() as u64);
             ringed.extend_from_slice(&piece);
         }
@@ -157,7 +164,7 @@ impl Writer {
         !lock(&self.transfer.state).cursors.is_empty()
     }
 
-    /// The framing is satisfied. If the transfer was given up that may be wrong: its connection was shut down
+    /// The framing is satisfied, and what must be proved is. If the transfer was given up that may be wrong: its connection was shut down
     /// by us, which can look like the end of the content.
     ///
     /// # Errors
@@ -167,6 +174,7 @@ impl Writer {
         self.change(|state| {
             abandoned = state.abandoned;
             if !abandoned {
+                state.shown = Shown::All;
                 state.phase = Phase::Received;
             }
         });
@@ -176,6 +184,14 @@ impl Writer {
     /// Fails the transfer: no more content comes.
     pub fn fail(&self, error: Failure) {
         self.change(|state| state.phase = Phase::Failed(error));
+    }
+
+    /// Fails the transfer, since its content is wrong: readers see no more of it, and none goes on with it by itself.
+    pub fn refute(&self) {
+        self.change(|state| {
+            state.shown = Shown::Nothing;
+            state.phase = Phase::Failed(Failure::Broken);
+        });
     }
 
     /// Adds a block to the ring, and waits for the slowest reader where it is full. A reader that takes nothing

@@ -5,24 +5,26 @@
 //! reached, is silent, breaks off or says 5xx is followed by the next. A few redirects are followed. Content
 //! that nobody reads, of an error or a redirect, is read only if it is short and there already. 1xx responses
 //! are skipped. A kept connection that turns out dead is replaced by a new one; one that stays silent counts as
-//! dead after `kept_answer_ms`.
+//! dead after `kept_answer_ms`. On a kept connection a request may be begun by one thread, which waits for `look_ms`
+//! at most, and be gone on with by another.
 //!
-//! Not here: whether the response is usable and who is asked next (`upstream`).
+//! Not here: one request on one connection (`call`), whether the response is usable and who is asked next
+//! (`upstream`).
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::{Connector, Peer};
+use super::call::Call;
+use super::connect::Connector;
 use super::error::Error;
 use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{
-    Caps, Method, ResponseHead, Url, UrlError, framing, parse_response, without_user_info,
-};
-use crate::net::{Body, HeadError, Wire, timed_out};
+use crate::http::{Url, without_user_info};
+use crate::net::tls::{self, Helpers, Place};
 use crate::sys::limits::{limits, ms};
 
 /// Asks sources, straight or through a proxy.
@@ -40,25 +42,38 @@ struct Budget {
     head: Duration,
     /// Whether a connection that is reset before the first byte of a response may be tried once more.
     again: bool,
-}
-
-/// One request to one URL, on a connection yet to be chosen.
-struct Call<'a> {
-    url: &'a Url,
-    peer: Peer,
-    /// The request head as sent.
-    head: Vec<u8>,
-    method: Method,
-    exchange: &'a Exchange,
+    /// A place for the helper of the next connection over TLS.
+    place: Option<Place>,
 }
 
 impl Client {
-    /// Asks through `proxy`, where it applies.
-    pub fn new(proxy: Proxy) -> Self {
+    /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`.
+    pub fn new(proxy: Proxy, helpers: Arc<Helpers>) -> Self {
         Self {
-            connector: Connector::default(),
+            connector: Connector::new(helpers),
             proxy,
         }
+    }
+
+    /// Sends the request for `url` on a kept connection, if there is one, and looks what comes of the response within
+    /// `look_ms`: [`Client::ask`] goes on with that. Whether it will then wait for nothing.
+    pub fn begin(&self, url: &Url, request: &Request, exchange: &Exchange) -> bool {
+        let call = self.call(url, request, exchange);
+        // Who begins may not wait, not even until a helper is reaped.
+        let kept = match url.is_tls() {
+            true => None,
+            false => self.connector.reuse(&call.route.peer),
+        };
+        let Some(wire) = kept else {
+            return false;
+        };
+        let Ok(mut begun) = call.send(wire, ms(limits().kept_answer_ms)) else {
+            exchange.let_go();
+            return false;
+        };
+        let is_whole = begun.look(request.method);
+        exchange.leave(begun);
+        is_whole
     }
 
     /// Asks `url` and follows its redirects. All connects together take `connect_ms`, all heads together
@@ -77,6 +92,7 @@ impl Client {
             connect: ms(limits().connect_ms),
             head: patience,
             again: true,
+            place: None,
         };
         let mut url = url.clone();
         let mut directory = false;
@@ -91,7 +107,10 @@ impl Client {
             };
             let next = url
                 .join(location)
-                .map_err(|why| redirect_error(location, &why))?;
+                .map_err(|why| redirect_error(location, &why.to_string()))?;
+            if next.is_tls() && !tls::is_available() {
+                return Err(redirect_error(location, tls::MISSING));
+            }
             // Once a hop has added the slash, a further one may lead to the same directory elsewhere.
             directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
@@ -150,26 +169,16 @@ impl Client {
         exchange: &Exchange,
         budget: &mut Budget,
     ) -> Result<Response, Error> {
-        let proxy = self.proxy.for_url(url);
-        let call = Call {
-            url,
-            peer: proxy.map_or_else(
-                || (url.host().to_owned(), url.port()),
-                |(peer, _)| peer.clone(),
-            ),
-            head: request.serialise(url, proxy),
-            method: request.method,
-            exchange,
-        };
+        let call = self.call(url, request, exchange);
         let mut last = self.reuse(&call, budget);
-        if let Some(Ok(response)) = last.take_if(|result| is_good(result)) {
-            return Ok(response);
+        if let Some(result) = last.take_if(|result| is_good(result)) {
+            return result;
         }
         let asked = match &last {
-            Some(Ok(response)) => response.stream().peer_addr().ok(),
+            Some(Ok(response)) => response.address(),
             _ => None,
         };
-        let mut addresses = match self.connector.addresses(&call.peer) {
+        let mut addresses = match self.connector.addresses(&call.route) {
             Err(cause) if last.is_none() => return Err(cause),
             found => found.unwrap_or_default(),
         };
@@ -187,16 +196,36 @@ impl Client {
         last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
     }
 
-    /// The result on a kept connection; none if there is no such connection, or it turned out dead. A server
-    /// may close a kept connection at any time, send on it unasked, or lose it without a word: that says
-    /// nothing of the source.
+    fn call<'a>(&'a self, url: &'a Url, request: &'a Request, exchange: &'a Exchange) -> Call<'a> {
+        Call::new(url, request, self.proxy.for_url(url), exchange)
+    }
+
+    /// The result on a kept connection, or of the request that was begun on one; none if there is no such connection,
+    /// or it turned out dead. A server may close a kept connection at any time, send on it unasked, or lose it without
+    /// a word: that says nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
-        let wire = self.connector.reuse(&call.peer)?;
         let patience = budget.head.min(ms(limits().kept_answer_ms));
         let whole = budget.head;
-        match call.converse(wire, patience, budget) {
+        let (at, result) = match call.exchange.take() {
+            Some(begun) => (begun.at, call.answer(begun, patience, patience)),
+            None => {
+                // Nobody waits for a place who has one.
+                budget.place = None;
+                let place = &mut budget.place;
+                let wire = match self
+                    .connector
+                    .turn(&call.route, false, call.exchange, place)
+                {
+                    Ok(wire) => wire?,
+                    Err(cause) => return Some(Err(cause)),
+                };
+                (Instant::now(), call.converse(wire, patience, patience))
+            }
+        };
+        budget.spend(at);
+        match result {
             Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
-                self.connector.distrust(&call.peer);
+                self.connector.distrust(&call.route.peer);
                 budget.head = whole;
                 None
             }
@@ -215,19 +244,28 @@ impl Client {
     ) -> Result<Response, Error> {
         let share = |time: Duration| time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
         loop {
-            let begun = Instant::now();
-            let wire = self.connector.connect(address, share(budget.connect));
+            let place = &mut budget.place;
+            self.connector
+                .turn(&call.route, true, call.exchange, place)?;
+            let (begun, most, place) = (Instant::now(), share(budget.connect), place.take());
+            let wire = self.connector.connect(&call.route, address, most, place);
             budget.connect = budget.connect.saturating_sub(begun.elapsed());
             let patience = match left {
                 0 | 1 => budget.head,
                 _ => share(budget.head).min(ms(limits().patience_ms)),
             };
-            match call.converse(wire?, patience, budget) {
+            let (wire, at) = (wire?, Instant::now());
+            let result = call.converse(wire, most, patience);
+            budget.spend(at);
+            match result {
                 // Reset before the first byte of a response, as when a server restarts.
-                Err(Error::Broken(cause))
+                Err(Error::Broken(cause) | Error::Connect(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
                 result => {
+                    if matches!(result, Err(Error::Connect(_))) {
+                        budget.connect = budget.connect.saturating_sub(at.elapsed());
+                    }
                     let mut response = result?;
                     response.connected_to = Some(address);
                     return Ok(response);
@@ -244,23 +282,6 @@ impl Budget {
     }
 }
 
-impl Call<'_> {
-    /// Sends the request and reads heads until the final one, for `patience` in all.
-    fn converse(
-        &self,
-        wire: Wire,
-        patience: Duration,
-        budget: &mut Budget,
-    ) -> Result<Response, Error> {
-        self.exchange.goes_by(wire.stream());
-        let begun = Instant::now();
-        let result = final_head(wire, &self.head, self.method, patience);
-        budget.spend(begun);
-        let (head, wire, body) = result.inspect_err(|_| self.exchange.let_go())?;
-        Ok(Response::new(head, wire, body, self.url, self.peer.clone()))
-    }
-}
-
 /// Whether the result stands, and no other address is asked.
 fn is_good(result: &Result<Response, Error>) -> bool {
     match result {
@@ -272,62 +293,7 @@ fn is_good(result: &Result<Response, Error>) -> bool {
     }
 }
 
-fn redirect_error(location: &[u8], why: &UrlError) -> Error {
+fn redirect_error(location: &[u8], why: &str) -> Error {
     let to = without_user_info(&String::from_utf8_lossy(location));
     Error::Redirect(format!("to {to}: {why}"))
-}
-
-/// Sends the request and reads heads until the final one (RFC 9110 §15.2); all of it takes `patience` at most.
-fn final_head(
-    mut wire: Wire,
-    request: &[u8],
-    asked: Method,
-    patience: Duration,
-) -> Result<(ResponseHead, Wire, Body), Error> {
-    let patience = patience.max(Duration::from_millis(1));
-    let deadline = Instant::now() + patience;
-    wire.set_send_patience(patience).map_err(Error::Broken)?;
-    wire.send(request)
-        .map_err(|cause| read_error(cause, patience))?;
-    loop {
-        let head = wire
-            .head(deadline, |bytes| parse_response(bytes, &Caps::RESPONSE))
-            .map_err(|cause| head_error(cause, patience))?;
-        if !head.status.is_informational() {
-            // The fields of a response to HEAD announce the content of GET, and must pass the same checks.
-            let framing = framing::of_response(&head, Method::Get).map_err(Error::Malformed)?;
-            let body = match asked {
-                Method::Head => Body::announced(framing),
-                _ => Body::new(framing),
-            };
-            return Ok((head, wire, body));
-        }
-        if head.status.code() == 101 || deadline <= Instant::now() {
-            return Err(Error::Status(head.status));
-        }
-    }
-}
-
-fn head_error(cause: HeadError, patience: Duration) -> Error {
-    match cause {
-        HeadError::Closed => Error::Broken(io::Error::new(
-            io::ErrorKind::ConnectionReset,
-            "closed before its head ended",
-        )),
-        HeadError::Cut => Error::Broken(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "closed before its head ended",
-        )),
-        HeadError::Timeout { .. } => Error::Timeout(patience),
-        HeadError::Malformed(cause) => Error::Malformed(cause),
-        HeadError::Io(cause) => read_error(cause, patience),
-    }
-}
-
-fn read_error(cause: io::Error, patience: Duration) -> Error {
-    if timed_out(&cause) {
-        Error::Timeout(patience)
-    } else {
-        Error::Broken(cause)
-    }
 }

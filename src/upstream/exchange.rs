@@ -3,12 +3,15 @@
 //!
 //! Rules: the connection in use is noted here from the moment it is open until it is kept for another request.
 //! Giving up shuts it down, so that a thread that reads or writes it returns at once. Two waits are not
-//! interrupted: name lookup, which the resolver bounds, and a connect, which `connect_ms` bounds.
+//! interrupted: name lookup, which the resolver bounds, and a connect, which `connect_ms` bounds. A request that
+//! was sent by one thread is left here for another one to go on with.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::begun::Begun;
+use super::error::Error;
 use crate::sys::lock::lock;
 
 /// The number of no source.
@@ -34,6 +37,8 @@ impl Default for Exchange {
 #[derive(Debug, Default)]
 struct State {
     stream: Option<Arc<TcpStream>>,
+    begun: Option<Begun>,
+    refused: Option<Error>,
     given_up: bool,
     broken_off: bool,
 }
@@ -62,7 +67,38 @@ impl Exchange {
 
     /// The connection is not in use any more: another request may get it, and giving up leaves it alone.
     pub fn let_go(&self) {
-        lock(&self.state).stream = None;
+        let mut state = lock(&self.state);
+        state.stream = None;
+        let begun = state.begun.take();
+        drop(state);
+        drop(begun);
+    }
+
+    /// Leaves a request that was sent to the source last asked for whoever goes on with it.
+    pub fn leave(&self, begun: Begun) {
+        lock(&self.state).begun = Some(begun);
+    }
+
+    /// The request that was left.
+    pub fn take(&self) -> Option<Begun> {
+        lock(&self.state).begun.take()
+    }
+
+    /// The response to a request that was begun is of no use, and why.
+    pub fn refuse(&self, cause: Error) {
+        lock(&self.state).refused = Some(cause);
+    }
+
+    /// Why it is of no use; said once.
+    pub fn refused(&self) -> Option<Error> {
+        lock(&self.state).refused.take()
+    }
+
+    /// The source that a request was sent to, if nobody has gone on with that yet.
+    pub fn begun(&self) -> Option<usize> {
+        let state = lock(&self.state);
+        let left = state.begun.is_some() || state.refused.is_some();
+        self.source().filter(|_| left)
     }
 
     /// Gives the exchange up: its connection is shut down, and it gets no other one.

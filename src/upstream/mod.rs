@@ -12,26 +12,32 @@
 //!
 //! Not here: what becomes of the content (`transfer`).
 
+mod begun;
+mod call;
 mod client;
 mod connect;
 mod error;
 mod exchange;
+mod fetch;
 mod health;
 mod proxy;
 mod request;
 mod response;
 mod source;
+mod wrong;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
+use crate::net::tls::Helpers;
 use crate::stats::{Reason, Stats};
 use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
+use wrong::Wrong;
 
 pub use error::{Error, Failure};
 pub use exchange::Exchange;
@@ -54,21 +60,29 @@ pub struct Upstream {
     client: Client,
     timeout: Duration,
     stats: Arc<Stats>,
+    wrong: Wrong,
 }
 
 impl Upstream {
     /// Sources in the order in which they are asked, which `stats` counts; `timeout` is the longest silence tolerated
-    /// from one (`--timeout`).
-    pub fn new(sources: Vec<Source>, proxy: Proxy, timeout: Duration, stats: Arc<Stats>) -> Self {
+    /// from one (`--timeout`), `helpers` speak TLS with them.
+    pub fn new(
+        sources: Vec<Source>,
+        proxy: Proxy,
+        timeout: Duration,
+        stats: Arc<Stats>,
+        helpers: Arc<Helpers>,
+    ) -> Self {
         let sources = sources.into_iter().map(|source| Entry {
             source,
             health: Health::default(),
         });
         Self {
             sources: sources.collect(),
-            client: Client::new(proxy),
+            client: Client::new(proxy, helpers),
             timeout,
             stats,
+            wrong: Wrong::default(),
         }
     }
 
@@ -118,16 +132,6 @@ impl Upstream {
         self.client.finish(response, exchange);
     }
 
-    /// The first usable response to `request`.
-    ///
-    /// # Errors
-    /// What all the failures together mean.
-    pub fn fetch(&self, request: &Request, exchange: &Exchange) -> Result<Response, Failure> {
-        self.first(&self.order(request), request, exchange, &mut |response| {
-            response.check(request)
-        })
-    }
-
     /// The first response that `accept` takes, from the sources whose numbers are in `order`. `accept` says why
     /// it refuses a response.
     ///
@@ -157,7 +161,11 @@ impl Upstream {
                 true => self.timeout,
                 false => self.timeout.min(ms(limits().patience_ms)),
             };
-            match self.ask_one(*number, request, patience, exchange, accept) {
+            let mut accept = |response: &mut Response| {
+                response.is_last = is_last;
+                accept(response)
+            };
+            match self.ask_one(*number, request, patience, exchange, &mut accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
                 Err(cause) if cause.is_timeout() && (patience < self.timeout || demoted) => {
@@ -188,14 +196,21 @@ impl Upstream {
     }
 
     /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last.
+    /// last, and behind them those that gave wrong content for it: of these the one that did so last comes last, since
+    /// one that had no part but in the end of it may have the file.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let numbers = self.serving(request);
-        let (mut first, last): (Vec<_>, Vec<_>) =
+        let (mut order, last): (Vec<_>, Vec<_>) =
             numbers.partition(|number| self.is_in_place(*number, now));
-        first.extend(last);
-        first
+        order.extend(last);
+        order.sort_by_key(|number| self.wrong.last(*number, request.path(), now));
+        order
+    }
+
+    /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
+    pub fn gave_wrong(&self, number: usize, path: &str) {
+        self.wrong.note(number, path, Instant::now());
     }
 
     fn is_in_place(&self, number: usize, now: Instant) -> bool {
@@ -264,14 +279,20 @@ impl Upstream {
         if exchange.is_given_up() {
             return Err(Error::GivenUp);
         }
+        if let Some(cause) = exchange.refused() {
+            return Err(cause);
+        }
         let url = source.url.below(source.path_of(request.path()));
         let begun = Instant::now();
         health.asked(begun);
         exchange.asks(number);
         let mut answer = self.ask_url(number, &url, request, patience, exchange);
-        if let Ok(response) = &answer
-            && let Some(request) = request.by_get(response.head.status)
-        {
+        let refused = answer.as_ref().map(|refusal| refusal.head.status);
+        if let Some(request) = refused.ok().and_then(|status| request.by_get(status)) {
+            // Its connection serves again, and its helper's place is not held while another one is waited for.
+            if let Ok(refusal) = answer {
+                self.client.discard(refusal, exchange);
+            }
             answer = self.ask_url(number, &url, &request, patience, exchange);
         }
         let given_up = exchange.is_given_up();
@@ -290,7 +311,7 @@ impl Upstream {
             response.source = number;
             response.is_first = self.serving(request).next() == Some(number);
             response.stats = Some(Arc::clone(&self.stats));
-            response.by_itself = response.url.authority() == source.url.authority();
+            response.by_itself = response.url.is_of(&source.url);
             // `accept` may read content, as proof of what it is; it bounds these reads itself.
             match accept(&mut response) {
                 Ok(()) => {

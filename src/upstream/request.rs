@@ -3,7 +3,7 @@
 //! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the request itself
 //! needs, and nothing else of a client. An entity tag is sent only to the server that gave it.
 
-use super::connect::Peer;
+use super::proxy::Via;
 use crate::http::cache_control::Confirm;
 use crate::http::{Fields, HttpDate, Method, StatusCode, Url};
 use crate::store::{CachePath, Given};
@@ -129,28 +129,29 @@ impl Request {
         (given.server == url.authority()).then_some(etag)
     }
 
-    /// The request head for `url`. A proxy gets the absolute-form (RFC 9112 §3.2.2).
-    pub fn serialise(&self, url: &Url, proxy: Option<(&Peer, Option<&str>)>) -> Vec<u8> {
+    /// The request head for `url`. A proxy for http gets the absolute-form (RFC 9112 §3.2.2), one for https nothing.
+    pub fn serialise(&self, url: &Url, proxy: Option<&Via>) -> Vec<u8> {
         let method = self.method.as_str();
+        let proxy = proxy.filter(|_| !url.is_tls());
         let mut head = match proxy {
             Some(_) => format!("{method} {url} HTTP/1.1\r\n"),
             None => format!("{method} {} HTTP/1.1\r\n", url.path_and_query()),
         }
         .into_bytes();
-        let credentials = proxy.and_then(|(_, credentials)| credentials);
-        head.extend_from_slice(self.fields(url, credentials).as_bytes());
+        let authorization = proxy.and_then(Via::authorization);
+        head.extend_from_slice(self.fields(url, authorization.as_deref()).as_bytes());
         head.extend_from_slice(b"\r\n");
         head
     }
 
-    fn fields(&self, url: &Url, credentials: Option<&str>) -> Fields {
+    fn fields(&self, url: &Url, authorization: Option<&str>) -> Fields {
         let mut fields = Fields::new();
         fields.push("Host", url.authority());
-        fields.push(
+        fields.push_checked(
             "User-Agent",
             concat!("package-cache/", env!("CARGO_PKG_VERSION")),
         );
-        fields.push("Accept-Encoding", "identity");
+        fields.push_checked("Accept-Encoding", "identity");
         fields.push("Via", &self.via);
         match self.range {
             Some((first, Some(last))) => {
@@ -168,8 +169,8 @@ impl Request {
         if let Some(directive) = self.confirm.directive() {
             fields.push("Cache-Control", directive);
         }
-        if let Some(credentials) = credentials {
-            fields.push("Proxy-Authorization", credentials);
+        if let Some(authorization) = authorization {
+            fields.push("Proxy-Authorization", authorization);
         }
         fields
     }

@@ -6,7 +6,7 @@
 //! Not here: what becomes of the content (`transfer`).
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -28,6 +28,8 @@ pub struct Response {
     pub head: ResponseHead,
     /// The URL that it came from, after redirects.
     pub url: Url,
+    /// The source's Last-Modified, if it can be read as a date.
+    last_modified: Option<HttpDate>,
     /// Whether a redirect on the way only added a slash to the path: then it is a directory.
     pub directory: bool,
     /// The number of the source that was asked; set by `Upstream`.
@@ -38,6 +40,8 @@ pub struct Response {
     pub is_first: bool,
     /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
+    /// Whether no other source is left to ask; set by `Upstream`.
+    pub is_last: bool,
     /// Where its content is counted; `Upstream` sets it.
     pub stats: Option<Arc<Stats>>,
     wire: Wire,
@@ -51,6 +55,7 @@ impl Response {
     /// The response that `head` begins, its content still on `wire`.
     pub fn new(head: ResponseHead, wire: Wire, body: Body, url: &Url, peer: Peer) -> Self {
         Self {
+            last_modified: date(&head, "Last-Modified"),
             head,
             url: url.clone(),
             directory: false,
@@ -58,6 +63,7 @@ impl Response {
             connected_to: None,
             is_first: false,
             by_itself: false,
+            is_last: false,
             stats: None,
             wire,
             body,
@@ -73,18 +79,12 @@ impl Response {
 
     /// The source's Last-Modified, if it can be read as a date.
     pub fn last_modified(&self) -> Option<HttpDate> {
-        date(&self.head, "Last-Modified")
+        self.last_modified
     }
 
     /// Its Date: when the source sent it, by its own clock.
     pub fn date(&self) -> Option<HttpDate> {
         date(&self.head, "Date")
-    }
-
-    /// Its entity tag with quotes, if it is a strong one (RFC 9110 §8.8.1).
-    pub fn strong_etag(&self) -> Option<&[u8]> {
-        let etag = self.head.fields.get("ETag");
-        etag.filter(|etag| etag.starts_with(b"\""))
     }
 
     /// The server that sent it, and its entity tag, which may be weak.
@@ -95,9 +95,9 @@ impl Response {
         }
     }
 
-    /// The connection on which the content comes.
-    pub fn stream(&self) -> &Arc<TcpStream> {
-        self.wire.stream()
+    /// The address that its connection leads to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.wire.address()
     }
 
     /// Whether content of a known length has begun to arrive with the head. Chunked content does not count:
@@ -130,10 +130,17 @@ impl Response {
         Ok(count)
     }
 
-    /// The first `count` bytes of the content, or all if there are fewer. They will be read again. Waiting for
-    /// them takes `patience_ms` at most.
-    fn first(&mut self, count: usize) -> Result<&[u8], Error> {
-        let patience = ms(limits().patience_ms);
+    /// What was read of the content and will be read again.
+    pub fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Reads the first `count` bytes of the content, or all if there are fewer. They will be read again. Waiting for
+    /// them takes `patience` at most.
+    ///
+    /// # Errors
+    /// When they do not come in time, or the content breaks off; what came before will be read again.
+    pub fn read_first(&mut self, count: usize, patience: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + patience;
         while self.first.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -141,18 +148,21 @@ impl Response {
                 return Err(Error::Timeout(patience));
             }
             self.set_patience(left);
-            let mut byte = [0];
-            match self.body.read(&mut self.wire, &mut byte) {
+            let at = self.first.len();
+            self.first.resize(count, 0);
+            let space = self.first.get_mut(at..).unwrap_or_default();
+            let read = self.body.read(&mut self.wire, space);
+            let came = read.as_ref().map_or(0, |count| *count);
+            self.first.truncate(at.saturating_add(came));
+            self.count(came);
+            match read {
                 Ok(0) => break,
-                Ok(_) => {
-                    self.first.extend(byte);
-                    self.count(1);
-                }
+                Ok(_) => {}
                 Err(cause) if timed_out(&cause) => return Err(Error::Timeout(patience)),
                 Err(cause) => return Err(Error::Broken(cause)),
             }
         }
-        Ok(&self.first)
+        Ok(())
     }
 
     /// Counts bytes of content that came.
@@ -163,7 +173,7 @@ impl Response {
         }
     }
 
-    /// The host and port that its connection leads to.
+    /// Whom its connection leads to.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -193,6 +203,11 @@ impl Response {
                 return Err(Error::Unavailable(status, self.retry_after()));
             }
             other => return Err(Error::Status(other)),
+        }
+        if self.wire.is_tls() && self.body.ends_with_connection() {
+            // The helper cannot tell the source's end from somebody else's (RFC 9112 §9.8).
+            let why = "over TLS nothing tells where it ends".to_owned();
+            return Err(Error::NotTheFile(why));
         }
         if request.kind != Kind::Listing {
             self.check_page(request)?;
@@ -259,7 +274,10 @@ impl Response {
             Coded::Other => false,
             // The response to HEAD has no content to look at.
             Coded::FileIf(_) if request.method == Method::Head => true,
-            Coded::FileIf(magic) => self.first(magic.len())?.starts_with(magic),
+            Coded::FileIf(magic) => {
+                self.read_first(magic.len(), ms(limits().patience_ms))?;
+                self.first.starts_with(magic)
+            }
         };
         match is_file {
             true => Ok(()),
@@ -269,17 +287,20 @@ impl Response {
 
     /// Refuses an archive or package of no bytes: a mirror whose disk was full has such files.
     fn check_empty(&mut self, request: &Request) -> Result<(), Error> {
-        let is_archive = media_type::is_archive(request.name());
-        if request.method != Method::Get || !is_archive || self.directory {
-            return Ok(());
-        }
         // Without a length the first byte may be long in coming, so only what has arrived is looked at. The
         // transfer looks again at the end.
-        let is_empty = match self.length() {
+        let ends_at_once = match self.length() {
             Some(length) => length == 0,
-            None => self.wire.ahead().starts_with(b"0\r\n") && self.first(1)?.is_empty(),
+            None => self.wire.ahead().starts_with(b"0\r\n"),
         };
-        match is_empty {
+        let may_be_empty = request.method != Method::Get || self.directory;
+        if !ends_at_once || may_be_empty || !media_type::is_archive(request.name()) {
+            return Ok(());
+        }
+        if self.length().is_none() {
+            self.read_first(1, ms(limits().patience_ms))?;
+        }
+        match self.first.is_empty() {
             true => Err(Error::NotTheFile("it is empty".to_owned())),
             false => Ok(()),
         }

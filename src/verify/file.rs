@@ -3,15 +3,12 @@
 //! Rules: to prove a file is no use of it, so its time of last use stays; it is removed only if it still is the one that
 //! was read.
 
-use std::fmt::Display;
 use std::fs::{self, Metadata};
 use std::io::{self, Read};
-use std::mem::discriminant;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::digest::{Digest, Hasher};
-use crate::manifests::Expected;
+use crate::manifests::{Expected, Proof};
 use crate::sys::calls;
 
 /// A file of the cache, open.
@@ -51,52 +48,21 @@ impl File {
         buffer: &mut [u8],
         progress: &mut dyn FnMut(usize),
     ) -> io::Result<Option<String>> {
-        let length = self.metadata.len();
-        let has_length = |it: &&Expected| it.size.is_none_or(|size| size == length);
-        let possible: Vec<_> = expected.iter().filter(has_length).collect();
         // A wrong length needs no digest.
-        if possible.is_empty() {
-            let sizes = expected.iter().filter_map(|it| it.size);
-            return Ok(Some(format!("{length} bytes, should be {}", any(sizes))));
-        }
-        let digests = self.digests(&possible, buffer, progress)?;
-        if possible.iter().any(|it| digests.contains(&it.digest)) {
-            return Ok(None);
-        }
-        let should = any(possible.iter().map(|it| it.digest));
-        Ok(Some(format!(
-            "{}, should be {should}",
-            any(digests.into_iter())
-        )))
-    }
-
-    /// Its digests, of each kind that one of `possible` has.
-    fn digests(
-        &mut self,
-        possible: &[&Expected],
-        buffer: &mut [u8],
-        progress: &mut dyn FnMut(usize),
-    ) -> io::Result<Vec<Digest>> {
-        let mut kinds: Vec<Digest> = Vec::new();
-        for it in possible {
-            let kind = discriminant(&it.digest);
-            if kinds.iter().all(|known| discriminant(known) != kind) {
-                kinds.push(it.digest);
-            }
-        }
-        let mut hashers: Vec<_> = kinds.iter().map(Hasher::like).collect();
+        let mut proof = match Proof::new(expected, Some(self.metadata.len())) {
+            Ok(proof) => proof,
+            Err(why) => return Ok(Some(why)),
+        };
         loop {
             let read = match self.file.read(buffer) {
-                Ok(0) => break,
+                Ok(0) => return Ok(proof.finish(|| expected.to_vec()).err()),
                 Ok(read) => read,
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) => return Err(cause),
             };
-            let bytes = buffer.get(..read).unwrap_or_default();
-            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            proof.update(buffer.get(..read).unwrap_or_default());
             progress(read);
         }
-        Ok(hashers.into_iter().map(Hasher::finish).collect())
     }
 
     /// Whether `path` still names this file, and its content has not changed since it was opened. Neither its time of use
@@ -116,19 +82,13 @@ impl File {
     }
 }
 
-/// These, each once: `a`, `a or b`.
-fn any<T: Display>(those: impl Iterator<Item = T>) -> String {
-    let mut texts: Vec<_> = those.map(|it| it.to_string()).collect();
-    texts.dedup();
-    texts.join(" or ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::FileTimes;
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::digest::Digest;
 
     fn fault(path: &Path, expected: &[Expected]) -> Option<String> {
         let mut file = File::open(path).unwrap();

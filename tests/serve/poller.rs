@@ -182,3 +182,31 @@ fn without_threads_few_connections_are_kept_too() {
         }
     }
 }
+
+#[test]
+fn without_threads_the_leader_does_not_wait_for_one_again_and_again() {
+    let cache = filled();
+    cache.put("huge.tar", &noise(32 << 20), 1);
+    let Some(prelude) = with_threads(&cache, resting(), 2) else {
+        return eprintln!("not tested: no other user can be had");
+    };
+    let daemon = Daemon::on(&cache).source(REFUSED).after(&prelude).start();
+    wait_until("the daemon has its threads", || {
+        daemon.threads() == resting()
+    });
+    let mut deaf = daemon.begin("/huge.tar");
+    deaf.head();
+    let before = daemon.descriptors();
+    let silent: Vec<Client> = (0..60).map(|_| daemon.client()).collect();
+    let open = || daemon.descriptors().saturating_sub(before);
+    wait_until("all are open", || open() >= silent.len());
+    // Each time that it waits for a thread it evicts a connection, and serves nobody.
+    let refused = (0..60).filter(|_| daemon.get("/miss.tar").status == 503);
+    assert!(refused.count() > 50, "there were threads");
+    let left = open();
+    assert!(
+        left > silent.len() / 2,
+        "{left} of {} are open",
+        silent.len()
+    );
+}

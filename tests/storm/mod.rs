@@ -13,6 +13,8 @@ mod changes;
 mod tally;
 /// Transfers with everything that can go wrong.
 mod transfers;
+/// Sources that lie about files whose names prove them.
+mod verified;
 
 /// The seed of a storm and how many rounds it has, from the environment or else from the clock and this
 /// default; they are printed.

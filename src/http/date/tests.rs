@@ -184,3 +184,12 @@ fn a_time_near_the_epoch_is_none() {
         );
     }
 }
+
+#[test]
+fn the_text_of_the_last_date_is_that_of_the_date_asked_for() {
+    let mut last = LastDate::default();
+    for seconds in [0, 784_111_777, 784_111_777, 784_111_778, 0] {
+        let date = HttpDate::from_unix(seconds);
+        assert_eq!(last.text(date), date.text());
+    }
+}

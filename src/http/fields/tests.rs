@@ -93,3 +93,13 @@ fn clear_drops_every_line() {
     assert_eq!(fields, section(&[("B", "2")]));
     assert_eq!(format!("{fields:?}"), "{\"B\": \"2\"}");
 }
+
+#[test]
+fn numbers_are_written_in_decimal() {
+    for number in [0, 7, 10, 4096, 99_999, 1_234_567_890, u64::MAX] {
+        let mut fields = Fields::new();
+        fields.push_number("N", number);
+        assert_eq!(fields.get("N"), Some(number.to_string().as_bytes()));
+        assert_eq!(fields.as_bytes(), format!("N: {number}\r\n").as_bytes());
+    }
+}

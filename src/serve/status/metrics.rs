@@ -37,21 +37,22 @@ impl Display for Metrics<'_> {
 fn program(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     let build = gauge(f, "build_info", "Always 1; its label is the version.")?;
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    sample(f, build, &version, 1)?;
+    sample(f, build, &version, &1)?;
     let started = gauge(
         f,
         "start_time_seconds",
         "When the program started, since the epoch.",
     )?;
     let since = snapshot.started.duration_since(UNIX_EPOCH);
-    sample(f, started, &[], since.unwrap_or_default().as_secs_f64())?;
+    let micros = u64::try_from(since.unwrap_or_default().as_micros());
+    sample(f, started, &[], &Seconds(micros.unwrap_or(u64::MAX)))?;
     let logged = counter(
         f,
         "log_messages_total",
         "Messages in the log, without access lines.",
     )?;
     for (level, count) in LEVELS.into_iter().zip(snapshot.logged) {
-        sample(f, logged, &[("level", level)], count)?;
+        sample(f, logged, &[("level", level)], &count)?;
     }
     Ok(())
 }
@@ -63,11 +64,11 @@ fn answers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Answers by cache status; none: no file was looked up.",
     )?;
     for (name, count) in names().zip(snapshot.requests) {
-        sample(f, requests, &[("cache", name)], count)?;
+        sample(f, requests, &[("cache", name)], &count)?;
     }
     let responses = counter(f, "responses_total", "Answers by status code.")?;
     for (code, count) in &snapshot.responses {
-        sample(f, responses, &[("code", &code.to_string())], count)?;
+        sample(f, responses, &[("code", &code.to_string())], &count)?;
     }
     let sent = counter(
         f,
@@ -75,7 +76,7 @@ fn answers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Bytes of content sent to clients, by cache status.",
     )?;
     for (name, count) in names().zip(snapshot.sent) {
-        sample(f, sent, &[("cache", name)], count)?;
+        sample(f, sent, &[("cache", name)], &count)?;
     }
     Ok(())
 }
@@ -88,30 +89,35 @@ fn first_byte(f: &mut Formatter<'_>, seen: &[(Word, Distribution)]) -> fmt::Resu
         let cache = ("cache", word.name());
         for (bound, count) in bounds().zip(distribution.buckets) {
             let labels = [cache, ("le", bound)];
-            sample(f, "first_byte_seconds_bucket", &labels, count)?;
+            sample(f, "first_byte_seconds_bucket", &labels, &count)?;
         }
         let count = distribution.buckets.last().copied().unwrap_or(0);
-        sample(f, &format!("{name}_sum"), &[cache], distribution.seconds)?;
-        sample(f, &format!("{name}_count"), &[cache], count)?;
+        sample(
+            f,
+            &format!("{name}_sum"),
+            &[cache],
+            &Seconds(distribution.micros),
+        )?;
+        sample(f, &format!("{name}_count"), &[cache], &count)?;
     }
     Ok(())
 }
 
 fn connections(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     let open = gauge(f, "connections", "Connections of clients that are open.")?;
-    sample(f, open, &[], snapshot.connections.open)?;
+    sample(f, open, &[], &snapshot.connections.open)?;
     let limit = gauge(
         f,
         "connections_limit",
         "Connections of clients that can be open at once.",
     )?;
-    sample(f, limit, &[], snapshot.connections.limit)?;
+    sample(f, limit, &[], &snapshot.connections.limit)?;
     let all = counter(
         f,
         "connections_total",
         "Connections of clients since the start.",
     )?;
-    sample(f, all, &[], snapshot.connected)
+    sample(f, all, &[], &snapshot.connected)
 }
 
 fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
@@ -122,14 +128,14 @@ fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Questions to a source, redirects left out.",
     )?;
     for source in all {
-        sample(f, requests, &[("source", &source.label)], source.requests)?;
+        sample(f, requests, &[("source", &source.label)], &source.requests)?;
     }
     let help = "Failures of a source; that it has no such file is none.";
     let failures = counter(f, "source_failures_total", help)?;
     for source in all {
         for (reason, count) in Reason::ALL.into_iter().zip(source.failures) {
             let labels = [("source", &*source.label), ("reason", reason.name())];
-            sample(f, failures, &labels, count)?;
+            sample(f, failures, &labels, &count)?;
         }
     }
     let received = counter(
@@ -138,48 +144,48 @@ fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Bytes of content that a source sent.",
     )?;
     for source in all {
-        sample(f, received, &[("source", &source.label)], source.received)?;
+        sample(f, received, &[("source", &source.label)], &source.received)?;
     }
     let help = "0 from when the source could not be reached, was silent or dripped until it answers, else 1.";
     let up = gauge(f, "source_up", help)?;
     for source in all {
-        sample(f, up, &[("source", &source.label)], u8::from(source.up))?;
+        sample(f, up, &[("source", &source.label)], &u8::from(source.up))?;
     }
     Ok(())
 }
 
 fn transfers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     let running = gauge(f, "transfers", "Transfers from sources that run.")?;
-    sample(f, running, &[], snapshot.transfers.len())?;
+    sample(f, running, &[], &snapshot.transfers.len())?;
     let readers = gauge(f, "transfer_readers", "Clients that read from them.")?;
     let reading = snapshot.transfers.iter().map(|transfer| transfer.readers);
-    sample(f, readers, &[], reading.sum::<usize>())?;
+    sample(f, readers, &[], &reading.sum::<usize>())?;
     let ended = counter(
         f,
         "transfers_total",
         "Transfers that ended: stored, passed on only, failed.",
     )?;
     for (outcome, count) in Outcome::ALL.into_iter().zip(snapshot.transferred) {
-        sample(f, ended, &[("result", outcome.name())], count)?;
+        sample(f, ended, &[("result", outcome.name())], &count)?;
     }
     let resumed = counter(
         f,
         "transfers_resumed_total",
         "Transfers that went on after a source broke off.",
     )?;
-    sample(f, resumed, &[], snapshot.resumed)
+    sample(f, resumed, &[], &snapshot.resumed)
 }
 
 fn store(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     let failed = counter(f, "store_failures_total", "Files that could not be stored.")?;
-    sample(f, failed, &[], snapshot.store_failures)?;
+    sample(f, failed, &[], &snapshot.store_failures)?;
     let verified = counter(
         f,
         "verified_total",
         "Files by what their Manifests say of them.",
     )?;
     for (result, count) in VERIFIED.into_iter().zip(snapshot.verified) {
-        sample(f, verified, &[("result", result)], count)?;
+        sample(f, verified, &[("result", result)], &count)?;
     }
     let (free, min_free) = snapshot.space.free.unzip();
     let name = gauge(
@@ -187,13 +193,13 @@ fn store(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         "free_bytes",
         "Free on the cache's file system; NaN if that is not known.",
     )?;
-    sample(f, name, &[], Known(free))?;
+    sample(f, name, &[], &Known(free))?;
     let name = gauge(
         f,
         "min_free_bytes",
         "What storing leaves free; NaN if that is not known.",
     )?;
-    sample(f, name, &[], Known(min_free))
+    sample(f, name, &[], &Known(min_free))
 }
 
 fn counter<'a>(f: &mut Formatter<'_>, name: &'a str, help: &str) -> Result<&'a str, fmt::Error> {
@@ -220,7 +226,7 @@ fn sample(
     f: &mut Formatter<'_>,
     name: &str,
     labels: &[(&str, &str)],
-    value: impl Display,
+    value: &dyn Display,
 ) -> fmt::Result {
     write!(f, "package_cache_{name}")?;
     for (at, (label, value)) in labels.iter().enumerate() {
@@ -231,6 +237,15 @@ fn sample(
         f.write_char('}')?;
     }
     writeln!(f, " {value}")
+}
+
+/// Seconds, of so many microseconds.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
 }
 
 /// A number, or that there is none.

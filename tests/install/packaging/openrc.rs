@@ -57,7 +57,8 @@ fn the_service_without_settings() {
 fn the_settings_reach_the_program_as_they_are() {
     let given = arguments(
         "CACHE_DIR=\"/srv/the user's cache\" HOST=:: PORT=80 PC_OPTS='-v --min-free \"1 G\"'
-        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files' ALLOW='10.0.0.0/8  2001:db8::/32'",
+        SOURCES='http://a.example  b=http://b.example/x?' REVALIDATE='*.db *.files' ALLOW='10.0.0.0/8  2001:db8::/32'
+        MANIFESTS='/var/db/repos/gentoo  /srv/overlay'",
     );
     let expected = [
         "--syslog",
@@ -75,6 +76,10 @@ fn the_settings_reach_the_program_as_they_are() {
         "*.db",
         "--revalidate",
         "*.files",
+        "--manifests",
+        "/var/db/repos/gentoo",
+        "--manifests",
+        "/srv/overlay",
         "--allow",
         "10.0.0.0/8",
         "--allow",
@@ -85,6 +90,7 @@ fn the_settings_reach_the_program_as_they_are() {
     ];
     assert_eq!(given, expected);
     assert!(values(&arguments("REVALIDATE="), "--revalidate").is_empty());
+    assert!(values(&arguments("MANIFESTS="), "--manifests").is_empty());
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Begun: a request that was sent by one thread and is gone on with by the same or another.
+//!
+//! Rules: the thread that began it waits for `look_ms` at most.
+
+use std::time::Instant;
+
+use crate::http::{
+    Caps, Framing, Malformed, Method, Parsed, ResponseHead, StatusCode, framing, parse_response,
+};
+use crate::net::Wire;
+use crate::sys::limits::{limits, ms};
+
+/// The longest content that is worth a wait, in bytes: it is sent in one piece too.
+const SMALL: u64 = 32 * 1024;
+
+/// A request that was sent, and what was read of the response.
+#[derive(Debug)]
+pub struct Begun {
+    /// When it was sent.
+    pub at: Instant,
+    /// Its connection.
+    pub wire: Wire,
+    /// The first head of the response, if it was read.
+    pub head: Option<ResponseHead>,
+}
+
+impl Begun {
+    /// Reads what comes of the response within `look_ms`, unless it is a long one. Whether all has come of a response
+    /// that needs no further request: then going on with it waits for nothing.
+    pub fn look(&mut self, asked: Method) -> bool {
+        let deadline = Instant::now() + ms(limits().look_ms);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.wire.set_patience(left);
+            // What failed now fails again for whoever goes on.
+            if left.is_zero() || !self.wire.fill().is_ok_and(|count| count > 0) {
+                return false;
+            }
+            if self.head.is_none() {
+                self.head = self.wire.head_ahead(parse).and_then(Result::ok);
+            }
+            match self.length(asked) {
+                Some(length) if length <= self.wire.ahead().len() as u64 => return true,
+                Some(length) if length <= SMALL => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// How long the content is, if it can be used at once.
+    fn length(&self, asked: Method) -> Option<u64> {
+        let head = self.head.as_ref()?;
+        if !matches!(head.status, StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            return None;
+        }
+        match (framing::of_response(head, Method::Get).ok()?, asked) {
+            (Framing::None, _) | (_, Method::Head) => Some(0),
+            (Framing::Length(length), _) => Some(length),
+            _ => None,
+        }
+    }
+}
+
+/// A source's head at the front of the bytes.
+pub fn parse(bytes: &[u8]) -> Result<Parsed<ResponseHead>, Malformed> {
+    parse_response(bytes, &Caps::RESPONSE)
+}
