@@ -195,7 +195,6 @@ impl Live {
                 }
             }
         }
-        index.shrink();
         *scan = Scan {
             stamps,
             signs,
