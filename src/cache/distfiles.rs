@@ -7,30 +7,39 @@
 //!
 //! Not here: proving content (`transfer::prove`), following the Manifests (`manifests::live`).
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Cache, Found};
+use super::{Cache, Found, Query};
 use crate::http::CacheStatus;
 use crate::http::cache_control::Confirm;
 use crate::log;
 use crate::manifests::{Expectation, expected, is_distfile};
 use crate::net::clients::{Client, Look};
-use crate::store::{CachePath, Lookup, Stored, layout};
+use crate::store::{CachePath, Lookup, Place, Stored, Validation, layout};
 use crate::sys::limits::{limits, ms};
 
 impl Cache {
-    /// What is expected of the file at `path`. A distfile waits for the index of the Manifests, for `index_ms` at most, or
-    /// until its client has left or was evicted.
+    /// What is expected of the file at `path`. Before a distfile counts as unlisted the Manifests are looked at again.
     pub(super) fn expectation(&self, path: &CachePath, client: &Client) -> Expectation {
-        if self.manifests.has_repositories() && is_distfile(path.as_path()) {
-            let deadline = Instant::now() + ms(limits().index_ms);
-            let look = ms(limits().look_ms);
-            while self.manifests.await_index(look).is_none()
-                && Instant::now() < deadline
-                && client.look() == Look::There
-            {}
+        let path = path.as_path();
+        let expectation = Expectation::of(path, &self.manifests);
+        match expectation.is_unlisted() {
+            true => {
+                self.look_again(client);
+                Expectation::of(path, &self.manifests)
+            }
+            false => expectation,
         }
-        Expectation::of(path.as_path(), &self.manifests)
+    }
+
+    /// Has the Manifests looked at again. That lasts for `index_ms` at most, or until the client has left or was evicted.
+    fn look_again(&self, client: &Client) {
+        let deadline = Instant::now() + ms(limits().index_ms);
+        while !self.manifests.look_again(ms(limits().look_ms))
+            && Instant::now() < deadline
+            && client.look() == Look::There
+        {}
     }
 
     /// Whether a stored distfile has a length that no Manifest lists. A hit waits for no index.
@@ -44,10 +53,55 @@ impl Cache {
         !all.is_empty() && all.iter().all(|it| differs(it.size))
     }
 
-    /// The same after another look at the Manifests, which may wait for the disk.
-    pub(super) fn still_has_wrong_length(&self, path: &CachePath, stored: &Stored) -> bool {
-        self.manifests.look_again();
+    /// The same after another look at the Manifests.
+    pub(super) fn still_has_wrong_length(
+        &self,
+        path: &CachePath,
+        stored: &Stored,
+        client: &Client,
+    ) -> bool {
+        self.look_again(client);
         self.has_wrong_length(path, stored)
+    }
+
+    /// The content of `path` for a query for its other name: what is stored or comes, as if it had been asked for itself.
+    pub(super) fn fetch_as(
+        self: &Arc<Self>,
+        path: CachePath,
+        query: Query<'_>,
+        client: &Client,
+    ) -> Found {
+        let place = Place::File(path);
+        let query = Query {
+            place: &place,
+            ..query
+        };
+        self.fetch(query, self.stored(query), client)
+    }
+
+    /// What there is in place of a stored distfile of a wrong length that no source replaces, by what they have said: if they
+    /// all lack its flat name, the file under its hashed name; else the stored one as it is, with a warning.
+    pub(super) fn instead(
+        self: &Arc<Self>,
+        path: &CachePath,
+        stored: Stored,
+        said: Validation,
+        query: Query<'_>,
+        client: &Client,
+    ) -> Found {
+        if said == Validation::Gone
+            && let Some(hashed) = layout::hashed(path)
+        {
+            match self.fetch_as(hashed, query, client) {
+                Found::Failed(_) => {}
+                found => return found,
+            }
+        }
+        log::warning!(
+            "{path}: {} bytes are stored, which no Manifest lists, and no source gives another: served as it is",
+            stored.length
+        );
+        self.serve_as(path, stored, said, CacheStatus::Stale)
     }
 
     /// The file under the other name of a distfile, if it is stored there and served without a question.
@@ -61,12 +115,4 @@ impl Cache {
             _ => None,
         }
     }
-}
-
-/// Says that a file is served although its length is wrong.
-pub(super) fn warn_of_wrong_length(path: &CachePath, stored: &Stored) {
-    log::warning!(
-        "{path}: {} bytes are stored, which no Manifest lists, and no source gives another: served as it is",
-        stored.length
-    );
 }

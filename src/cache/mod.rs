@@ -276,7 +276,7 @@ impl Cache {
             }
             Err(failure) => match hashed.filter(|_| failure == Failure::NotFound) {
                 // Today's mirrors have it in the hashed layout alone.
-                Some(path) => self.ask_sources(query, path, Purpose::Store, joins_foreign, client),
+                Some(path) => Some(self.fetch_as(path, query, client)),
                 None => Some(Found::Failed(failure)),
             },
         }

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::distfiles::warn_of_wrong_length;
 use super::in_flight::Joined;
 use super::{Cache, Found, Query, Sought, is_of_another};
 use crate::http::cache_control::Confirm;
@@ -47,6 +46,10 @@ impl Cache {
         why: Forward,
     ) -> Sought {
         match self.store.freshness().validation(path, &stored.etag()) {
+            // Its other name may be asked for.
+            Some(Validation::Gone) if why == Forward::Miss => {
+                Sought::MayHaveChanged(path.clone(), stored, why)
+            }
             Some(said) => {
                 let status = match said {
                     Validation::Unanswered => CacheStatus::Stale,
@@ -70,12 +73,16 @@ impl Cache {
         client: &Client,
     ) -> Option<Found> {
         let wrong_length = why == Forward::Miss;
-        if wrong_length && !self.still_has_wrong_length(&path, &stored) {
+        if wrong_length && !self.still_has_wrong_length(&path, &stored, client) {
             let status = CacheStatus::Hit;
             return Some(Found::Stored { stored, status });
         }
         let etag = stored.etag();
         let freshness = self.store.freshness();
+        let lately = freshness.validation(&path, &etag);
+        if let Some(said) = lately.filter(|_| wrong_length) {
+            return Some(self.instead(&path, stored, said, query, client));
+        }
         let patience = ms(limits().stale_ms);
         let deadline = Instant::now() + patience;
         let mut held = Held {
@@ -105,7 +112,7 @@ impl Cache {
                     freshness.note_validation(&path, &etag, said);
                 }
                 if wrong_length {
-                    warn_of_wrong_length(&path, &stored);
+                    return Some(self.instead(&path, stored, said, query, client));
                 }
                 return Some(self.serve_as(&path, stored, said, CacheStatus::Stale));
             }
@@ -137,7 +144,7 @@ impl Cache {
             Err(_) => Validation::Unanswered,
         };
         if wrong_length {
-            warn_of_wrong_length(&path, &stored);
+            return Some(self.instead(&path, stored, said, query, client));
         }
         let status = match said {
             Validation::Unanswered => CacheStatus::Stale,
@@ -153,7 +160,7 @@ impl Cache {
 
     /// What the client gets. A file that is gone at every source is 404 where the administrator says that it
     /// changes; elsewhere the stored file is what the cache is for.
-    fn serve_as(
+    pub(super) fn serve_as(
         &self,
         path: &CachePath,
         stored: Stored,

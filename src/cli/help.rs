@@ -49,7 +49,8 @@ from a source and stores it while streaming it to whoever asked; every later
 request is served from the cache directory.
 
 Options:
-      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path];
+      --source [NAME=]URL  mirror to fetch from, http://host[:port][/path]
+                           or https://..., which needs openssl;
                            with NAME only what is below /NAME/; repeat for
                            more, tried in the order given
                            (default: none, every miss is 404)
@@ -90,7 +91,8 @@ What a running one does: package-cache status --help, or / in a browser
 To prove its files by Gentoo's Manifests: package-cache verify --help
 Of a repeated option the last one counts; every --source, --revalidate,
 --manifests and --allow does.
-Sources are asked through the proxy that http_proxy and no_proxy name, if any.
+Sources are asked through the proxies that http_proxy, https_proxy and no_proxy
+name, if any.
 Exit status: 0 fine, 1 cannot run, 2 usage.
 
 Examples:

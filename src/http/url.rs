@@ -1,7 +1,7 @@
 //! URL: the URL of a source, and where its redirects lead (RFC 9110 §4.2.1, RFC 3986 §5).
 //!
-//! Rules: http only. No user info, so that no password reaches a log. Every URL can be sent as it is: its path
-//! begins with a slash and has only URL characters.
+//! Rules: http and https only, and no way back from https to http. No user info, so that no password reaches a log.
+//! Every URL can be sent as it is: its path begins with a slash and has only URL characters.
 //!
 //! Not here: the target of a client's request (`target`).
 
@@ -9,9 +9,10 @@ use std::fmt::{self, Display, Write};
 
 use super::target::{Authority, ipv6, percent_decode, percent_encode_rest, split_scheme};
 
-/// An absolute http URL without user info or fragment.
+/// An absolute http or https URL without user info or fragment.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Url {
+    is_tls: bool,
     host: String,
     port: u16,
     path_and_query: String,
@@ -20,9 +21,9 @@ pub struct Url {
 /// Why a text is not a URL that can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UrlError {
-    /// It asks for TLS.
-    Https,
-    /// It is not an http URL.
+    /// It leads from https to http.
+    Downgrade,
+    /// It is neither an http nor an https URL.
     Scheme,
     /// It carries a user name or password.
     UserInfo,
@@ -41,16 +42,22 @@ pub enum UrlError {
 impl Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Https => {
-                "TLS is not spoken: use the http:// address of the mirror, or put a TLS-terminating proxy in front of it"
+            Self::Downgrade => "it leads from https back to http: only TLS shows who answers",
+            Self::Scheme => "not an http or https URL: give http://host[:port][/path]",
+            Self::UserInfo => {
+                "user names and passwords are not sent: leave out the part before the @"
             }
-            Self::Scheme => "not an http URL: give http://host[:port][/path]",
-            Self::UserInfo => "user names and passwords are not sent: leave out the part before the @",
-            Self::Host => "no valid host: give a name, an IPv4 address or an IPv6 address in brackets",
+            Self::Host => {
+                "no valid host: give a name, an IPv4 address or an IPv6 address in brackets"
+            }
             Self::Port => "no valid port: give a number from 1 to 65535, or leave out the colon",
-            Self::Query => "a query cannot precede the path of a file: leave out the ? and what follows it",
+            Self::Query => {
+                "a query cannot precede the path of a file: leave out the ? and what follows it"
+            }
             Self::Fragment => "a fragment is never sent: leave out the # and what follows it",
-            Self::Character => "it holds a space or a control character: write it as a percent-escape",
+            Self::Character => {
+                "it holds a space or a control character: write it as a percent-escape"
+            }
         })
     }
 }
@@ -58,9 +65,9 @@ impl Display for UrlError {
 impl std::error::Error for UrlError {}
 
 impl Url {
-    /// Reads the prefix of a source, `http://host[:port][/path]`.
+    /// Reads the prefix of a source, `http://host[:port][/path]` or the same with `https`.
     pub fn parse_source(text: &str) -> Result<Self, UrlError> {
-        let rest = strip_http(text.as_bytes())?;
+        let (is_tls, rest) = strip_scheme(text.as_bytes())?;
         if text.bytes().any(|byte| matches!(byte, 0..=b' ' | 0x7f)) {
             Err(UrlError::Character)
         } else if rest.contains(&b'#') {
@@ -68,7 +75,7 @@ impl Url {
         } else if rest.contains(&b'?') {
             Err(UrlError::Query)
         } else {
-            Self::after_scheme(rest)
+            Self::after_scheme(is_tls, rest)
         }
     }
 
@@ -84,9 +91,13 @@ impl Url {
             .unwrap_or_default();
         let path_and_query = match reference {
             _ if split_scheme(reference).is_some() => {
-                return Self::after_scheme(strip_http(reference)?);
+                let (is_tls, rest) = strip_scheme(reference)?;
+                if self.is_tls && !is_tls {
+                    return Err(UrlError::Downgrade);
+                }
+                return Self::after_scheme(is_tls, rest);
             }
-            [b'/', b'/', rest @ ..] => return Self::after_scheme(rest),
+            [b'/', b'/', rest @ ..] => return Self::after_scheme(self.is_tls, rest),
             [] => self.path_and_query.clone(),
             [b'/', ..] => encoded("", reference),
             [b'?', ..] => encoded(self.path(), reference),
@@ -99,7 +110,7 @@ impl Url {
     }
 
     /// Reads `host[:port][/path][?query]`.
-    fn after_scheme(rest: &[u8]) -> Result<Self, UrlError> {
+    fn after_scheme(is_tls: bool, rest: &[u8]) -> Result<Self, UrlError> {
         let end = rest
             .iter()
             .position(|byte| matches!(byte, b'/' | b'?'))
@@ -109,16 +120,23 @@ impl Url {
             return Err(UrlError::UserInfo);
         }
         let (host, port) = host_and_port(authority)?;
+        let port = port.unwrap_or_else(|| default_port(is_tls));
         let root = if path_and_query.starts_with(b"/") {
             ""
         } else {
             "/"
         };
         Ok(Self {
+            is_tls,
             host,
             port,
             path_and_query: encoded(root, path_and_query),
         })
+    }
+
+    /// Whether TLS is to be spoken: it is an https URL.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// The host in lower case; an IPv6 address without its brackets.
@@ -126,7 +144,7 @@ impl Url {
         &self.host
     }
 
-    /// The port, 80 unless it was given.
+    /// The port; unless it was given 80, or 443 of an https URL.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -149,22 +167,23 @@ impl Url {
             .unwrap_or("/")
     }
 
-    /// The value of `Host`: the port is left out when it is 80, an IPv6 address is bracketed.
+    /// The value of `Host`: the port is left out when it is the scheme's, an IPv6 address is bracketed.
     pub fn authority(&self) -> String {
         let mut authority = match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
         };
-        if self.port != 80 {
+        if self.port != default_port(self.is_tls) {
             // Writing to a String cannot fail.
             let _ = write!(authority, ":{}", self.port);
         }
         authority
     }
 
-    /// Whether it leads to the same server as `other`.
+    /// Whether it leads to the same server as `other`: one that redirects from http to https stays the same.
     pub fn is_of(&self, other: &Url) -> bool {
-        self.port == other.port && self.host == other.host
+        let own = |url: &Url| Some(url.port).filter(|port| *port != default_port(url.is_tls));
+        own(self) == own(other) && self.host == other.host
     }
 
     /// Whether its path is that of `file` and one slash more, escapes decoded: then it is a directory. Host and
@@ -182,6 +201,7 @@ impl Url {
         Self {
             host: self.host.clone(),
             port: self.port,
+            is_tls: self.is_tls,
             path_and_query: [prefix, "/", suffix].concat(),
         }
     }
@@ -189,7 +209,8 @@ impl Url {
 
 impl Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path_and_query)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path_and_query)
     }
 }
 
@@ -206,19 +227,20 @@ pub fn without_user_info(text: &str) -> String {
     }
 }
 
-/// What follows `http://`.
-fn strip_http(text: &[u8]) -> Result<&[u8], UrlError> {
-    let (scheme, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;
-    if scheme.eq_ignore_ascii_case(b"https") {
-        return Err(UrlError::Https);
-    }
-    let http = scheme.eq_ignore_ascii_case(b"http");
-    rest.strip_prefix(b"//")
-        .filter(|_| http)
-        .ok_or(UrlError::Scheme)
+fn default_port(is_tls: bool) -> u16 {
+    if is_tls { 443 } else { 80 }
 }
 
-fn host_and_port(authority: &[u8]) -> Result<(String, u16), UrlError> {
+/// What follows `http://` or `https://`, and whether it is the latter.
+fn strip_scheme(text: &[u8]) -> Result<(bool, &[u8]), UrlError> {
+    let (scheme, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;
+    let is_tls = scheme.eq_ignore_ascii_case(b"https");
+    let known = is_tls || scheme.eq_ignore_ascii_case(b"http");
+    let rest = rest.strip_prefix(b"//").filter(|_| known);
+    rest.map(|rest| (is_tls, rest)).ok_or(UrlError::Scheme)
+}
+
+fn host_and_port(authority: &[u8]) -> Result<(String, Option<u16>), UrlError> {
     let colon = match authority.iter().position(|&byte| byte == b']') {
         Some(bracket) => bracket.saturating_add(1),
         None => authority
@@ -233,23 +255,20 @@ fn host_and_port(authority: &[u8]) -> Result<(String, u16), UrlError> {
         name if is_host_name(name) => String::from_utf8_lossy(name).to_ascii_lowercase(),
         _ => return Err(UrlError::Host),
     };
-    let port = match port {
-        [] => 80,
-        _ => Authority::parse(port)
-            .and_then(|it| it.port)
-            .ok_or(UrlError::Port)?,
-    };
-    if port == 0 {
-        Err(UrlError::Port)
-    } else {
-        Ok((host, port))
+    if port.is_empty() {
+        return Ok((host, None));
+    }
+    let port = Authority::parse(port).and_then(|it| it.port);
+    match port {
+        None | Some(0) => Err(UrlError::Port),
+        port => Ok((host, port)),
     }
 }
 
-/// Whether a name is one that a resolver could know.
+/// Whether a name is one that a resolver could know. None begins with a dash, which programs take for an option.
 fn is_host_name(name: &[u8]) -> bool {
     let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !name.is_empty() && name.iter().all(valid)
+    !name.is_empty() && !name.starts_with(b"-") && name.iter().all(valid)
 }
 
 /// A prefix (encoded, empty or with its first slash) and a reference as one path and query. Bytes that no URL

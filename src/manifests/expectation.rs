@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Expected, Live, expected, is_distfile};
+use crate::sys::limits::{limits, ms};
 
 /// All that a file may be, as far as anybody says.
 #[derive(Debug, Default)]
@@ -15,20 +16,12 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What is expected of the file at `path`. For a distfile that no Manifest lists what has changed lately is read; this
-    /// may wait for the disk.
+    /// What is expected of the file at `path`.
     pub fn of(path: &Path, live: &Arc<Live>) -> Self {
         let listed = live.has_repositories() && is_distfile(path);
-        let this = Self {
+        Self {
             listed: listed.then(|| (path.to_path_buf(), Arc::clone(live))),
             all: now(path, live),
-        };
-        match this.all.is_empty() {
-            true => Self {
-                all: this.look_again(),
-                ..this
-            },
-            false => this,
         }
     }
 
@@ -37,11 +30,11 @@ impl Expectation {
         self.listed.is_some() && self.all.is_empty()
     }
 
-    /// All that it may be, with what has changed lately in the Manifests; this may wait for the disk.
+    /// All that it may be, with what has changed lately in the Manifests; waits for `index_ms` at most until that was read.
     pub fn look_again(&self) -> Vec<Expected> {
         match &self.listed {
             Some((path, live)) => {
-                live.look_again();
+                live.look_again(ms(limits().index_ms));
                 now(path, live)
             }
             None => self.all.clone(),

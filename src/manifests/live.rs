@@ -2,27 +2,30 @@
 //!
 //! # Theory
 //!
-//! A thread builds the index at the start and looks every `follow_ms` whether a sync has changed anything ([`signs`]). Then
-//! it builds a new one beside the old, which holds until the new one takes its place: whoever has asked for the index keeps
-//! the one that it got. Building is bounded by the disk alone; a client that needs the first index waits for it for
-//! `index_ms` at most, and nobody waits for a later one.
+//! One thread reads the repositories, and no other does. It builds the index at the start and looks every `follow_ms` whether
+//! a sync has changed anything ([`signs`]). Then it builds a new one beside the old, which holds until the new one takes its
+//! place: whoever has asked for the index keeps the one that it got. A sync may show its signs before it is done, so at the
+//! first look after a build each Manifest is looked at too, and if one has changed all is built once more.
 //!
-//! Before a name is called unknown or content wrong, [`Live::look_again`] reads what has changed since the last look, at most
-//! once in `again_ms`, and adds it to the index; what no longer holds goes when the thread sees the sync. One thread looks at
-//! a time; others wait for it, since they need what it finds, for `index_ms` at most.
+//! Before a name is called unknown or content wrong, [`Live::look_again`] has the thread read what has changed since the last
+//! time, at most once in `again_ms`, and add it to the index; what no longer holds goes at the next look. Who asks waits for
+//! the thread and not for the disk, so that a client that leaves or is evicted need not wait to the end.
 //!
-//! Locks: both are held for assignments alone. `scan` is none while a thread looks, which has it then ([`Looking`]).
+//! A repository that cannot be read is a warning: the others are followed, and what was known before still counts.
+//!
+//! Locks: `state` is held for assignments alone.
 //!
 //! Not here: what is expected of a path (`expected`).
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Index, Stamps, directories, stamp};
+use super::{Index, Stamps, directories, read_file, stamp};
 use crate::log;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
@@ -31,36 +34,51 @@ use crate::sys::lock::{Bell, lock};
 #[derive(Debug)]
 pub struct Live {
     dirs: Vec<PathBuf>,
-    /// None until it was built.
-    index: Mutex<Option<Arc<Index>>>,
-    /// Rung when there is an index.
-    built: Bell,
-    /// None while a thread looks at the repositories.
-    scan: Mutex<Option<Scan>>,
-    /// Rung when that thread is done.
+    state: Mutex<State>,
+    /// Rung when somebody asks the thread to look.
+    asked: Bell,
+    /// Rung when it has looked.
     looked: Bell,
 }
 
-/// What is known of the Manifests that were read.
+#[derive(Debug)]
+struct State {
+    /// None until it was built.
+    index: Option<Arc<Index>>,
+    /// When all Manifests had last been looked at.
+    looked: Option<Instant>,
+    /// Whether somebody waits for the next time.
+    asked: bool,
+    /// Whether there will be a next time.
+    follows: bool,
+}
+
+/// What the thread knows of the Manifests that it read.
 #[derive(Debug, Default)]
 struct Scan {
     stamps: Stamps,
-    /// The last look at all of them.
-    looked: Option<Instant>,
     /// What the repositories showed before they were read.
     signs: u64,
+    /// Whether the index was built at the last look.
+    built: bool,
+    /// Whether a Manifest has changed since.
+    changed: bool,
 }
 
 impl Live {
     /// An index of the repositories `dirs`, to be built.
     pub fn new(dirs: Vec<PathBuf>) -> Arc<Self> {
         // Without repositories there is nothing to wait for.
-        let index = dirs.is_empty().then(Arc::default);
+        let state = State {
+            index: dirs.is_empty().then(Arc::default),
+            looked: None,
+            asked: false,
+            follows: !dirs.is_empty(),
+        };
         Arc::new(Self {
             dirs,
-            index: Mutex::new(index),
-            built: Bell::default(),
-            scan: Mutex::new(Some(Scan::default())),
+            state: Mutex::new(state),
+            asked: Bell::default(),
             looked: Bell::default(),
         })
     }
@@ -78,123 +96,136 @@ impl Live {
         let live = Arc::clone(self);
         let thread = thread::Builder::new().name("manifests".into());
         let spawned = thread.spawn(move || {
-            loop {
-                live.follow_once();
-                thread::sleep(ms(limits().follow_ms));
+            if catch_unwind(AssertUnwindSafe(|| live.run())).is_err() {
+                log::error!("reading the Manifests panicked: they are not followed any more");
+                live.stop_waiting();
             }
         });
         if let Err(cause) = spawned {
             log::warning!("distfiles are not verified: no thread: {cause}");
-            self.set(Index::default());
+            self.stop_waiting();
         }
     }
 
     /// The index; none until it was built.
     pub fn index(&self) -> Option<Arc<Index>> {
-        lock(&self.index).clone()
+        lock(&self.state).index.clone()
     }
 
-    /// The index, once it was built; waits for that for `patience` at most.
-    pub fn await_index(&self, patience: Duration) -> Option<Arc<Index>> {
-        let index = lock(&self.index);
-        match &*index {
-            Some(_) => index.clone(),
-            None => self.built.wait(index, patience).clone(),
-        }
-    }
-
-    /// Reads the Manifests that have changed since they were read, unless somebody did within `again_ms`.
-    pub fn look_again(&self) {
-        if self.dirs.is_empty() {
-            return;
-        }
-        let Some(mut looking) = self.look(ms(limits().index_ms)) else {
-            return;
-        };
-        let scan = &mut looking.scan;
+    /// Has the Manifests read that have changed since they were, unless that was done within `again_ms`, and waits for it
+    /// for `patience` at most; whether it is done. It is not before the index was built.
+    pub fn look_again(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         let recent = |at: Instant| at.elapsed() < ms(limits().again_ms);
-        if scan.looked.is_some_and(recent) {
-            return;
+        let mut state = lock(&self.state);
+        while state.follows && !state.looked.is_some_and(recent) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state.asked = true;
+            self.asked.ring();
+            state = self.looked.wait(state, left);
         }
-        scan.looked = Some(Instant::now());
-        let mut changed = Index::default();
-        // A repository that has vanished has no more to say.
-        let _ = changed.read(&self.dirs, &mut scan.stamps);
-        if let Some(index) = self.index().filter(|_| !changed.is_empty()) {
-            self.set(index.with(changed));
-        }
+        true
     }
 
     /// Has the next look not wait for `again_ms`.
     #[cfg(test)]
     pub(super) fn forget_look(&self) {
-        if let Some(mut looking) = self.look(Duration::from_secs(10)) {
-            looking.scan.looked = None;
+        lock(&self.state).looked = None;
+    }
+
+    fn run(&self) {
+        let mut scan = Scan::default();
+        loop {
+            self.follow_once(&mut scan);
+            let until = Instant::now() + ms(limits().follow_ms);
+            while self.await_question(until) {
+                self.look(&mut scan);
+            }
         }
+    }
+
+    /// Waits until somebody asks for a look, or until `until`; whether somebody does.
+    fn await_question(&self, until: Instant) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.asked {
+                return !left.is_zero();
+            }
+            state = self.asked.wait(state, left);
+        }
+    }
+
+    /// Adds what the Manifests say that have changed.
+    fn look(&self, scan: &mut Scan) {
+        let before = scan.stamps.clone();
+        let mut more = Index::default();
+        // It was said when the index was built.
+        let _ = more.read(&self.dirs, &mut scan.stamps);
+        scan.changed |= before != scan.stamps;
+        let index = self.index().filter(|_| !more.is_empty());
+        self.has_looked(index.map(|index| index.with(more)));
     }
 
     /// Builds the index anew if the repositories have changed since.
-    fn follow_once(&self) {
-        let signs = signs(&self.dirs);
-        let Some(mut looking) = self.look(ms(limits().follow_ms)) else {
-            return;
-        };
-        let scan = &mut looking.scan;
-        if scan.signs == signs && self.index().is_some() {
-            return;
+    fn follow_once(&self, scan: &mut Scan) {
+        let (signs, old) = (signs(&self.dirs), self.index());
+        if scan.signs == signs && old.is_some() {
+            if std::mem::take(&mut scan.built) {
+                self.look(scan);
+            }
+            if !scan.changed {
+                return;
+            }
         }
         let begun = Instant::now();
-        let mut stamps = Stamps::default();
-        match Index::with_stamps(&self.dirs, &mut stamps) {
-            Ok(index) => {
-                log::info!(
-                    "the Manifests list {} distfiles; read in {} ms",
-                    index.len(),
-                    begun.elapsed().as_millis()
-                );
-                *scan = Scan {
-                    stamps,
-                    looked: Some(begun),
-                    signs,
-                };
-                self.set(index);
-            }
+        let (mut index, mut stamps) = (Index::default(), Stamps::default());
+        match index.read(&self.dirs, &mut stamps) {
+            Ok(()) => log::info!(
+                "the Manifests list {} distfiles; read in {} ms",
+                index.len(),
+                begun.elapsed().as_millis()
+            ),
             Err(why) => {
-                log::warning!("{why}; until then distfiles are verified by what was read before");
-                scan.signs = signs;
-                if self.index().is_none() {
-                    self.set(Index::default());
+                log::warning!("{why}; until then what was read before counts too");
+                if let Some(old) = old {
+                    index = old.with(index);
                 }
             }
         }
+        index.shrink();
+        *scan = Scan {
+            stamps,
+            signs,
+            built: true,
+            changed: false,
+        };
+        self.has_looked(Some(index));
     }
 
-    /// The right to look at the repositories; none if another thread still looks after `patience`.
-    fn look(&self, patience: Duration) -> Option<Looking<'_>> {
-        let mut scan = lock(&self.scan);
-        if scan.is_none() {
-            scan = self.looked.wait(scan, patience);
+    /// All Manifests have been looked at, which gave this index if there is another one.
+    fn has_looked(&self, index: Option<Index>) {
+        let index = index.map(Arc::new);
+        let mut state = lock(&self.state);
+        if index.is_some() {
+            state.index = index;
         }
-        let scan = scan.take()?;
-        Some(Looking { live: self, scan })
+        state.looked = Some(Instant::now());
+        state.asked = false;
+        drop(state);
+        self.looked.ring();
     }
 
-    fn set(&self, index: Index) {
-        *lock(&self.index) = Some(Arc::new(index));
-        self.built.ring();
-    }
-}
-
-/// The right to look at the repositories, given back when it is dropped.
-struct Looking<'a> {
-    live: &'a Live,
-    scan: Scan,
-}
-
-impl Drop for Looking<'_> {
-    fn drop(&mut self) {
-        *lock(&self.live.scan) = Some(std::mem::take(&mut self.scan));
-        self.live.looked.ring();
+    /// Nobody looks any more.
+    fn stop_waiting(&self) {
+        let mut state = lock(&self.state);
+        state.follows = false;
+        state.index.get_or_insert_default();
+        drop(state);
+        self.looked.ring();
     }
 }
 
@@ -205,8 +236,10 @@ fn signs(dirs: &[PathBuf]) -> u64 {
     for dir in dirs {
         let root = fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
         root.hash(&mut signs);
-        let head = fs::read_to_string(root.join(".git/HEAD")).unwrap_or_default();
+        let mut head = Vec::new();
+        let _ = read_file(&root.join(".git/HEAD"), &mut head);
         head.hash(&mut signs);
+        let head = String::from_utf8_lossy(&head);
         let head = head.trim().strip_prefix("ref: ").unwrap_or("HEAD");
         let marks = [
             "metadata/timestamp.chk",

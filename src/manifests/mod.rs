@@ -2,7 +2,7 @@
 //!
 //! Rules: the `DIST` lines of every `CATEGORY/PACKAGE/Manifest` count; directories that begin with a dot do not, since
 //! a sync puts there what nobody has checked yet. A name in several Manifests may be any of them. What cannot be read
-//! is an error: half of the Manifests would call good files wrong.
+//! is an error: half of the Manifests would call good files wrong. A server says so, and goes on with what it knew as well.
 //!
 //! Memory: for each Manifest 16 bytes say whether it has changed. An entry is 96 bytes whatever its name, since its name is kept as a hash, and the entries are sorted in one
 //! block without gaps: 9.2 MiB for 100,000, and a quarter more while they are read.
@@ -118,12 +118,16 @@ impl Index {
     fn with_stamps(dirs: &[PathBuf], stamps: &mut Stamps) -> Result<Self, String> {
         let mut index = Self::default();
         index.read(dirs, stamps)?;
-        index.entries.shrink_to_fit();
+        index.shrink();
         Ok(index)
     }
 
     /// Adds what the Manifests of the repositories `dirs` say that are not as `stamps` knows them.
+    ///
+    /// # Errors
+    /// What is wrong with the first repository that cannot be read; the others were read.
     fn read(&mut self, dirs: &[PathBuf], stamps: &mut Stamps) -> Result<(), String> {
+        let mut result = Ok(());
         for dir in dirs {
             // A sync may put another directory behind a link while we read; this one stays whole.
             let root = fs::canonicalize(dir);
@@ -133,11 +137,15 @@ impl Index {
                 Ok(_) => continue,
                 Err(cause) => cause.to_string(),
             };
-            self.sort();
-            return Err(unusable(dir, &why));
+            result = result.and_then(|()| Err(unusable(dir, &why)));
         }
         self.sort();
-        Ok(())
+        result
+    }
+
+    /// Gives back memory that it does not need.
+    fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
     }
 
     /// This index and what `more` has.

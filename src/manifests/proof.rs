@@ -49,6 +49,22 @@ impl Proof {
         hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
+    /// Whether the content is longer already than all that was expected, and than what `again` says is expected now.
+    pub fn is_refuted(&mut self, again: impl FnOnce() -> Vec<Expected>) -> bool {
+        let is_longer = |than: &[Expected]| {
+            let mut sizes = than.iter().map(|it| it.size);
+            sizes.all(|size| size.is_some_and(|size| size < self.length))
+        };
+        if is_longer(&self.possible) {
+            let now = again();
+            if is_longer(&now) {
+                return true;
+            }
+            self.possible = now;
+        }
+        false
+    }
+
     /// The end of the content: whether it is what was expected, or else what `again` says is expected now.
     ///
     /// # Errors
@@ -144,6 +160,21 @@ mod tests {
         let wrong = fault(&[blake2b(of, b"another")], of, WHOLE).unwrap();
         let (is, should) = (blake2b(of, WHOLE).digest, blake2b(of, b"another").digest);
         assert_eq!(wrong, format!("{is}, should be {should}"));
+        let refuted = |expected: &[Expected], content: &[u8]| {
+            let mut proof = Proof::new(expected, None).unwrap();
+            proof.update(content);
+            proof.is_refuted(|| expected.to_vec())
+        };
+        assert!(!refuted(&two_sizes, b"abc") && !refuted(&two_sizes, b"abcd"));
+        assert!(refuted(&two_sizes, b"abcde"));
+        assert!(!refuted(&[blake2b(None, b"x"), two_sizes[0]], b"abcde"));
+        // A sync brings a longer one meanwhile.
+        let mut proof = Proof::new(&two_sizes, None).unwrap();
+        proof.update(b"abcde");
+        let longer = blake2b(Some(6), b"abcdef");
+        assert!(!proof.is_refuted(|| vec![longer]));
+        proof.update(b"f");
+        assert_eq!(proof.finish(|| panic!("it is right")), Ok(()));
         // The digest is right, the length that goes with it is not.
         let mixed = [blake2b(Some(3), WHOLE), sha512(of, b"another")];
         assert!(fault(&mixed, None, WHOLE).is_some());

@@ -1,7 +1,7 @@
 //! Body: the content of one message, read from its connection until its framing is satisfied.
 //!
 //! Rules: an end of the stream before the framing is satisfied is an error, never an end of content (RFC 9112
-//! §8).
+//! §8). Over TLS content that ends with the connection never ends, since the end of that is an error.
 //!
 //! Not here: which framing a message has (`http::framing`).
 
@@ -76,6 +76,11 @@ impl Body {
     /// Whether the framing is satisfied.
     pub fn is_done(&self) -> bool {
         matches!(self.rest, Rest::Done)
+    }
+
+    /// Whether only the end of the connection ends it.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.rest, Rest::UntilClose)
     }
 
     /// Reads content from `wire` into `out`; 0 only when the framing is satisfied.

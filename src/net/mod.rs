@@ -1,4 +1,4 @@
-//! Net: buffered connections, content by its framing, a pool of threads, and the table of client connections.
+//! Net: buffered connections, TLS on them, content by its framing, a pool of threads, and the table of client connections.
 //!
 //! Not here: what is sent and received (`serve`, `upstream`), the syntax (`http`).
 
@@ -8,6 +8,7 @@ mod entry;
 mod network;
 mod table;
 mod threads;
+pub mod tls;
 mod wire;
 
 pub use body::Body;

@@ -1,16 +1,18 @@
-//! Wire: one TCP connection, with the bytes read ahead on it.
+//! Wire: one connection, with the bytes read ahead on it.
 //!
-//! Rules: every wait has a limit. Bytes that arrived after a head or a content are kept for the next read: a
+//! Rules: every wait has a limit. A connection over TLS is one end of a socket pair, and the helper at the other end
+//! (`tls`) goes with it; there the end of the stream is an error, since nothing proves that it is the source's. Bytes that arrived after a head or a content are kept for the next read: a
 //! pipelined request, or the first bytes of a content. No buffer grows beyond its cap.
 //!
 //! Not here: what the bytes mean (`http`), where a content ends (`body`), when to connect or close.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::tls::Helper;
 use crate::http::{Malformed, Parsed};
 
 /// How much is read ahead at a time, in bytes.
@@ -42,6 +44,8 @@ pub enum HeadError {
 #[derive(Debug)]
 pub struct Wire {
     stream: Arc<TcpStream>,
+    /// What speaks TLS at its other end.
+    helper: Option<Box<Helper>>,
     buffer: Vec<u8>,
     /// Where the unread bytes lie in `buffer`; what is behind them is free.
     unread: Range<usize>,
@@ -58,17 +62,19 @@ pub struct Wire {
 impl Wire {
     /// A client's connection.
     pub fn of_client(stream: Arc<TcpStream>) -> Self {
-        Self::new(stream, FIRST_OF_CLIENT)
+        Self::new(stream, None, FIRST_OF_CLIENT)
     }
 
-    /// A source's connection. The first read is large, so that a small file comes with its head.
-    pub fn of_source(stream: Arc<TcpStream>) -> Self {
-        Self::new(stream, 2 * AHEAD)
+    /// A source's connection, over TLS if a helper speaks it. The first read is large, so that a small file comes
+    /// with its head.
+    pub fn of_source(stream: TcpStream, helper: Option<Helper>) -> Self {
+        Self::new(Arc::new(stream), helper, 2 * AHEAD)
     }
 
-    fn new(stream: Arc<TcpStream>, first: usize) -> Self {
+    fn new(stream: Arc<TcpStream>, helper: Option<Helper>, first: usize) -> Self {
         Self {
             stream,
+            helper: helper.map(Box::new),
             buffer: Vec::new(),
             unread: 0..0,
             first,
@@ -81,6 +87,26 @@ impl Wire {
     /// The connection itself.
     pub fn stream(&self) -> &Arc<TcpStream> {
         &self.stream
+    }
+
+    /// Whether TLS is spoken on it.
+    pub fn is_tls(&self) -> bool {
+        self.helper.is_some()
+    }
+
+    /// Whether nothing is known to be missing before the peer can answer: a connection over TCP is made, and over TLS
+    /// the peer has proved who it is.
+    pub fn is_made(&mut self) -> bool {
+        let mut helper = self.helper.iter_mut();
+        helper.all(|helper| helper.has_proved())
+    }
+
+    /// The address that it leads to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.helper {
+            Some(helper) => Some(helper.address()),
+            None => self.stream.peer_addr().ok(),
+        }
     }
 
     /// The bytes that were read and not used yet.
@@ -146,7 +172,8 @@ impl Wire {
             self.buffer.resize(whole, 0);
         }
         let space = self.buffer.get_mut(held..).unwrap_or_default();
-        let count = read_once(&self.stream, space)?;
+        let read = read_once(&self.stream, space);
+        let count = self.came(read)?;
         self.unread.end = held.saturating_add(count);
         Ok(count)
     }
@@ -201,11 +228,21 @@ impl Wire {
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.ahead().is_empty() {
             self.apply_patience()?;
-            return read_once(&self.stream, out);
+            let read = read_once(&self.stream, out);
+            return self.came(read);
         }
         let count = self.ahead().read(out)?;
         self.consume(count);
         Ok(count)
+    }
+
+    /// What a read gave. Over TLS the end is an error, with the helper's last words as the reason.
+    fn came(&mut self, read: io::Result<usize>) -> io::Result<usize> {
+        match (&mut self.helper, read) {
+            (Some(helper), Ok(0)) => Err(helper.end()),
+            (Some(helper), Err(cause)) if !timed_out(&cause) => Err(helper.end()),
+            (_, read) => read,
+        }
     }
 
     /// Writes all of `bytes`.

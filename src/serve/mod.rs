@@ -34,6 +34,7 @@ use crate::log::{self, Level, Sink};
 use crate::manifests::{self, Live};
 use crate::net::Network;
 use crate::net::clients::Clients;
+use crate::net::tls::{self, Helpers};
 use crate::stats::Stats;
 use crate::store::{self, MinFree, Store, walk};
 use crate::sys::calls;
@@ -134,10 +135,13 @@ fn logged(options: &Options, command: fn(&Options) -> Result<(), String>) -> Res
 /// Serves until a signal; the log is started.
 fn run(options: &Options) -> Result<(), String> {
     let proxy = proxy_of_environment()?;
+    check_helper(options)?;
+    let helpers = Arc::<Helpers>::default();
     let sources = options.sources.iter();
     let stats = Stats::new(sources.map(|source| (source.name.clone(), source.url.to_string())));
     let store = Arc::new(open_store(options, &stats)?);
-    let upstream = Upstream::new(options.sources.clone(), proxy, options.timeout, stats);
+    let (sources, timeout) = (options.sources.clone(), options.timeout);
+    let upstream = Upstream::new(sources, proxy, timeout, stats, Arc::clone(&helpers));
     manifests::check(&options.manifests)?;
     let manifests = Live::new(options.manifests.clone());
     let cache = Cache::new(
@@ -148,7 +152,7 @@ fn run(options: &Options) -> Result<(), String> {
         pseudonym(),
     );
     let listener = Listener::bind(&options.host, options.port)?;
-    let clients = Clients::new(connections(options.max_connections));
+    let clients = Clients::new(connections(options));
     let access = Arc::new(Access::new(options.allow.clone()));
     listener
         .start(&cache, &clients, &access, options.status)
@@ -168,13 +172,14 @@ fn run(options: &Options) -> Result<(), String> {
     }
     manifests.follow();
     sweep_in_background(&store);
-    await_stop(listener, &clients, &cache, &store);
+    await_stop(listener, &clients, &cache, &store, &helpers);
     Ok(())
 }
 
 /// What would keep `run` from serving, found out without creating anything.
 fn examine(options: &Options) -> Result<(), String> {
     proxy_of_environment()?;
+    check_helper(options)?;
     manifests::check(&options.manifests)?;
     let cache = &options.cache;
     let unusable = |cause: io::Error| unusable(cache, &cause);
@@ -237,17 +242,30 @@ fn unusable(cache: &Path, cause: &io::Error) -> String {
     )
 }
 
-/// The proxy that the environment names, as curl and the original read it.
+/// The proxies that the environment names, as curl and the original read it.
 fn proxy_of_environment() -> Result<Proxy, String> {
     let value = |names: [&str; 2]| names.into_iter().find_map(|name| env::var(name).ok());
-    let http_proxy = value(["http_proxy", "HTTP_PROXY"]);
+    let http = value(["http_proxy", "HTTP_PROXY"]);
+    let https = value(["https_proxy", "HTTPS_PROXY"]);
     let no_proxy = value(["no_proxy", "NO_PROXY"]);
-    Proxy::new(http_proxy.as_deref(), no_proxy.as_deref()).map_err(|why| {
-        format!(
-            "http_proxy={}: {why}; set http_proxy=http://HOST:PORT or unset it",
-            without_user_info(&http_proxy.unwrap_or_default())
-        )
+    let proxy = Proxy::new(http.as_deref(), https.as_deref(), no_proxy.as_deref());
+    proxy.map_err(|(name, why)| {
+        let value = if name == "http_proxy" { http } else { https };
+        let value = without_user_info(&value.unwrap_or_default());
+        format!("{name}={value}: {why}; set {name}=http://HOST:PORT or unset it")
     })
+}
+
+/// Whether the program that speaks TLS is there, if a source needs it.
+fn check_helper(options: &Options) -> Result<(), String> {
+    match options.sources.iter().find(|source| source.url.is_tls()) {
+        Some(source) if !tls::is_available() => Err(format!(
+            "--source {}: {}, or name the mirror's http:// address",
+            source.url,
+            tls::MISSING
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Our name in Via. It is random at each start, so that several caches in a chain have different ones.
@@ -256,10 +274,17 @@ fn pseudonym() -> String {
     format!("{}{:08x}", via::PREFIX, random & 0xffff_ffff)
 }
 
-/// How many connections the limit on open files allows: each may need a socket, a file and a source.
-fn connections(asked: usize) -> usize {
+/// How many connections the limit on open files allows: each may need a socket, a file and a source. A helper that
+/// speaks TLS has two descriptors here, and two more while it is started.
+fn connections(options: &Options) -> usize {
+    let asked = options.max_connections;
     let descriptors = calls::raise_descriptor_limit().unwrap_or(1024);
-    let allowed = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 3)
+    let speaks_tls = options.sources.iter().any(|source| source.url.is_tls());
+    let spare = match speaks_tls {
+        true => SPARE_DESCRIPTORS + 2 * limits().helpers,
+        false => SPARE_DESCRIPTORS,
+    };
+    let allowed = usize::try_from(descriptors.saturating_sub(spare) / 3)
         .unwrap_or(usize::MAX)
         .max(16);
     if allowed < asked {
@@ -286,13 +311,20 @@ fn sweep_in_background(store: &Arc<Store>) {
 }
 
 /// Waits for a signal, then lets running responses finish; a second signal ends the wait.
-fn await_stop(listener: Listener, clients: &Clients, cache: &Cache, store: &Arc<Store>) {
+fn await_stop(
+    listener: Listener,
+    clients: &Clients,
+    cache: &Cache,
+    store: &Arc<Store>,
+    helpers: &Arc<Helpers>,
+) {
     let first = calls::wait_signal();
     log::notice!("signal {first}: stopping; running answers may finish");
-    let at_once = Arc::clone(store);
+    let at_once = (Arc::clone(store), Arc::clone(helpers));
     let second = thread::Builder::new().name("signal".into()).spawn(move || {
         calls::wait_signal();
-        at_once.abandon();
+        at_once.0.abandon();
+        at_once.1.stop();
         std::process::exit(0);
     });
     if let Err(cause) = second {
@@ -309,4 +341,5 @@ fn await_stop(listener: Listener, clients: &Clients, cache: &Cache, store: &Arc<
     // Files that are received in full and lack only their name would otherwise be fetched again.
     cache.settle(left());
     store.abandon();
+    helpers.stop();
 }

@@ -219,7 +219,7 @@ impl<'a, 's> Relay<'a, 's> {
             return Ok(0);
         }
         let mut at = part.start;
-        while at < part.end {
+        while at < part.end && !self.reader.is_refuted() {
             match reader.ready(at.saturating_sub(part.start), ms(limits().look_ms)) {
                 Ok(Ready::Bytes(bytes)) => {
                     self.give(&bytes, &reader)?;

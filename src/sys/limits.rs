@@ -71,6 +71,12 @@ limits! {
     kept_ms = 15_000;
     /// The most connections to sources that are kept.
     kept = 32;
+    /// The most helpers that speak TLS, each on a connection to a source.
+    helpers = 32;
+    /// The most of them whose connections are kept.
+    idle_helpers = 4;
+    /// A kept connection is looked at this often, whether its source has closed it.
+    kept_look_ms = 1_000;
     /// Content of an error or a redirect is read up to this size, to keep the connection.
     discard_bytes = 16 * 1024;
     /// And for up to this long.

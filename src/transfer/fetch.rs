@@ -31,7 +31,7 @@ pub fn fetch(
     let asked = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
         _ => upstream.fetch(&request.upstream, exchange, &mut |response| {
-            proof = judge(response, request, upstream)?;
+            proof = judge(response, request, upstream, exchange)?;
             Ok(())
         }),
     };
@@ -57,7 +57,7 @@ pub fn fetch_at_once(
     }
     let mut proof = None;
     let response = upstream.fetch_begun(asked, exchange, &mut |response| {
-        proof = judge(response, request, upstream)?;
+        proof = judge(response, request, upstream, exchange)?;
         Ok(())
     });
     match response {

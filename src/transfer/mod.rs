@@ -27,7 +27,8 @@
 //! * **What must be proved is shown to its end only once it is.** Where Manifests or the name say what the
 //!   content must be, the writer computes its digest along. Until that is right no reader sees the last
 //!   `unproved_bytes`: [`State::shown`] says how far each of them may read, from the file and from the ring. If it
-//!   is wrong, the transfer fails, and every client's response is cut.
+//!   is wrong, the transfer fails, and every client's response is cut, also that of a reader that has lost its cursor or
+//!   goes around the transfer: what it would get is the same.
 //! * **A client's thread begins**, since most small files come at once on a kept connection, and a thread of its own
 //!   would cost as much as all the rest. It waits for the source for `look_ms`, like every client that waits, and
 //!   goes on to the end only if all of the answer is there, so that it waits for nothing else (`upstream::fetch`). If
@@ -91,6 +92,8 @@ enum Shown {
     Before(u64),
     /// All but the last `unproved_bytes`: nobody knows where the content ends.
     AllButLast,
+    /// Nothing more: it is wrong.
+    Nothing,
 }
 
 /// How far one reader is.
@@ -138,6 +141,7 @@ impl State {
         match self.shown {
             Shown::All => received,
             Shown::Before(end) => received.min(end),
+            Shown::Nothing => 0,
             Shown::AllButLast => received.saturating_sub(limits().unproved_bytes),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Rules: a length that is not expected is another file, before any byte of it is sent. Content of up to
 //! `unproved_bytes` is read and proved before the readers hear of it, so that a wrong one goes on to the next source
-//! unseen. Longer content is proved while it is received (`receive`).
+//! unseen; so does one that breaks off or falls silent, while there is a next source. Longer content, and what comes
+//! slowly, is proved while it is received (`receive`). A directory is no file, whatever is expected of that.
 //!
 //! Not here: what is expected of a path (`manifests`).
 
@@ -11,7 +12,7 @@ use crate::http::StatusCode;
 use crate::manifests::Proof;
 use crate::stats::Verdict;
 use crate::sys::limits::{limits, ms};
-use crate::upstream::{Error, Response, Upstream};
+use crate::upstream::{Error, Exchange, Response, Upstream};
 
 /// The proof to go on with while the content of `response` is received; none if there is nothing to prove, or all is
 /// proved already. Reading for that takes `patience_ms` at most.
@@ -22,11 +23,11 @@ pub fn judge(
     response: &mut Response,
     request: &Request,
     upstream: &Upstream,
+    exchange: &Exchange,
 ) -> Result<Option<Proof>, Error> {
-    let listing = request.is_listing() || response.directory;
-    let whole = response.head.status == StatusCode::OK && !listing;
+    let whole = response.head.status == StatusCode::OK && !request.is_listing();
     let (expected, stats) = (&request.expected, upstream.stats());
-    if expected.is_unlisted() && whole && !request.is_head() {
+    if expected.is_unlisted() && whole && !response.directory && !request.is_head() {
         stats.verified(Verdict::Unknown);
     }
     if expected.all.is_empty() || !whole {
@@ -48,13 +49,22 @@ pub fn judge(
     if length.is_some_and(|length| length > most) {
         return Ok(Some(proof));
     }
-    let count = usize::try_from(most).unwrap_or(usize::MAX);
+    let count = usize::try_from(length.unwrap_or(most)).unwrap_or(usize::MAX);
     match response.read_first(count.saturating_add(1), ms(limits().patience_ms)) {
+        // Our own end of the connection is not that of the content.
+        Ok(()) if exchange.is_given_up() => return Err(Error::GivenUp),
         Ok(()) if response.first().len() <= count => proof.update(response.first()),
         Ok(()) => return Ok(Some(proof)),
-        // It is slow, not silent: its readers wait for it as for other content.
-        Err(Error::Timeout(_)) if !response.first().is_empty() => return Ok(Some(proof)),
-        Err(cause) => return Err(cause),
+        Err(cause) => {
+            let slow = cause.is_timeout() && !response.first().is_empty();
+            let last = response.is_last && (cause.is_timeout() || length.is_some());
+            // Its readers wait for it as for other content, and what breaks off is gone on with.
+            return if slow || last {
+                Ok(Some(proof))
+            } else {
+                Err(cause)
+            };
+        }
     }
     match proof.finish(|| expected.look_again()) {
         Ok(()) => {

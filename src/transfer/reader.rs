@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ring::RING_PIECE;
-use super::{Phase, Representation, Request, State, Transfer};
+use super::{Phase, Representation, Request, Shown, State, Transfer};
 use crate::net::clients::{Client, Look};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
@@ -159,7 +159,11 @@ impl Reader {
             match state.phase {
                 Phase::Received => return Ok(Ready::End),
                 // It may have failed because this reader was left behind and no other was there.
-                Phase::Failed(_) if state.is_left_behind(self.id) => return Ok(Ready::Gone),
+                Phase::Failed(_)
+                    if state.is_left_behind(self.id) && state.shown != Shown::Nothing =>
+                {
+                    return Ok(Ready::Gone);
+                }
                 Phase::Failed(error) => return Err(error),
                 Phase::Asking | Phase::Receiving => {}
             }
@@ -171,6 +175,11 @@ impl Reader {
             }
             state = self.transfer.changed.wait(state, left);
         }
+    }
+
+    /// Whether the content was found to be wrong.
+    pub fn is_refuted(&self) -> bool {
+        lock(&self.transfer.state).shown == Shown::Nothing
     }
 
     /// The client has closed its side: the transfer does not keep its turn for this reader.

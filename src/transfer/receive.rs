@@ -21,7 +21,7 @@ use crate::log;
 use crate::manifests::Proof;
 use crate::net::timed_out;
 use crate::stats::{Outcome, Reason, Verdict};
-use crate::store::{Partial, Store};
+use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
@@ -118,12 +118,14 @@ impl<'a> Receive<'a> {
             }
             // The broken connection is closed before another one is opened.
             self.writer.exchange().let_go();
+            let source = response.source;
             drop(response);
             match self.go_on() {
                 Some(next) => response = next,
                 None => {
                     // Nobody has more of what they sent, so that may be no copy of what is expected.
                     if self.proof.is_some() && !self.writer.is_abandoned() {
+                        self.broken.push(source);
                         self.distrust_broken();
                     }
                     return self.fail();
@@ -132,7 +134,8 @@ impl<'a> Receive<'a> {
         }
         if let Err(why) = self.prove() {
             self.note_wrong(&response, &why);
-            return self.fail();
+            self.writer.refute();
+            return Err(Outcome::Failed);
         }
         let (end, age) = (self.writer.received(), self.writer.age());
         if self.writer.finish().is_err() {
@@ -180,11 +183,16 @@ impl<'a> Receive<'a> {
         stats.source_failed(response.source, Reason::NotTheFile, path, why);
     }
 
-    /// Has the sources whose content broke off asked last for this file.
+    /// Has the sources whose content broke off asked last for this file. If one is stored, that is served for a while:
+    /// else nobody would get it as long as a source has a wrong one.
     fn distrust_broken(&self) {
         let path = self.request.upstream.path();
         for source in &self.broken {
             self.upstream.gave_wrong(*source, path);
+        }
+        if let Some(held) = &self.request.held {
+            let (freshness, path) = (self.store.freshness(), &self.request.path);
+            freshness.note_validation(path, &held.etag, Validation::Unanswered);
         }
     }
 
@@ -193,7 +201,7 @@ impl<'a> Receive<'a> {
         Err(Outcome::Failed)
     }
 
-    /// Hands the content of one response to the writer, to its end.
+    /// Hands the content of one response to the writer, to its end, or until it is longer than it may be.
     fn pump(
         &mut self,
         response: &mut Response,
@@ -222,6 +230,9 @@ impl<'a> Receive<'a> {
             // After the readers have it: they need not wait for the digest.
             if let Some(proof) = &mut self.proof {
                 proof.update(bytes);
+                if proof.is_refuted(|| self.request.expected.look_again()) {
+                    return Ok(());
+                }
             }
         }
     }

@@ -191,6 +191,14 @@ impl Writer {
         self.change(|state| state.phase = Phase::Failed(error));
     }
 
+    /// Fails the transfer, since its content is wrong: readers see no more of it, and none goes on with it by itself.
+    pub fn refute(&self) {
+        self.change(|state| {
+            state.shown = Shown::Nothing;
+            state.phase = Phase::Failed(Failure::Broken);
+        });
+    }
+
     /// Adds a block to the ring, and waits for the slowest reader where it is full. A reader that takes nothing
     /// for `ring_ms` is left behind.
     fn relay(&self, mut state: MutexGuard<'_, State>, block: &[u8]) -> Result<(), Abandoned> {

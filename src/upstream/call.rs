@@ -1,7 +1,8 @@
 //! Call: one request on one connection, and the heads of its response.
 //!
 //! Rules: all of it takes the caller's patience at most, counted from when the request was sent. 1xx responses are
-//! skipped.
+//! skipped. Over TLS the helper connects, and all that can be seen of it is that the source has proved its certificate.
+//! Until then the time for a connect counts as well; the request is on its way meanwhile.
 //!
 //! Not here: which connection, redirects (`client`).
 
@@ -9,9 +10,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::begun::{Begun, parse};
-use super::connect::Peer;
+use super::connect::{Route, no_answer};
 use super::error::Error;
 use super::exchange::Exchange;
+use super::proxy::Via;
 use super::request::Request;
 use super::response::Response;
 use crate::http::{Method, ResponseHead, Url, framing};
@@ -20,40 +22,40 @@ use crate::net::{Body, HeadError, Wire, timed_out};
 /// One request to one URL, on a connection yet to be chosen.
 pub struct Call<'a> {
     url: &'a Url,
-    /// Where the connection goes.
-    pub peer: Peer,
+    /// The way to its server.
+    pub route: Route<'a>,
     request: &'a Request,
-    proxy: Option<(&'a Peer, Option<&'a str>)>,
     /// The transfer's exchange, which it is a part of.
     pub exchange: &'a Exchange,
 }
 
 impl<'a> Call<'a> {
-    /// The request to `url`, through a proxy with its credentials where there is one.
+    /// The request to `url`, through a proxy where there is one.
     pub fn new(
         url: &'a Url,
         request: &'a Request,
-        proxy: Option<(&'a Peer, Option<&'a str>)>,
+        via: Option<&'a Via>,
         exchange: &'a Exchange,
     ) -> Self {
-        let peer = match proxy {
-            Some((peer, _)) => peer.clone(),
-            None => (url.host().to_owned(), url.port()),
-        };
         Self {
             url,
-            peer,
+            route: Route::to(url, via),
             request,
-            proxy,
             exchange,
         }
     }
 
-    /// Sends the request and reads heads until the final one, for `patience` in all.
-    pub fn converse(&self, wire: Wire, patience: Duration) -> Result<Response, Error> {
+    /// Sends the request and reads heads until the final one, for `patience` in all. If a helper makes the connection,
+    /// it has `connect` for it.
+    pub fn converse(
+        &self,
+        wire: Wire,
+        connect: Duration,
+        patience: Duration,
+    ) -> Result<Response, Error> {
         let begun = self.send(wire, patience);
         let begun = begun.inspect_err(|_| self.exchange.let_go())?;
-        self.answer(begun, patience)
+        self.answer(begun, connect, patience)
     }
 
     /// Sends the request; that takes `patience` at most.
@@ -62,36 +64,72 @@ impl<'a> Call<'a> {
         self.exchange.goes_by(wire.stream());
         let patience = patience.max(Duration::from_millis(1));
         wire.set_send_patience(patience).map_err(Error::Broken)?;
-        wire.send(&self.request.serialise(self.url, self.proxy))
-            .map_err(|cause| read_error(cause, patience))?;
-        let head = None;
-        Ok(Begun { at, wire, head })
+        let sent = wire.send(&self.request.serialise(self.url, self.route.via));
+        match sent {
+            // Over TLS the first read tells more: the helper's last words.
+            Err(cause) if !wire.is_tls() => Err(read_error(cause, patience)),
+            _ => Ok(Begun {
+                at,
+                wire,
+                head: None,
+            }),
+        }
     }
 
     /// The response to a request that was sent; reading heads until the final one takes `patience` at most since it
-    /// was sent.
-    pub fn answer(&self, begun: Begun, patience: Duration) -> Result<Response, Error> {
-        let result = final_head(begun, self.request.method, patience);
+    /// was sent, and making the connection `connect`.
+    pub fn answer(
+        &self,
+        begun: Begun,
+        connect: Duration,
+        patience: Duration,
+    ) -> Result<Response, Error> {
+        let result = final_head(begun, self.request.method, connect, patience);
         let (head, wire, body) = result.inspect_err(|_| self.exchange.let_go())?;
-        Ok(Response::new(head, wire, body, self.url, self.peer.clone()))
+        let peer = self.route.peer.clone();
+        Ok(Response::new(head, wire, body, self.url, peer))
     }
 }
 
-/// Reads heads until the final one (RFC 9110 §15.2), within `patience` since the request was sent.
+/// Reads heads until the final one (RFC 9110 §15.2), within `patience` since the request was sent. The connection must
+/// be made within `connect`.
 fn final_head(
     begun: Begun,
     asked: Method,
+    connect: Duration,
     patience: Duration,
 ) -> Result<(ResponseHead, Wire, Body), Error> {
     let patience = patience.max(Duration::from_millis(1));
     let deadline = begun.at + patience;
     let (mut wire, mut first) = (begun.wire, begun.head);
+    let mut until = match wire.is_tls() {
+        true => begun.at + connect.min(patience),
+        false => deadline,
+    };
     loop {
         let head = match first.take() {
-            Some(head) => head,
-            None => wire
-                .head(deadline, parse)
-                .map_err(|cause| head_error(cause, patience))?,
+            Some(head) => Ok(head),
+            None => wire.head(until, parse),
+        };
+        let head = match head {
+            Ok(head) => head,
+            Err(HeadError::Timeout { .. }) if until < deadline => {
+                if !wire.is_made() {
+                    return Err(Error::Connect(no_answer()));
+                }
+                until = deadline;
+                continue;
+            }
+            Err(cause) => {
+                // A handshake can also fail after the proof; what TLS says of it is of no kind.
+                let unmade = |cause: &io::Error| cause.kind() == io::ErrorKind::Other;
+                return Err(match head_error(cause, patience) {
+                    Error::Broken(cause) if unmade(&cause) || !wire.is_made() => {
+                        Error::Connect(cause)
+                    }
+                    other => other,
+                });
+            }
         };
         if !head.status.is_informational() {
             // The fields of a response to HEAD announce the content of GET, and must pass the same checks.

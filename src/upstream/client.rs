@@ -13,6 +13,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
@@ -22,7 +23,8 @@ use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
-use crate::http::{Url, UrlError, without_user_info};
+use crate::http::{Url, without_user_info};
+use crate::net::tls::{self, Helpers, Place};
 use crate::sys::limits::{limits, ms};
 
 /// Asks sources, straight or through a proxy.
@@ -40,13 +42,15 @@ struct Budget {
     head: Duration,
     /// Whether a connection that is reset before the first byte of a response may be tried once more.
     again: bool,
+    /// A place for the helper of the next connection over TLS.
+    place: Option<Place>,
 }
 
 impl Client {
-    /// Asks through `proxy`, where it applies.
-    pub fn new(proxy: Proxy) -> Self {
+    /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`.
+    pub fn new(proxy: Proxy, helpers: Arc<Helpers>) -> Self {
         Self {
-            connector: Connector::default(),
+            connector: Connector::new(helpers),
             proxy,
         }
     }
@@ -55,7 +59,12 @@ impl Client {
     /// `look_ms`: [`Client::ask`] goes on with that. Whether it will then wait for nothing.
     pub fn begin(&self, url: &Url, request: &Request, exchange: &Exchange) -> bool {
         let call = self.call(url, request, exchange);
-        let Some(wire) = self.connector.reuse(&call.peer) else {
+        // Who begins may not wait, not even until a helper is reaped.
+        let kept = match url.is_tls() {
+            true => None,
+            false => self.connector.reuse(&call.route.peer),
+        };
+        let Some(wire) = kept else {
             return false;
         };
         let Ok(mut begun) = call.send(wire, ms(limits().kept_answer_ms)) else {
@@ -83,6 +92,7 @@ impl Client {
             connect: ms(limits().connect_ms),
             head: patience,
             again: true,
+            place: None,
         };
         let mut url = url.clone();
         let mut directory = false;
@@ -97,7 +107,10 @@ impl Client {
             };
             let next = url
                 .join(location)
-                .map_err(|why| redirect_error(location, &why))?;
+                .map_err(|why| redirect_error(location, &why.to_string()))?;
+            if next.is_tls() && !tls::is_available() {
+                return Err(redirect_error(location, tls::MISSING));
+            }
             // Once a hop has added the slash, a further one may lead to the same directory elsewhere.
             directory = next.path().ends_with('/') && (directory || next.is_directory_of(&url));
             url = next;
@@ -158,14 +171,14 @@ impl Client {
     ) -> Result<Response, Error> {
         let call = self.call(url, request, exchange);
         let mut last = self.reuse(&call, budget);
-        if let Some(Ok(response)) = last.take_if(|result| is_good(result)) {
-            return Ok(response);
+        if let Some(result) = last.take_if(|result| is_good(result)) {
+            return result;
         }
         let asked = match &last {
-            Some(Ok(response)) => response.stream().peer_addr().ok(),
+            Some(Ok(response)) => response.address(),
             _ => None,
         };
-        let mut addresses = match self.connector.addresses(&call.peer) {
+        let mut addresses = match self.connector.addresses(&call.route) {
             Err(cause) if last.is_none() => return Err(cause),
             found => found.unwrap_or_default(),
         };
@@ -187,23 +200,32 @@ impl Client {
         Call::new(url, request, self.proxy.for_url(url), exchange)
     }
 
-    /// The result on a kept connection, or of the request that was begun on one; none if there is no such connection, or it turned out dead. A server
-    /// may close a kept connection at any time, send on it unasked, or lose it without a word: that says
-    /// nothing of the source.
+    /// The result on a kept connection, or of the request that was begun on one; none if there is no such connection,
+    /// or it turned out dead. A server may close a kept connection at any time, send on it unasked, or lose it without
+    /// a word: that says nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
         let patience = budget.head.min(ms(limits().kept_answer_ms));
         let whole = budget.head;
         let (at, result) = match call.exchange.take() {
-            Some(begun) => (begun.at, call.answer(begun, patience)),
+            Some(begun) => (begun.at, call.answer(begun, patience, patience)),
             None => {
-                let wire = self.connector.reuse(&call.peer)?;
-                (Instant::now(), call.converse(wire, patience))
+                // Nobody waits for a place who has one.
+                budget.place = None;
+                let place = &mut budget.place;
+                let wire = match self
+                    .connector
+                    .turn(&call.route, false, call.exchange, place)
+                {
+                    Ok(wire) => wire?,
+                    Err(cause) => return Some(Err(cause)),
+                };
+                (Instant::now(), call.converse(wire, patience, patience))
             }
         };
         budget.spend(at);
         match result {
             Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
-                self.connector.distrust(&call.peer);
+                self.connector.distrust(&call.route.peer);
                 budget.head = whole;
                 None
             }
@@ -222,22 +244,28 @@ impl Client {
     ) -> Result<Response, Error> {
         let share = |time: Duration| time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
         loop {
-            let begun = Instant::now();
-            let wire = self.connector.connect(address, share(budget.connect));
+            let place = &mut budget.place;
+            self.connector
+                .turn(&call.route, true, call.exchange, place)?;
+            let (begun, most, place) = (Instant::now(), share(budget.connect), place.take());
+            let wire = self.connector.connect(&call.route, address, most, place);
             budget.connect = budget.connect.saturating_sub(begun.elapsed());
             let patience = match left {
                 0 | 1 => budget.head,
                 _ => share(budget.head).min(ms(limits().patience_ms)),
             };
             let (wire, at) = (wire?, Instant::now());
-            let result = call.converse(wire, patience);
+            let result = call.converse(wire, most, patience);
             budget.spend(at);
             match result {
                 // Reset before the first byte of a response, as when a server restarts.
-                Err(Error::Broken(cause))
+                Err(Error::Broken(cause) | Error::Connect(cause))
                     if cause.kind() == io::ErrorKind::ConnectionReset
                         && std::mem::take(&mut budget.again) => {}
                 result => {
+                    if matches!(result, Err(Error::Connect(_))) {
+                        budget.connect = budget.connect.saturating_sub(at.elapsed());
+                    }
                     let mut response = result?;
                     response.connected_to = Some(address);
                     return Ok(response);
@@ -265,7 +293,7 @@ fn is_good(result: &Result<Response, Error>) -> bool {
     }
 }
 
-fn redirect_error(location: &[u8], why: &UrlError) -> Error {
+fn redirect_error(location: &[u8], why: &str) -> Error {
     let to = without_user_info(&String::from_utf8_lossy(location));
     Error::Redirect(format!("to {to}: {why}"))
 }

@@ -20,6 +20,9 @@ pub enum Error {
     Resolve(io::Error),
     /// It could not be reached.
     Connect(io::Error),
+    /// TLS cannot be spoken to it: the helper is missing, cannot be started, or all are busy (`TimedOut`). That says
+    /// nothing of the source.
+    Helper(io::Error),
     /// It was silent for this long.
     Timeout(Duration),
     /// The connection broke before the head was whole.
@@ -55,7 +58,7 @@ impl Error {
             _ if self.is_not_found() => None,
             Self::GivenUp => None,
             Self::Resolve(_) => Some(Reason::Resolve),
-            Self::Connect(_) => Some(Reason::Connect),
+            Self::Connect(_) | Self::Helper(_) => Some(Reason::Connect),
             Self::Timeout(_) => Some(Reason::Timeout),
             Self::Broken(_) => Some(Reason::Broken),
             Self::Malformed(_) => Some(Reason::Malformed),
@@ -76,6 +79,7 @@ impl fmt::Display for Error {
         match self {
             Self::Resolve(cause) => write!(f, "name not resolved: {cause}"),
             Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
+            Self::Helper(cause) => write!(f, "cannot speak TLS: {cause}"),
             Self::Timeout(after) => write!(f, "no answer within {after:?}"),
             Self::Broken(cause) => write!(f, "connection broken: {cause}"),
             Self::Malformed(cause) => write!(f, "malformed answer: {cause}"),
@@ -95,7 +99,10 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Resolve(cause) | Self::Connect(cause) | Self::Broken(cause) => Some(cause),
+            Self::Resolve(cause)
+            | Self::Connect(cause)
+            | Self::Helper(cause)
+            | Self::Broken(cause) => Some(cause),
             Self::Malformed(cause) => Some(cause),
             Self::Timeout(_)
             | Self::Status(_)
@@ -123,7 +130,7 @@ pub enum Failure {
         /// After how many seconds it wants to be asked again, if it said so.
         retry_after: Option<u32>,
     },
-    /// No transfer became free in time.
+    /// No transfer, or no helper that speaks TLS, became free in time.
     Busy,
     /// The content broke off.
     Broken,
@@ -142,6 +149,7 @@ impl Failure {
                 retry_after: *retry_after,
             },
             Error::Timeout(_) => Self::Timeout,
+            Error::Helper(cause) if cause.kind() == io::ErrorKind::TimedOut => Self::Busy,
             Error::Connect(cause) if cause.kind() == io::ErrorKind::TimedOut => Self::Timeout,
             other if other.is_not_found() => Self::NotFound,
             _ => Self::BadGateway,
@@ -172,6 +180,7 @@ mod tests {
         let status = |code| Error::Status(StatusCode::new(code).unwrap());
         let silent = || Error::Timeout(Duration::from_secs(5));
         let refused = || Error::Connect(io::ErrorKind::ConnectionRefused.into());
+        let no_helper = |kind| Error::Helper(io::Error::from(kind));
         let unreached = || Error::Connect(io::ErrorKind::TimedOut.into());
         let busy = |after| Error::Unavailable(StatusCode::SERVICE_UNAVAILABLE, after);
         let unavailable = |retry_after| Failure::Unavailable { retry_after };
@@ -198,6 +207,11 @@ mod tests {
             (vec![unreached(), refused()], Failure::BadGateway),
             (vec![status(404), busy(Some(7))], unavailable(Some(7))),
             (vec![silent(), busy(None)], unavailable(None)),
+            (vec![no_helper(io::ErrorKind::TimedOut)], Failure::Busy),
+            (
+                vec![no_helper(io::ErrorKind::NotFound)],
+                Failure::BadGateway,
+            ),
             (vec![busy(Some(7)), silent()], Failure::Timeout),
             (vec![busy(Some(7)), status(404)], Failure::BadGateway),
         ] {

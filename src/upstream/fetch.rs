@@ -19,7 +19,7 @@ impl Upstream {
         else {
             return false;
         };
-        if health.is_demoted(now) || self.wrong.knows(number, request.path(), now) {
+        if health.is_demoted(now) || self.wrong.last(number, request.path(), now).is_some() {
             return false;
         }
         exchange.asks(number);

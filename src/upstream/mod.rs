@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::Url;
 use crate::log;
+use crate::net::tls::Helpers;
 use crate::stats::{Reason, Stats};
 use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
@@ -64,15 +65,21 @@ pub struct Upstream {
 
 impl Upstream {
     /// Sources in the order in which they are asked, which `stats` counts; `timeout` is the longest silence tolerated
-    /// from one (`--timeout`).
-    pub fn new(sources: Vec<Source>, proxy: Proxy, timeout: Duration, stats: Arc<Stats>) -> Self {
+    /// from one (`--timeout`), `helpers` speak TLS with them.
+    pub fn new(
+        sources: Vec<Source>,
+        proxy: Proxy,
+        timeout: Duration,
+        stats: Arc<Stats>,
+        helpers: Arc<Helpers>,
+    ) -> Self {
         let sources = sources.into_iter().map(|source| Entry {
             source,
             health: Health::default(),
         });
         Self {
             sources: sources.collect(),
-            client: Client::new(proxy),
+            client: Client::new(proxy, helpers),
             timeout,
             stats,
             wrong: Wrong::default(),
@@ -154,7 +161,11 @@ impl Upstream {
                 true => self.timeout,
                 false => self.timeout.min(ms(limits().patience_ms)),
             };
-            match self.ask_one(*number, request, patience, exchange, accept) {
+            let mut accept = |response: &mut Response| {
+                response.is_last = is_last;
+                accept(response)
+            };
+            match self.ask_one(*number, request, patience, exchange, &mut accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
                 Err(cause) if cause.is_timeout() && (patience < self.timeout || demoted) => {
@@ -185,16 +196,15 @@ impl Upstream {
     }
 
     /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last, and behind them those that gave wrong content for it.
+    /// last, and behind them those that gave wrong content for it: of these the one that did so last comes last, since
+    /// one that had no part but in the end of it may have the file.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let numbers = self.serving(request);
         let (mut order, last): (Vec<_>, Vec<_>) =
             numbers.partition(|number| self.is_in_place(*number, now));
         order.extend(last);
-        let wrong = |number: &usize| self.wrong.knows(*number, request.path(), now);
-        let (wrong, mut order): (Vec<_>, Vec<_>) = order.into_iter().partition(wrong);
-        order.extend(wrong);
+        order.sort_by_key(|number| self.wrong.last(*number, request.path(), now));
         order
     }
 
@@ -277,9 +287,12 @@ impl Upstream {
         health.asked(begun);
         exchange.asks(number);
         let mut answer = self.ask_url(number, &url, request, patience, exchange);
-        if let Ok(response) = &answer
-            && let Some(request) = request.by_get(response.head.status)
-        {
+        let refused = answer.as_ref().map(|refusal| refusal.head.status);
+        if let Some(request) = refused.ok().and_then(|status| request.by_get(status)) {
+            // Its connection serves again, and its helper's place is not held while another one is waited for.
+            if let Ok(refusal) = answer {
+                self.client.discard(refusal, exchange);
+            }
             answer = self.ask_url(number, &url, &request, patience, exchange);
         }
         let given_up = exchange.is_given_up();

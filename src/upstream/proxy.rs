@@ -1,56 +1,93 @@
-//! Proxy: what `http_proxy` and `no_proxy` ask for, as they mean it to curl.
+//! Proxy: what `http_proxy`, `https_proxy` and `no_proxy` ask for, as they mean it to curl.
 //!
-//! Rules: an entry of `no_proxy` is `*`, a name with all names below it, or an address or a block of addresses.
+//! Rules: the one is for http URLs, the other for https URLs; both speak plain HTTP to the proxy, the second asks it for
+//! a tunnel. An entry of `no_proxy` is `*`, a name with all names below it, or an address or a block of addresses.
 //! A port may follow, and then the URL must have that port. Names are not looked up for it: an entry with an
 //! address concerns URLs that have an address.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::connect::Peer;
 use crate::http::{Url, UrlError, percent_decode};
 use crate::net::Network;
 
-/// The proxy that requests to sources go through, from the environment.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// The proxies that requests to sources go through, from the environment.
+#[derive(Debug, Default)]
 pub struct Proxy {
-    /// The proxy and the value of `Proxy-Authorization`, if it needs one.
-    via: Option<(Peer, Option<String>)>,
-    /// Hosts that are asked without the proxy: the entries of `no_proxy` in lower case.
+    http: Option<Via>,
+    https: Option<Via>,
+    /// Hosts that are asked without a proxy: the entries of `no_proxy` in lower case.
     except: Vec<String>,
 }
 
+/// A proxy, and who we are to it.
+#[derive(PartialEq, Eq)]
+pub struct Via {
+    /// Where it listens.
+    pub peer: Peer,
+    /// User name and password, if it wants them.
+    user: Option<(OsString, OsString)>,
+}
+
 /// Without the password.
-impl fmt::Debug for Proxy {
+impl fmt::Debug for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let via = self.via.as_ref().map(|(peer, _)| peer);
-        write!(f, "Proxy {{ via: {via:?}, except: {:?} }}", self.except)
+        self.peer.fmt(f)
+    }
+}
+
+impl Via {
+    /// User name and password, if it wants them.
+    pub fn user(&self) -> Option<(&OsStr, &OsStr)> {
+        let user = self.user.as_ref();
+        user.map(|(name, password)| (name.as_os_str(), password.as_os_str()))
+    }
+
+    /// The value of `Proxy-Authorization` (RFC 7617 §2), if it wants one.
+    pub fn authorization(&self) -> Option<String> {
+        let (name, password) = self.user()?;
+        let plain = [name.as_bytes(), password.as_bytes()].join(&b':');
+        Some(format!("Basic {}", base64(&plain)))
     }
 }
 
 impl Proxy {
-    /// Reads the values of `http_proxy` and `no_proxy`.
+    /// Reads the values of `http_proxy`, `https_proxy` and `no_proxy`.
     ///
     /// # Errors
-    /// Why `http_proxy` is no usable address.
-    pub fn new(http_proxy: Option<&str>, no_proxy: Option<&str>) -> Result<Self, UrlError> {
+    /// Which of the first two is no usable address, and why.
+    pub fn new(
+        http: Option<&str>,
+        https: Option<&str>,
+        no_proxy: Option<&str>,
+    ) -> Result<Self, (&'static str, UrlError)> {
         let except = no_proxy.unwrap_or_default();
         let except = except.split(|c: char| c == ',' || c.is_whitespace());
-        let via = http_proxy
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
-            .map(parse_proxy);
+        let via = |name, value: Option<&str>| {
+            let value = value.map(str::trim).filter(|value| !value.is_empty());
+            value
+                .map(parse_proxy)
+                .transpose()
+                .map_err(|why| (name, why))
+        };
         Ok(Self {
-            via: via.transpose()?,
+            http: via("http_proxy", http)?,
+            https: via("https_proxy", https)?,
             except: except.map(str::to_ascii_lowercase).collect(),
         })
     }
 
-    /// The proxy for a request to `url`, and the credentials for it.
-    pub fn for_url(&self, url: &Url) -> Option<(&Peer, Option<&str>)> {
-        let (peer, credentials) = self.via.as_ref()?;
-        let straight = self.except.iter().any(|entry| excepts(entry, url));
-        (!straight).then_some((peer, credentials.as_deref()))
+    /// The proxy for a request to `url`.
+    pub fn for_url(&self, url: &Url) -> Option<&Via> {
+        let via = match url.is_tls() {
+            true => &self.https,
+            false => &self.http,
+        };
+        let straight = || self.except.iter().any(|entry| excepts(entry, url));
+        via.as_ref().filter(|_| !straight())
     }
 }
 
@@ -92,7 +129,7 @@ fn is_within(address: IpAddr, block: &str) -> bool {
 }
 
 /// `[http://][user:password@]host[:port][/]`.
-fn parse_proxy(value: &str) -> Result<(Peer, Option<String>), UrlError> {
+fn parse_proxy(value: &str) -> Result<Via, UrlError> {
     let rest = match value.split_once("://") {
         Some((scheme, _)) if !scheme.eq_ignore_ascii_case("http") => return Err(UrlError::Scheme),
         Some((_, rest)) => rest,
@@ -103,14 +140,24 @@ fn parse_proxy(value: &str) -> Result<(Peer, Option<String>), UrlError> {
         None => (None, rest),
     };
     let url = Url::parse_source(&format!("http://{rest}"))?;
-    let credentials = user.map(|user| {
-        let plain = percent_decode(user.as_bytes()).unwrap_or_else(|_| user.into());
-        format!("Basic {}", base64(&plain))
-    });
-    Ok(((url.host().to_owned(), url.port()), credentials))
+    let plain = |text: &str| {
+        let plain = percent_decode(text.as_bytes()).unwrap_or_else(|_| text.into());
+        match plain.iter().any(u8::is_ascii_control) {
+            true => Err(UrlError::Character),
+            false => Ok(OsString::from_vec(plain)),
+        }
+    };
+    let user = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        Some((name, password)) => Some((plain(name)?, plain(password)?)),
+        None => None,
+    };
+    Ok(Via {
+        peer: Peer::of(&url),
+        user,
+    })
 }
 
-/// Base64 (RFC 4648 §4), for Basic authentication (RFC 7617 §2).
+/// Base64 (RFC 4648 §4).
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
@@ -149,7 +196,8 @@ mod tests {
 
     #[test]
     fn no_proxy_is_a_list_of_names_addresses_and_blocks() {
-        let proxy = |except| Proxy::new(Some("http://u:p%40@proxy:3128/"), Some(except)).unwrap();
+        let proxy =
+            |except| Proxy::new(Some("http://u:p%40@proxy:3128/"), None, Some(except)).unwrap();
         let url = |text: &str| Url::parse_source(text).unwrap();
         for (except, source, straight) in [
             ("", "http://a.example/", false),
@@ -209,16 +257,37 @@ mod tests {
             );
         }
         let with = proxy("");
-        let (peer, credentials) = with.for_url(&url("http://a/")).unwrap();
-        assert_eq!(peer, &("proxy".to_owned(), 3128));
-        assert_eq!(credentials, Some("Basic dTpwQA=="));
-        assert!(!format!("{with:?}").contains("Basic"));
+        let via = with.for_url(&url("http://a/")).unwrap();
+        assert_eq!((via.peer.host.as_str(), via.peer.port), ("proxy", 3128));
+        assert_eq!(via.authorization().as_deref(), Some("Basic dTpwQA=="));
+        assert!(!format!("{with:?}").contains("p@"));
+    }
+
+    #[test]
+    fn each_scheme_has_a_proxy_of_its_own() {
+        let proxy = Proxy::new(Some("a:1"), Some("u@b:2"), Some("c")).unwrap();
+        let via = |url| proxy.for_url(&Url::parse_source(url).unwrap());
+        assert_eq!(via("http://h/").unwrap().peer.host, "a");
+        assert_eq!(via("https://h/").unwrap().peer.host, "b");
+        let user = via("https://h/").unwrap().user().unwrap();
+        assert_eq!(user, (OsStr::new("u"), OsStr::new("")));
+        assert!(via("http://c/").is_none() && via("https://c/").is_none());
+        let only = Proxy::new(Some("a:1"), None, None).unwrap();
+        assert!(
+            only.for_url(&Url::parse_source("https://h/").unwrap())
+                .is_none()
+        );
     }
 
     #[test]
     fn a_proxy_may_lack_its_scheme_but_not_be_https() {
-        assert!(Proxy::new(Some("proxy:3128"), None).unwrap().via.is_some());
-        assert!(Proxy::new(Some(""), None).unwrap().via.is_none());
-        assert!(Proxy::new(Some("https://proxy"), None).is_err());
+        let proxy = |value| Proxy::new(Some(value), Some(value), None);
+        assert!(proxy("proxy:3128").unwrap().http.is_some());
+        assert!(proxy("").unwrap().http.is_none());
+        assert_eq!(proxy("https://proxy").unwrap_err().0, "http_proxy");
+        // A password is a line.
+        assert!(proxy("u:p%0aGET@proxy").is_err() && proxy("u%00:p@proxy").is_err());
+        let https = Proxy::new(None, Some("socks5://proxy"), None);
+        assert_eq!(https.unwrap_err().0, "https_proxy");
     }
 }

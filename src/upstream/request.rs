@@ -3,7 +3,7 @@
 //! Rules: it carries `Host`, `User-Agent`, `Accept-Encoding: identity`, `Via` and what the request itself
 //! needs, and nothing else of a client. An entity tag is sent only to the server that gave it.
 
-use super::connect::Peer;
+use super::proxy::Via;
 use crate::http::cache_control::Confirm;
 use crate::http::{Fields, HttpDate, Method, StatusCode, Url};
 use crate::store::{CachePath, Given};
@@ -129,8 +129,9 @@ impl Request {
         (given.server == url.authority()).then_some(etag)
     }
 
-    /// The request head for `url`. A proxy gets the absolute-form (RFC 9112 §3.2.2).
-    pub fn serialise(&self, url: &Url, proxy: Option<(&Peer, Option<&str>)>) -> Vec<u8> {
+    /// The request head for `url`. A proxy for http gets the absolute-form (RFC 9112 §3.2.2), one for https nothing.
+    pub fn serialise(&self, url: &Url, proxy: Option<&Via>) -> Vec<u8> {
+        let proxy = proxy.filter(|_| !url.is_tls());
         let mut head = Vec::with_capacity(512);
         head.extend_from_slice(self.method.as_str().as_bytes());
         head.push(b' ');
@@ -139,13 +140,13 @@ impl Request {
             None => head.extend_from_slice(url.path_and_query().as_bytes()),
         }
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let credentials = proxy.and_then(|(_, credentials)| credentials);
-        head.extend_from_slice(self.fields(url, credentials).as_bytes());
+        let authorization = proxy.and_then(Via::authorization);
+        head.extend_from_slice(self.fields(url, authorization.as_deref()).as_bytes());
         head.extend_from_slice(b"\r\n");
         head
     }
 
-    fn fields(&self, url: &Url, credentials: Option<&str>) -> Fields {
+    fn fields(&self, url: &Url, authorization: Option<&str>) -> Fields {
         let mut fields = Fields::with_capacity(256);
         fields.push("Host", url.authority());
         fields.push_checked(
@@ -170,8 +171,8 @@ impl Request {
         if let Some(directive) = self.confirm.directive() {
             fields.push("Cache-Control", directive);
         }
-        if let Some(credentials) = credentials {
-            fields.push("Proxy-Authorization", credentials);
+        if let Some(authorization) = authorization {
+            fields.push("Proxy-Authorization", authorization);
         }
         fields
     }

@@ -6,7 +6,7 @@
 //! Not here: what becomes of the content (`transfer`).
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,6 +40,8 @@ pub struct Response {
     pub is_first: bool,
     /// Whether that source responded itself and did not redirect to another server; set by `Upstream`.
     pub by_itself: bool,
+    /// Whether no other source is left to ask; set by `Upstream`.
+    pub is_last: bool,
     /// Where its content is counted; `Upstream` sets it.
     pub stats: Option<Arc<Stats>>,
     wire: Wire,
@@ -61,6 +63,7 @@ impl Response {
             connected_to: None,
             is_first: false,
             by_itself: false,
+            is_last: false,
             stats: None,
             wire,
             body,
@@ -92,9 +95,9 @@ impl Response {
         }
     }
 
-    /// The connection on which the content comes.
-    pub fn stream(&self) -> &Arc<TcpStream> {
-        self.wire.stream()
+    /// The address that its connection leads to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.wire.address()
     }
 
     /// Whether content of a known length has begun to arrive with the head. Chunked content does not count:
@@ -187,7 +190,7 @@ impl Response {
         }
     }
 
-    /// The host and port that its connection leads to.
+    /// Whom its connection leads to.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -217,6 +220,11 @@ impl Response {
                 return Err(Error::Unavailable(status, self.retry_after()));
             }
             other => return Err(Error::Status(other)),
+        }
+        if self.wire.is_tls() && self.body.ends_with_connection() {
+            // The helper cannot tell the source's end from somebody else's (RFC 9112 §9.8).
+            let why = "over TLS nothing tells where it ends".to_owned();
+            return Err(Error::NotTheFile(why));
         }
         if request.kind != Kind::Listing {
             self.check_page(request)?;

@@ -7,7 +7,8 @@ use crate::store::Place;
 fn upstream(sources: &[&str]) -> Upstream {
     let sources = sources.iter().map(|text| Source::parse(text).unwrap());
     let timeout = Duration::from_secs(30);
-    Upstream::new(sources.collect(), Proxy::default(), timeout, Stats::new([]))
+    let (proxy, stats) = (Proxy::default(), Stats::new([]));
+    Upstream::new(sources.collect(), proxy, timeout, stats, Arc::default())
 }
 
 fn path(encoded: &str) -> CachePath {

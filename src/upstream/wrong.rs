@@ -31,15 +31,15 @@ impl Wrong {
         entries.push((hash, now));
     }
 
-    /// Whether it did so lately.
-    pub fn knows(&self, number: usize, path: &str, now: Instant) -> bool {
+    /// When it last did so, if that was lately.
+    pub fn last(&self, number: usize, path: &str, now: Instant) -> Option<Instant> {
         let entries = lock(&self.entries);
         if entries.is_empty() {
-            return false;
+            return None;
         }
         let hash = self.hasher.hash_one((number, path));
-        let mut entries = entries.iter();
-        entries.any(|(known, at)| *known == hash && is_recent(*at, now))
+        let found = entries.iter().find(|(known, _)| *known == hash);
+        found.map(|(_, at)| *at).filter(|at| is_recent(*at, now))
     }
 }
 
@@ -55,18 +55,19 @@ mod tests {
     fn wrong_content_is_remembered_for_its_source_and_path_for_a_while() {
         let wrong = Wrong::default();
         let now = Instant::now();
-        assert!(!wrong.knows(0, "a", now));
+        let knows = |number, path, now| wrong.last(number, path, now).is_some();
+        assert!(!knows(0, "a", now));
         wrong.note(0, "a", now);
-        assert!(wrong.knows(0, "a", now));
-        assert!(!wrong.knows(1, "a", now) && !wrong.knows(0, "b", now));
+        assert!(knows(0, "a", now));
+        assert!(!knows(1, "a", now) && !knows(0, "b", now));
         let later = now + ms(limits().wrong_ms);
-        assert!(!wrong.knows(0, "a", later));
+        assert!(!knows(0, "a", later));
         for other in 0..MOST - 1 {
             wrong.note(1, &format!("{other}"), now);
         }
-        assert!(wrong.knows(0, "a", now));
+        assert!(knows(0, "a", now));
         wrong.note(1, "one more", now);
-        assert!(!wrong.knows(0, "a", now), "the oldest is forgotten");
-        assert!(wrong.knows(1, "0", now) && wrong.knows(1, "one more", now));
+        assert!(!knows(0, "a", now), "the oldest is forgotten");
+        assert!(knows(1, "0", now) && knows(1, "one more", now));
     }
 }

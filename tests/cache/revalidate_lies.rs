@@ -25,7 +25,7 @@ fn answers_that_are_no_file_leave_ours_as_it_is() {
         reply("200 OK", &["Content-Encoding: gzip", &date], b"new"),
         reply("204 No Content", &[&date], b""),
         reply("412 Precondition Failed", &[&date], b"no"),
-        reply("302 Found", &["Location: https://portal.example/"], b""),
+        reply("302 Found", &["Location: https://127.0.0.1:1/"], b""),
         reply("302 Found", &["Location: /login"], b""),
         vec![head(
             "200 OK",

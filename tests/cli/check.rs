@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
-use crate::support::{CacheDir, Daemon};
+use crate::support::{CacheDir, Daemon, Fake, LIMIT, program};
 
 use super::{assert_fails, run};
 
@@ -70,6 +70,38 @@ fn check_says_yes_and_creates_nothing() {
         assert_eq!(code, 0, "{stdout}{stderr}");
     }
     assert!(cache.walk().is_empty(), "{:?}", cache.walk());
+}
+
+#[test]
+fn an_https_source_needs_openssl() {
+    let (cache, nowhere) = (CacheDir::new(), Fake::new(""));
+    let there = Fake::new("exit 1");
+    let path = cache.path();
+    let cache = path.to_str().unwrap();
+    for source in [
+        "https://mirror.example/pub",
+        "debian=https://mirror.example/pub",
+    ] {
+        let listen = ["--host=127.0.0.1", "--port=0", "--cache", cache];
+        let args = [&listen[..], &["--source", source]].concat();
+        for check in [&[][..], &["--check"]] {
+            let args = [&args, check].concat();
+            let mut command = program::program(&args);
+            let (code, _, told) = program::run(command.env("PATH", nowhere.path(true)), LIMIT);
+            assert_eq!((code, told.lines().count()), (1, 1), "{told}");
+            for word in [
+                "https://mirror.example/pub",
+                "openssl",
+                "install it",
+                "http://",
+            ] {
+                assert!(told.contains(word), "{told}");
+            }
+        }
+        let mut command = program::program(&[&args, &["--check"][..]].concat());
+        let (code, _, told) = program::run(command.env("PATH", there.path(true)), LIMIT);
+        assert_eq!((code, told.as_str()), (0, ""));
+    }
 }
 
 #[test]

@@ -5,10 +5,16 @@ use std::os::unix::fs::symlink;
 use std::thread;
 
 use crate::support::verify::{Repository, dist};
-use crate::support::{CacheDir, Daemon, Gate, MODIFIED_UNIX, Rig, gated, noise, ok, wait_until};
+use crate::support::{
+    CacheDir, Daemon, Gate, MODIFIED_UNIX, Origin, Rig, gated, halves, missing, noise, ok,
+    wait_until,
+};
 
 const FLAT: &str = "/distfiles/runit-2.1.2.tar.gz";
 const HASHED: &str = "/distfiles/09/runit-2.1.2.tar.gz";
+
+/// More than is read ahead before anybody hears of it.
+const LENGTH: usize = 300_000;
 
 #[test]
 fn what_is_stored_under_one_name_is_served_under_the_other() {
@@ -118,4 +124,59 @@ fn of_two_copies_the_one_with_a_listed_length_serves() {
         daemon.get(good).assert_whole(&content);
         assert_eq!(fs::read(cache.file(&good[1..])).unwrap(), content);
     }
+}
+
+#[test]
+fn a_flat_name_is_looked_for_in_the_hashed_layout_whatever_is_stored_there() {
+    let (new, old) = (noise(2_000), noise(1_000));
+    // The client has the file confirmed, or what is stored is broken.
+    for field in ["Cache-Control: no-cache", "Accept: */*"] {
+        let cache = CacheDir::new();
+        let repository = Repository::new(&cache, "gentoo");
+        repository.write("sys-process/runit", &dist("runit-2.1.2.tar.gz", &new));
+        let origin = Origin::start();
+        let setup = Daemon::on(&cache).source(origin.url());
+        let daemon = setup.arg("--manifests").arg(&repository.0).start();
+        origin.script(HASHED, ok(&new));
+        // A distfile that is not stored waits until the Manifests are read.
+        daemon.get("/distfiles/other.tar").assert_error(404);
+        cache.put(&HASHED[1..], &old, 1_000_000);
+        daemon.ask("GET", FLAT, &[field]).assert_whole(&new);
+        wait_until("it has its name", || {
+            fs::read(cache.file(&HASHED[1..])).unwrap() == new
+        });
+        assert_eq!((origin.count(FLAT), origin.count(HASHED)), (1, 1));
+    }
+}
+
+#[test]
+fn a_broken_file_under_its_flat_name_heals_by_mirrors_of_today() {
+    let content = noise(LENGTH);
+    let cache = CacheDir::new();
+    let repository = Repository::new(&cache, "gentoo");
+    repository.write("sys-process/runit", &dist("runit-2.1.2.tar.gz", &content));
+    let (origin, gate) = (Origin::start(), Gate::new());
+    let setup = Daemon::on(&cache).source(origin.url());
+    let daemon = setup.arg("--manifests").arg(&repository.0).start();
+    daemon.get("/distfiles/other.tar").assert_error(404);
+    cache.put(&FLAT[1..], &content[..10], MODIFIED_UNIX);
+    origin.script(HASHED, halves(&content, &gate));
+    origin.script(HASHED, missing());
+    // One that begins, and one that comes meanwhile.
+    let mut clients = [daemon.begin(FLAT), daemon.begin(FLAT)];
+    for client in &mut clients {
+        client.assert_begins(&content[..LENGTH / 2]);
+    }
+    gate.open();
+    for client in &mut clients {
+        client.assert_ends(&content[LENGTH / 2..]);
+    }
+    cache.assert_stored(&HASHED[1..], &content);
+    daemon.get(FLAT).assert_whole(&content);
+    assert_eq!(origin.count(HASHED), 1);
+    // As it is, if no source has it under either name.
+    cache.put(&FLAT[1..], &content[..10], MODIFIED_UNIX);
+    fs::remove_file(cache.file(&HASHED[1..])).unwrap();
+    daemon.get(FLAT).assert_whole(&content[..10]);
+    daemon.wait_for_log("which no Manifest lists");
 }

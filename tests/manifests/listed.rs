@@ -166,12 +166,81 @@ fn a_repository_that_vanishes_fails_no_client() {
     rig.origin.script(PATH, ok(&content));
     rig.daemon.get(PATH).assert_error(502);
     fs::remove_dir_all(&repository.0).unwrap();
-    let line = rig
-        .daemon
-        .wait_for_log("until then distfiles are verified by what was read before");
+    let line = rig.daemon.wait_for_log("until then ");
     assert!(line.contains("warning: --manifests="), "{line}");
     rig.daemon.get(PATH).assert_whole(&content);
     assert_eq!(verified(&rig), [1, 1, 0]);
+}
+
+#[test]
+fn a_repository_that_vanishes_keeps_no_other_from_being_followed() {
+    let (old, new, overlaid) = (noise(1_000), noise(2_000), noise(3_000));
+    let (cache, origin) = (CacheDir::new(), Origin::start());
+    let [overlay, gentoo] = ["overlay", "gentoo"].map(|name| Repository::new(&cache, name));
+    overlay.write("app-misc/b", &dist("b.tar", &overlaid));
+    gentoo.write("app-misc/a", &dist("a-1.tar", &old));
+    let setup = Daemon::on(&cache).source(origin.url()).limits(LIMITS);
+    let setup = setup.arg("--manifests").arg(&overlay.0);
+    let daemon = setup.arg("--manifests").arg(&gentoo.0).start();
+    origin.script(PATH, ok(&new));
+    daemon.get(PATH).assert_error(502);
+    fs::remove_dir_all(&overlay.0).unwrap();
+    daemon.wait_for_log("until then ");
+    gentoo.write("app-misc/a", &dist("a-1.tar", &new));
+    daemon.get(PATH).assert_whole(&new);
+    // What it said still counts.
+    origin.script("/distfiles/b.tar", ok(&old));
+    daemon.get("/distfiles/b.tar").assert_error(502);
+}
+
+#[test]
+fn a_sync_that_shows_itself_before_its_end_is_followed_to_its_end() {
+    // Of one length, so that nothing but the digest tells them apart, and the old one is not wrong for long.
+    let (old, new) = (noise(1_000), vec![b'x'; 1_000]);
+    let (rig, second, repository) = rig(&old, |setup| {
+        setup.arg("-v").limits("follow_ms=1000,again_ms=1")
+    });
+    let mark = repository.0.join("metadata/timestamp.chk");
+    fs::create_dir_all(mark.parent().unwrap()).unwrap();
+    let read = || rig.daemon.logged("the Manifests list").len();
+    wait_until("the Manifests are read", || read() > 0);
+    let before = read();
+    fs::write(&mark, "now").unwrap();
+    wait_until("they are read again", || read() > before);
+    // In a directory that no mark tells of; `rsync` renames.
+    let manifest = repository.0.join("app-misc/a/Manifest");
+    fs::write(manifest.with_extension("new"), dist("a-1.tar", &new)).unwrap();
+    fs::rename(manifest.with_extension("new"), &manifest).unwrap();
+    let before = read();
+    wait_until("they are read to the end", || read() > before);
+    rig.origin.script(PATH, ok(&old));
+    second.script(PATH, ok(&new));
+    rig.daemon.get(PATH).assert_whole(&new);
+}
+
+#[test]
+fn nobody_waits_for_what_is_no_file_in_a_repository() {
+    let content = noise(1_000);
+    let (cache, origin) = (CacheDir::new(), Origin::start());
+    let repository = Repository::new(&cache, "gentoo");
+    repository.write("app-misc/a", &dist("a-1.tar", &content));
+    repository.write("app-misc/b", "");
+    let fifo = |path: &&str| {
+        let path = repository.0.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(
+            Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    [".git/HEAD", "app-misc/c/Manifest"].iter().for_each(fifo);
+    let setup = Daemon::on(&cache).source(origin.url());
+    let daemon = setup.arg("--manifests").arg(&repository.0).start();
+    origin.script(PATH, ok(b"another"));
+    daemon.get(PATH).assert_error(502);
 }
 
 #[test]

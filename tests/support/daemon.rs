@@ -192,6 +192,26 @@ impl Daemon {
         std::fs::read_dir(open).unwrap().count()
     }
 
+    /// The processes that it has started and not reaped, with their states: `S`, `Z`.
+    pub fn children(&self) -> Vec<(u32, char)> {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let own = self.child.id().to_string();
+        let children = ids.filter_map(|id: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            let mut rest = stat.rsplit(')').next()?.split_whitespace();
+            let (state, parent) = (rest.next()?, rest.next()?);
+            (parent == own).then_some((id, state.chars().next()?))
+        });
+        children.collect()
+    }
+
+    /// Waits until it has no process any more, dead or alive.
+    #[track_caller]
+    pub fn wait_childless(&self) {
+        super::wait_until("no helper is left", || self.children().is_empty());
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

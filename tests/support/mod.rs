@@ -26,6 +26,8 @@ mod rig;
 mod script;
 /// Listens, accepts, reads requests: for the origin and for the sources of the storms.
 mod server;
+/// TLS before an origin, and what stands in place of `openssl`.
+mod tls;
 /// What the tests of `verify` share.
 pub mod verify;
 
@@ -44,6 +46,7 @@ pub use script::{
     ok, part, reply, unchanged,
 };
 pub use server::{Exchange, Recorded, Server};
+pub use tls::{Certificate, Fake, Front};
 
 use std::thread;
 use std::time::{Duration, Instant};

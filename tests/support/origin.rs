@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use super::script::{missing, modified};
@@ -47,6 +48,11 @@ impl Origin {
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// Serves a static file with Last-Modified from now on.

@@ -8,9 +8,13 @@ use assert_cmd::Command;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_package-cache");
 
 /// Variables of the environment that no test inherits.
-pub const UNSET: [&str; 5] = [
+pub const UNSET: [&str; 9] = [
     "http_proxy",
     "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "no_proxy",
     "NO_PROXY",
     "PACKAGE_CACHE_LIMITS",

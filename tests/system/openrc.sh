@@ -103,9 +103,9 @@ check "as a hit" grep -i '^cache-status:.*hit' "$logs/head"
 
 pid=$(daemon 4100)
 cp "$conf" "$conf.good"
-echo 'SOURCES="https://mirror.example/"' >>"$conf"
+echo 'SOURCES="ftp://mirror.example/"' >>"$conf"
 check "restart with a wrong source fails" not service package-cache restart
-check "the console tells why" says https://mirror.example/
+check "the console tells why" says ftp://mirror.example/
 check "the daemon that ran still runs" test "$(daemon 4100)" = "$pid"
 mv "$conf.good" "$conf"
 
@@ -190,7 +190,7 @@ refused() { # LINE PATTERN
 }
 refused 'PORT="99999"' 99999
 check "syslog tells why too" await 10 grep -E 'daemon\.err package-cache\[[0-9]+\]: --port=99999' "$root/run/syslog"
-refused 'SOURCES="https://mirror.example/"' https://mirror.example
+refused 'SOURCES="ftp://mirror.example/"' ftp://mirror.example
 refused 'CACHE_DIR="/proc/package-cache"' /proc/package-cache
 refused 'PC_USER="nosuch"' nosuch
 check "it starts again once the settings are right" service package-cache start

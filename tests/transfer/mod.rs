@@ -2,6 +2,8 @@
 
 /// Requests on a kept connection: who asks begins, and goes on alone if all of the answer comes at once.
 mod begun;
+/// Content that must be proved, from sources that fail in other ways as well.
+mod doubted;
 /// How a body ends: known and unknown lengths, chunks, cut bodies.
 mod framing;
 /// What proves that the rest is of the same file, behind redirectors too, and what does not.

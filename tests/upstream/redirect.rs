@@ -73,17 +73,6 @@ fn a_redirect_that_cannot_be_followed_is_a_failed_source() {
         "/d/a.tar",
         redirect("302 Found", "http://u:p@127.0.0.1/a.tar"),
     );
-    let (rig, _second) = Rig::pair(&["/d/a.tar"], |setup| setup);
-    rig.origin.script(
-        "/d/a.tar",
-        redirect("302 Found", "https://mirror.example/d/a.tar"),
-    );
-    rig.daemon.get("/d/a.tar").assert_whole(b"the file");
-    assert!(
-        rig.daemon.wait_for_log("warning: ").contains("https"),
-        "{:?}",
-        rig.daemon.logged("")
-    );
 }
 
 /// A 301 to there.

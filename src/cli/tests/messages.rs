@@ -4,12 +4,12 @@ use super::refused;
 fn messages_name_the_value_and_the_remedy() {
     for (args, parts) in [
         (
-            &["--source", "https://a.example/"] as &[&str],
-            ["--source=https://a.example/", "TLS"],
+            &["--source", "ftp://a.example/"] as &[&str],
+            ["--source=ftp://a.example/", "not an http or https URL"],
         ),
         (
-            &["--source=ftp://a.example/"],
-            ["--source=ftp://a.example/", ""],
+            &["--source=https://a.example/?x"],
+            ["--source=https://a.example/?x", "a query"],
         ),
         (&["--port", "http"], ["--port=http", "from 0 to 65535"]),
         (&["--port", "70000"], ["--port=70000", "from 0 to 65535"]),
@@ -111,8 +111,8 @@ fn messages_name_the_value_and_the_remedy() {
             ["the name is reserved", "begin with .package-cache"],
         ),
         (
-            &["--source=debian=https://a.example"],
-            ["--source=debian=https://a.example: TLS", "http://"],
+            &["--source=debian=ftp://a.example"],
+            ["--source=debian=ftp://a.example: not", "http://"],
         ),
         (
             &["--allow=localhost"],

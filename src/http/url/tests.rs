@@ -22,8 +22,13 @@ fn sources() {
         ("http://h/a|b", Ok("http://h/a%7Cb")),
         ("http://h/a/../b/./c", Ok("http://h/b/c")),
         ("http://h/../..", Ok("http://h/")),
-        ("https://h/", Err(Https)),
-        ("HTTPS://h/?q", Err(Https)),
+        ("https://H/a", Ok("https://h/a")),
+        ("HTTPS://h:443", Ok("https://h/")),
+        ("https://h:80/", Ok("https://h:80/")),
+        ("http://h:443/", Ok("http://h:443/")),
+        ("https://[::1]:4433/", Ok("https://[::1]:4433/")),
+        ("HTTPS://h/?q", Err(Query)),
+        ("https:/h", Err(Scheme)),
         ("ftp://h/", Err(Scheme)),
         ("h/a", Err(Scheme)),
         ("/a", Err(Scheme)),
@@ -40,6 +45,8 @@ fn sources() {
         ("http://[::g]/", Err(Host)),
         ("http://hö/", Err(Host)),
         ("http://a%41/", Err(Host)),
+        ("http://-a/", Err(Host)),
+        ("https://-proxy:1/", Err(Host)),
         ("http://a,b/", Err(Host)),
         ("http://h:/", Err(Port)),
         ("http://h:0/", Err(Port)),
@@ -71,7 +78,14 @@ fn parts() {
     assert_eq!(url.authority(), "[::1]:81");
     let url = url.join(b"b?c").unwrap();
     assert_eq!((url.path(), url.path_and_query()), ("/a/b", "/a/b?c"));
-    assert_eq!(Url::parse_source("http://h:80/").unwrap().authority(), "h");
+    for (text, port, authority) in [
+        ("http://h:80/", 80, "h"),
+        ("https://h/", 443, "h"),
+        ("https://h:80/", 80, "h:80"),
+    ] {
+        let url = Url::parse_source(text).unwrap();
+        assert_eq!((url.port(), url.authority().as_str()), (port, authority));
+    }
 }
 
 #[test]
@@ -117,7 +131,7 @@ fn redirects() {
         ("a b\"ü", Ok("http://h:81/b/c/a%20b%22%C3%BC")),
         ("x?a b", Ok("http://h:81/b/c/x?a%20b")),
         ("./a:b", Ok("http://h:81/b/c/a:b")),
-        ("https://h/b/c/d", Err(Https)),
+        ("https://h/b/c/d", Ok("https://h/b/c/d")),
         ("ftp://h/", Err(Scheme)),
         ("a:b", Err(Scheme)),
         ("http:x", Err(Scheme)),
@@ -135,6 +149,39 @@ fn redirects() {
             expected.map(str::to_owned),
             "{location}"
         );
+    }
+}
+
+#[test]
+fn a_server_stays_the_same_over_tls() {
+    for (one, other, expected) in [
+        ("http://h/a", "http://h:80/b", true),
+        ("http://h/", "https://h/", true),
+        ("http://h:81/", "https://h:81/", true),
+        ("http://h/", "https://h:80/", false),
+        ("http://h:443/", "https://h/", false),
+        ("http://h/", "http://h:81/", false),
+        ("http://h/", "http://i/", false),
+    ] {
+        let [one, other] = [one, other].map(|text| Url::parse_source(text).unwrap());
+        assert_eq!((one.is_of(&other), other.is_of(&one)), (expected, expected));
+    }
+}
+
+#[test]
+fn redirects_never_leave_tls() {
+    let base = Url::parse_source("https://h/b/c").unwrap();
+    for (location, expected) in [
+        ("d", Ok("https://h/b/d")),
+        ("//other/x", Ok("https://other/x")),
+        ("https://other:444/x", Ok("https://other:444/x")),
+        ("http://h/b/c", Err(Downgrade)),
+        ("HTTP://other/", Err(Downgrade)),
+        ("ftp://h/", Err(Scheme)),
+    ] {
+        let url = base.join(location.as_bytes());
+        let url = url.map(|url| url.to_string());
+        assert_eq!(url, expected.map(str::to_owned), "{location}");
     }
 }
 
@@ -186,7 +233,7 @@ fn user_info_is_not_shown() {
 #[test]
 fn messages_are_one_line_with_a_remedy() {
     for error in [
-        Https, Scheme, UserInfo, Host, Port, Query, Fragment, Character,
+        Downgrade, Scheme, UserInfo, Host, Port, Query, Fragment, Character,
     ] {
         let text = error.to_string();
         assert!(

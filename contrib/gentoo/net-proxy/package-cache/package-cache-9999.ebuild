@@ -80,3 +80,7 @@ src_install() {
 	docinto contrib/cron
 	dodoc contrib/cron/package-cache
 }
+
+pkg_postinst() {
+	elog "Mirrors over https need dev-libs/openssl and app-misc/ca-certificates."
+}

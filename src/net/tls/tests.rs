@@ -1,0 +1,103 @@
+//! What stands in the arguments of a helper, and that places are given back.
+
+use super::*;
+
+fn target(host: &str) -> Target<'_> {
+    Target {
+        host,
+        port: 443,
+        address: "192.0.2.1:443".parse().unwrap(),
+        by_proxy: false,
+        user: None,
+    }
+}
+
+fn arguments(target: &Target<'_>) -> String {
+    let command = command("openssl".into(), target);
+    let words = command.get_args().map(|word| word.to_str().unwrap());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+const ALWAYS: &str = "s_client -quiet -no_ign_eof -nocommands -verify 100 -verify_return_error";
+
+#[test]
+fn certificate_and_name_are_always_checked() {
+    for (host, checks) in [
+        (
+            "a.example",
+            "-servername a.example -verify_hostname a.example",
+        ),
+        (
+            "a.example.",
+            "-servername a.example -verify_hostname a.example",
+        ),
+        ("192.0.2.1", "-noservername -verify_ip 192.0.2.1"),
+        ("2001:db8::1", "-noservername -verify_ip 2001:db8::1"),
+    ] {
+        let expected = format!("{ALWAYS} {checks} -connect 192.0.2.1:443");
+        assert_eq!(arguments(&target(host)), expected);
+    }
+    let v6 = Target {
+        address: "[2001:db8::1]:4433".parse().unwrap(),
+        ..target("a.example")
+    };
+    assert!(arguments(&v6).ends_with("-connect [2001:db8::1]:4433"));
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_and_its_password_is_no_argument() {
+    let user = (OsStr::new("me"), OsStr::new("secret"));
+    let target = Target {
+        port: 4433,
+        by_proxy: true,
+        user: Some(user),
+        ..target("a.example")
+    };
+    let end = "-connect a.example:4433 -proxy 192.0.2.1:443 -proxy_user me -proxy_pass stdin";
+    assert!(arguments(&target).ends_with(end));
+    let v6 = Target {
+        host: "2001:db8::1",
+        user: None,
+        ..target
+    };
+    let end = "-connect [2001:db8::1]:4433 -proxy 192.0.2.1:443";
+    assert!(arguments(&v6).ends_with(end));
+}
+
+#[test]
+fn only_a_host_can_be_an_argument() {
+    for host in [
+        "a.example",
+        "a_b-c.example",
+        "192.0.2.1",
+        "2001:db8::1",
+        "a.",
+    ] {
+        assert!(check_host(host).is_ok(), "{host}");
+    }
+    for host in [
+        "",
+        "-a.example",
+        "a b",
+        "a/b",
+        "a\n",
+        "a;b",
+        "a=b",
+        "@f",
+        "\u{e9}",
+    ] {
+        assert!(check_host(host).is_err(), "{host}");
+    }
+}
+
+#[test]
+fn places_are_given_back() {
+    let helpers = Arc::<Helpers>::default();
+    let mut places: Vec<_> = std::iter::from_fn(|| helpers.reserve()).collect();
+    assert_eq!(places.len() as u64, limits().helpers);
+    let seen = helpers.changes();
+    places.pop();
+    // A change that has been before the wait is not missed.
+    helpers.wait(seen, Duration::from_secs(600));
+    assert!(helpers.reserve().is_some());
+}
