@@ -6,7 +6,6 @@
 //!
 //! Not here: what a transfer does (`transfer`).
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -25,10 +24,8 @@ use crate::upstream::Failure;
 /// The table of transfers.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Transfers of files to store, by path: those that others may join. A later one replaces one that cannot
-    /// be joined any more.
-    shared: HashMap<CachePath, Arc<Transfer>>,
-    /// All transfers that run, relays included.
+    /// All transfers that run, relays included, in the order of their begin; so few that looking through them costs
+    /// no more than a map by path.
     running: Vec<Arc<Transfer>>,
 }
 
@@ -36,7 +33,10 @@ impl InFlight {
     /// A reader of the transfer that fetches the same, if there is one. A transfer that only validates a stored
     /// file has nothing for a request that holds another file or none.
     pub(super) fn join(&self, request: &Request) -> Option<Reader> {
-        let shared = self.shared.get(&request.path)?;
+        let is_same = |theirs: &Request| theirs.is_shared() && theirs.path == request.path;
+        let mut latest = self.running.iter().rev();
+        // A later one was begun because an earlier one cannot be joined any more.
+        let shared = latest.find(|transfer| is_same(transfer.request()))?;
         let theirs = shared.request();
         let fits = shared.serves_all() || request.held_etag() == theirs.held_etag();
         let trusted = request.joins_foreign || !theirs.foreign;
@@ -72,8 +72,10 @@ impl Cache {
             if let Some(reader) = in_flight.join(&request) {
                 return Joined::Reading(reader, true);
             }
-            // If none has ended since, the store has nothing new.
-            if self.ended() != ended && self.has_ended(&request) {
+            // If none has ended since, the store has nothing new. One that validates is of no use to others already when
+            // the source has answered, which is before it ends.
+            let may_be_new = request.held.is_some() || self.ended() != ended;
+            if may_be_new && self.has_ended(&request) {
                 return Joined::Ended;
             }
             if in_flight.running.len() as u64 >= limits().transfers {
@@ -165,8 +167,6 @@ impl Cache {
         request: Request,
         mut in_flight: MutexGuard<'_, InFlight>,
     ) -> Joined {
-        let path = request.path.clone();
-        let shared = request.is_shared();
         let (transfer, writer) = Transfer::new(request);
         let Some(reader) = transfer.join() else {
             return Joined::Failed(Failure::Broken);
@@ -175,9 +175,6 @@ impl Cache {
             cache: Arc::clone(self),
             transfer: Arc::clone(&transfer),
         };
-        if shared {
-            in_flight.shared.insert(path, Arc::clone(&transfer));
-        }
         in_flight.running.push(transfer);
         drop(in_flight);
         match turn.run_at_once(writer) {
@@ -256,7 +253,6 @@ impl Drop for Turn {
         let mut in_flight = lock(&self.cache.in_flight);
         let others = |other: &Arc<Transfer>| !Arc::ptr_eq(other, &self.transfer);
         in_flight.running.retain(others);
-        in_flight.shared.retain(|_, shared| others(shared));
         self.cache.endings.fetch_add(1, Ordering::Release);
         drop(in_flight);
         self.cache.ended.ring();

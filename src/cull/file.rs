@@ -4,15 +4,15 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
-/// One name of a file, and the file as it was seen.
-#[derive(Debug, Clone, Default)]
+/// One name of a file, and the file as it was seen. The order is that in which they go: by the first fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct File {
     /// The time of last use; none of a dead partial.
     pub used: Option<SystemTime>,
-    /// Bytes that it takes on disk.
-    pub size: u64,
     /// Its device and its inode.
     pub identity: (u64, u64),
+    /// Bytes that it takes on disk.
+    pub size: u64,
     /// How many names it has, in the cache and elsewhere.
     pub links: u64,
     /// Its directory, an index of `Scan::dirs`.

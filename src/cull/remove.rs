@@ -1,6 +1,5 @@
 //! Remove: removes the files that were chosen, and the directories that this emptied.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::store::walk;
 /// Removes files, the least recently used first, until the bounds hold. What stays, or cannot be removed, still
 /// counts, so that later files go in its place.
 pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: bool) {
-    let mut dirs = BTreeSet::new();
+    let mut touched = vec![false; scan.dirs.len()];
     for names in scan.files.chunk_by(File::is_same) {
         if !bounds.want(names) {
             continue;
@@ -25,7 +24,9 @@ pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: boo
             let path = scan.path(seen);
             if report.removal(&path, seen, file(&path, seen, dry_run)) {
                 left -= 1;
-                dirs.insert(seen.dir);
+                if let Some(touched) = touched.get_mut(seen.dir) {
+                    *touched = true;
+                }
             }
         }
         if left == 0 {
@@ -36,7 +37,8 @@ pub fn files(scan: &Scan, bounds: &mut Bounds, report: &mut Report, dry_run: boo
         }
     }
     if !dry_run {
-        let dirs = dirs.into_iter().filter_map(|dir| scan.dirs.get(dir));
+        let dirs = scan.dirs.iter().zip(touched);
+        let dirs = dirs.filter_map(|(dir, touched)| touched.then_some(dir));
         emptied(scan.dirs.first(), dirs);
     }
 }

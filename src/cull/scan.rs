@@ -5,6 +5,7 @@
 //! of a directory is kept once, and names are kept one after the other; the head of `cull` says what a file
 //! takes.
 
+use std::collections::BinaryHeap;
 use std::ffi::OsStr;
 use std::fs::{DirEntry, Metadata};
 use std::io::{self, ErrorKind};
@@ -51,8 +52,7 @@ impl Scan {
             }
             Visited::Closed(path, cause) => report.console.failed("look into", path, &cause),
         });
-        scan.files
-            .sort_unstable_by_key(|file| (file.used, file.identity));
+        scan.files = BinaryHeap::from(scan.files).into_sorted_vec();
         scan
     }
 

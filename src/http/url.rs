@@ -199,6 +199,7 @@ impl Url {
     pub fn below(&self, suffix: &str) -> Url {
         let prefix = self.path().trim_end_matches('/');
         Self {
+            is_tls: self.is_tls,
             host: self.host.clone(),
             port: self.port,
             is_tls: self.is_tls,

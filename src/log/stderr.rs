@@ -6,11 +6,11 @@
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use super::{Level, stamped};
 use crate::sys::lock::lock;
+use crate::sys::thread;
 
 /// The size of the buffer, in bytes.
 const WAITING_MOST: usize = 512 * 1024;
@@ -32,7 +32,7 @@ impl Stderr {
                 let _ = io::stderr().write_all(&lines);
             }
         };
-        let started = thread::Builder::new().name("log".into()).spawn(writer);
+        let started = thread::start("log", Box::new(writer));
         Self {
             queue: started.is_ok().then_some(queue),
         }

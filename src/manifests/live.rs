@@ -22,13 +22,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Index, Stamps, directories, read_file, stamp};
 use crate::log;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
+use crate::sys::thread::start;
 
 /// What the Manifests of some repositories say, now.
 #[derive(Debug)]
@@ -94,14 +94,13 @@ impl Live {
             return;
         }
         let live = Arc::clone(self);
-        let thread = thread::Builder::new().name("manifests".into());
-        let spawned = thread.spawn(move || {
+        let follow = move || {
             if catch_unwind(AssertUnwindSafe(|| live.run())).is_err() {
                 log::error!("reading the Manifests panicked: they are not followed any more");
                 live.stop_waiting();
             }
-        });
-        if let Err(cause) = spawned {
+        };
+        if let Err(cause) = start("manifests", Box::new(follow)) {
             log::warning!("distfiles are not verified: no thread: {cause}");
             self.stop_waiting();
         }
@@ -172,8 +171,8 @@ impl Live {
 
     /// Builds the index anew if the repositories have changed since.
     fn follow_once(&self, scan: &mut Scan) {
-        let (signs, old) = (signs(&self.dirs), self.index());
-        if scan.signs == signs && old.is_some() {
+        let signs = signs(&self.dirs);
+        if scan.signs == signs && self.index().is_some() {
             if std::mem::take(&mut scan.built) {
                 self.look(scan);
             }
@@ -191,12 +190,11 @@ impl Live {
             ),
             Err(why) => {
                 log::warning!("{why}; until then what was read before counts too");
-                if let Some(old) = old {
+                if let Some(old) = self.index() {
                     index = old.with(index);
                 }
             }
         }
-        index.shrink();
         *scan = Scan {
             stamps,
             signs,

@@ -4,15 +4,18 @@
 //! a sync puts there what nobody has checked yet. A name in several Manifests may be any of them. What cannot be read
 //! is an error: half of the Manifests would call good files wrong. A server says so, and goes on with what it knew as well.
 //!
-//! Memory: for each Manifest 16 bytes say whether it has changed. An entry is 96 bytes whatever its name, since its name is kept as a hash, and the entries are sorted in one
-//! block without gaps: 9.2 MiB for 100,000, and a quarter more while they are read.
+//! Memory: an entry is 96 bytes whatever its name, since its name is kept as a hash, and the entries are sorted in one block:
+//! 9.2 MiB for 100,000, and as much again while a server reads them anew. For each Manifest 16 bytes say whether it has
+//! changed. The block has room for [`ROOM`] entries from the beginning, most of which is never used and costs nothing: the C
+//! library gives a block of over 32 MiB back to the system when it is freed, and may keep a smaller one.
 //!
 //! Not here: what happens to a file that is wrong.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +36,9 @@ pub use proof::Proof;
 
 /// The most bytes that a Manifest may have; the largest known are of 2 MiB.
 const MOST: u64 = 64 << 20;
+
+/// How many entries a block has room for at least: 33 MiB.
+const ROOM: usize = (33 << 20) / size_of::<Entry>();
 
 /// One thing that a distfile may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,14 +117,8 @@ impl Index {
     /// # Errors
     /// Which directory is no ebuild repository with Manifests, or what cannot be read, and the remedy.
     pub fn build(dirs: &[PathBuf]) -> Result<Self, String> {
-        Self::with_stamps(dirs, &mut Stamps::default())
-    }
-
-    /// The same, and `stamps` tells what was read.
-    fn with_stamps(dirs: &[PathBuf], stamps: &mut Stamps) -> Result<Self, String> {
         let mut index = Self::default();
-        index.read(dirs, stamps)?;
-        index.shrink();
+        index.read(dirs, &mut Stamps::default())?;
         Ok(index)
     }
 
@@ -143,14 +143,10 @@ impl Index {
         result
     }
 
-    /// Gives back memory that it does not need.
-    fn shrink(&mut self) {
-        self.entries.shrink_to_fit();
-    }
-
     /// This index and what `more` has.
     fn with(&self, more: Self) -> Self {
-        let mut entries = Vec::with_capacity(self.entries.len().saturating_add(more.entries.len()));
+        let count = self.entries.len().saturating_add(more.entries.len());
+        let mut entries = Vec::with_capacity(count.max(ROOM));
         entries.extend_from_slice(&self.entries);
         entries.extend(more.entries);
         let mut index = Self { entries };
@@ -224,13 +220,13 @@ impl Index {
             // Most names are listed for each version of a package: often this alone makes room.
             self.sort();
             let quarter = self.entries.len() / 4;
-            self.entries.reserve_exact(quarter.max(1_024));
+            self.entries.reserve_exact(quarter.max(ROOM));
         }
         self.entries.push(entry);
     }
 
     fn sort(&mut self) {
-        self.entries.sort_unstable();
+        self.entries = BinaryHeap::from(mem::take(&mut self.entries)).into_sorted_vec();
         self.entries.dedup();
     }
 }

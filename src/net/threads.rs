@@ -8,15 +8,12 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::log;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
-
-/// What a thread runs.
-pub type Task = Box<dyn FnOnce() + Send>;
+use crate::sys::thread::{Task, start};
 
 /// A pool of threads.
 pub struct Threads {
@@ -59,7 +56,7 @@ impl Threads {
         let _ = self.run(Box::new(|| {}));
     }
 
-    /// Runs `task` on a thread of its own, with a stack of 256 KiB. A panic in it ends that thread.
+    /// Runs `task` on a thread of its own. A panic in it ends that thread.
     ///
     /// # Errors
     /// When no thread can be had; the task is dropped.
@@ -73,17 +70,14 @@ impl Threads {
         }
         drop(state);
         let threads = Arc::clone(self);
-        let thread = thread::Builder::new()
-            .name(self.name.into())
-            .stack_size(256 * 1024);
-        let started = thread.spawn(move || threads.work(task));
+        let started = start(self.name, Box::new(move || threads.work(task)));
         let failing = self.failing.swap(started.is_err(), Ordering::Relaxed);
         if let Err(cause) = &started
             && !failing
         {
             log::error!("cannot start a thread: {cause}; raise the limit on processes");
         }
-        started.map(drop)
+        started
     }
 
     fn work(&self, mut task: Task) {
@@ -119,6 +113,7 @@ impl Threads {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::thread;
     use std::time::Duration;
 
     use super::*;

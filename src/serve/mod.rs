@@ -25,7 +25,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, Glob};
@@ -39,6 +38,7 @@ use crate::stats::Stats;
 use crate::store::{self, MinFree, Store, walk};
 use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
+use crate::sys::thread;
 use crate::upstream::{Proxy, Source, Upstream};
 use access::Access;
 use listener::Listener;
@@ -298,14 +298,13 @@ fn connections(options: &Options) -> usize {
 /// Removes leftovers of killed processes in a thread, while requests are served.
 fn sweep_in_background(store: &Arc<Store>) {
     let store = Arc::clone(store);
-    let thread = thread::Builder::new().name("sweep".into());
-    let spawned = thread.spawn(move || {
+    let sweep = move || {
         let swept = walk::sweep(store.root());
         if swept > 0 {
             log::info!("swept {swept} leftovers in {}", store.root().display());
         }
-    });
-    if let Err(cause) = spawned {
+    };
+    if let Err(cause) = thread::start("sweep", Box::new(sweep)) {
         log::warning!("leftovers of a killed process are not swept: no thread: {cause}");
     }
 }
@@ -321,13 +320,13 @@ fn await_stop(
     let first = calls::wait_signal();
     log::notice!("signal {first}: stopping; running answers may finish");
     let at_once = (Arc::clone(store), Arc::clone(helpers));
-    let second = thread::Builder::new().name("signal".into()).spawn(move || {
+    let second = move || {
         calls::wait_signal();
         at_once.0.abandon();
         at_once.1.stop();
         std::process::exit(0);
-    });
-    if let Err(cause) = second {
+    };
+    if let Err(cause) = thread::start("signal", Box::new(second)) {
         log::warning!("a second signal will not be heard: no thread: {cause}");
     }
     let deadline = Instant::now() + ms(limits().grace_ms);

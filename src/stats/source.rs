@@ -1,6 +1,5 @@
 //! What is counted of each source.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -130,15 +129,15 @@ pub struct SourceView {
 
 /// The sources of these names and URLs; one that is given twice gets a number behind its label.
 pub fn of(sources: impl IntoIterator<Item = (Option<String>, String)>) -> Box<[Source]> {
-    let mut seen: HashMap<String, u32> = HashMap::new();
+    let mut seen: Vec<String> = Vec::new();
     let source = |(name, url): (Option<String>, String)| {
         let mut label = match &name {
             Some(name) => format!("{name}={url}"),
             None => url.clone(),
         };
-        let count = seen.entry(label.clone()).or_default();
-        *count = count.saturating_add(1);
-        if *count > 1 {
+        seen.push(label.clone());
+        let count = seen.iter().filter(|known| **known == label).count();
+        if count > 1 {
             // No source has a fragment.
             label = format!("{label}#{count}");
         }

@@ -74,7 +74,10 @@ fn content(answer: &[u8]) -> Result<String, &'static str> {
     if announced != Some(content.len() as u64) {
         return Err("its answer broke off; try again");
     }
-    String::from_utf8(content.to_vec()).map_err(|_| STRANGER)
+    // Any user of a host can listen at a port: what ours never sends could do something to a terminal.
+    let harmless = |text: &String| !text.contains(|c: char| c.is_control() && c != '\n');
+    let text = String::from_utf8(content.to_vec()).ok();
+    text.filter(harmless).ok_or(STRANGER)
 }
 
 #[cfg(test)]
@@ -99,6 +102,10 @@ mod tests {
             (answer("404 Not Found", ours, 9), "--no-status"),
             (answer("403 Forbidden", ours, 9), "--allow"),
             (answer("503 Service Unavailable", ours, 9), "try again"),
+            (
+                answer("200 OK", ours, 9).replace("all of it", "\x1b[2J\nabcd"),
+                "no package-cache",
+            ),
             ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "no package-cache"),
             (String::new(), "no package-cache"),
         ] {

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::sys::calls;
+use crate::sys::thread::start;
 use terminal::Terminal;
 
 /// What the command line says, defaults filled in.
@@ -92,14 +93,12 @@ fn watch(options: &Options, pause: Duration, first: String) {
 fn end_on_signal() -> Result<(), String> {
     let blocked = calls::block_signals();
     blocked.map_err(|cause| format!("cannot block signals: {cause}"))?;
-    let waiter = thread::Builder::new().name("signal".into()).spawn(|| {
+    let waiter = || {
         calls::wait_signal();
         // Held until the end, so that no picture is cut.
         let mut out = io::stdout().lock();
         let _ = out.write_all(b"\n").and_then(|()| out.flush());
         std::process::exit(0);
-    });
-    waiter
-        .map(drop)
-        .map_err(|cause| format!("cannot wait for signals: {cause}"))
+    };
+    start("signal", Box::new(waiter)).map_err(|cause| format!("cannot wait for signals: {cause}"))
 }

@@ -1,6 +1,7 @@
 //! Walk: goes through the cache directory, and sweeps what killed processes left in it.
 //!
-//! Rules: a linked directory is entered once (by device and inode). A partial is unlinked only under its lock,
+//! Rules: a directory is entered once (by device and inode), by a name without links if it has one, since by another
+//! name its files may be others: distfiles are told by their directory's. A partial is unlinked only under its lock,
 //! so that a running process keeps its own; where there are no locks, only when it is old. A link, or what it
 //! points to, is never removed. A directory that only root may enter is skipped without a word, except as root.
 
@@ -40,8 +41,11 @@ pub fn walk(
     visit: &mut dyn FnMut(Visited<'_>),
 ) {
     let mut entered = HashSet::new();
-    let mut left = vec![root.to_path_buf()];
-    while let Some(dir) = left.pop() {
+    let mut left = Left {
+        real: vec![root.to_path_buf()],
+        linked: Vec::new(),
+    };
+    while let Some(dir) = left.real.pop().or_else(|| left.linked.pop()) {
         let entries = fs::metadata(&dir).and_then(|of| {
             let identity = (of.dev(), of.ino());
             if entered.contains(&identity) {
@@ -68,6 +72,13 @@ pub fn walk(
     }
 }
 
+/// The directories that are still to be entered.
+struct Left {
+    real: Vec<PathBuf>,
+    /// Links, which come when all others were entered.
+    linked: Vec<PathBuf>,
+}
+
 /// The entries of a directory, if this process may both read and enter it.
 fn open(dir: &Path) -> io::Result<fs::ReadDir> {
     fs::metadata(dir.join("."))?;
@@ -83,7 +94,7 @@ fn is_roots_alone(of: &Metadata, cause: &io::Error) -> bool {
 fn visit_entries(
     dir: &Path,
     entries: fs::ReadDir,
-    left: &mut Vec<PathBuf>,
+    left: &mut Left,
     visit: &mut dyn FnMut(Visited<'_>),
 ) {
     for entry in entries {
@@ -96,7 +107,8 @@ fn visit_entries(
         };
         let linked_dir = |of: fs::FileType| of.is_symlink() && entry.path().is_dir();
         match entry.file_type() {
-            Ok(of) if of.is_dir() || linked_dir(of) => left.push(entry.path()),
+            Ok(of) if of.is_dir() => left.real.push(entry.path()),
+            Ok(of) if linked_dir(of) => left.linked.push(entry.path()),
             _ => visit(Visited::Entry(&entry)),
         }
     }

@@ -7,17 +7,16 @@
 //!
 //! Not here: what the command line sets (`--timeout`, `--min-free`, `--max-connections`).
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {
-        /// The limits in force, read once.
-        #[derive(Debug, Clone)]
+        /// The limits by name.
+        #[derive(Debug)]
         pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
 
-        impl Default for Limits {
-            fn default() -> Self { Self { $($name: $default,)* } }
+        impl Limits {
+            const DEFAULT: Self = Self { $($name: $default,)* };
         }
 
         #[cfg(debug_assertions)]
@@ -135,13 +134,18 @@ limits! {
     via_hops = 8;
 }
 
+/// The limits in force: constants, so that the compiler knows them where they count.
+#[cfg(not(debug_assertions))]
+pub const fn limits() -> &'static Limits {
+    &Limits::DEFAULT
+}
+
 /// The limits in force.
+#[cfg(debug_assertions)]
 pub fn limits() -> &'static Limits {
-    static LIMITS: OnceLock<Limits> = OnceLock::new();
+    static LIMITS: std::sync::OnceLock<Limits> = std::sync::OnceLock::new();
     LIMITS.get_or_init(|| {
-        #[allow(unused_mut)]
-        let mut limits = Limits::default();
-        #[cfg(debug_assertions)]
+        let mut limits = Limits::DEFAULT;
         for (name, value) in std::env::var("PACKAGE_CACHE_LIMITS")
             .iter()
             .flat_map(|list| list.split(','))

@@ -1,7 +1,8 @@
-//! Sys: system calls that the standard library lacks, the limits of the program, and its locks.
+//! Sys: system calls that the standard library lacks, the limits of the program, its threads and its locks.
 //!
 //! Not here: anything of HTTP, of the cache or of a connection.
 
 pub mod calls;
 pub mod limits;
 pub mod lock;
+pub mod thread;

@@ -23,6 +23,7 @@ use crate::net::tls::{Helper, Helpers, Place, Target};
 use crate::net::{Pending, Wire, pending};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
+use crate::sys::thread::start;
 
 /// Whom a connection leads to: through a tunnel the source behind it, through a proxy for plain HTTP the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -235,10 +236,7 @@ impl Connector {
         if !pool.closer {
             let kept = Arc::clone(&self.kept);
             // If no thread can be had, an old connection is closed when the next request finds it.
-            let closer = thread::Builder::new()
-                .name("close-kept".into())
-                .stack_size(64 * 1024);
-            pool.closer = closer.spawn(move || close_old(&kept)).is_ok();
+            pool.closer = start("close-kept", Box::new(move || close_old(&kept))).is_ok();
         }
         let idle = pool.wires.iter().filter(|kept| kept.peer.is_tls).count();
         drop(pool);

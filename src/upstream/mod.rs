@@ -200,12 +200,14 @@ impl Upstream {
     /// one that had no part but in the end of it may have the file.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
-        let numbers = self.serving(request);
-        let (mut order, last): (Vec<_>, Vec<_>) =
-            numbers.partition(|number| self.is_in_place(*number, now));
-        order.extend(last);
-        order.sort_by_key(|number| self.wrong.last(*number, request.path(), now));
-        order
+        let mut order: Vec<(_, usize)> = Vec::new();
+        for number in self.serving(request) {
+            let wrong = self.wrong.last(number, request.path(), now);
+            let rank = (wrong, !self.is_in_place(number, now));
+            let at = order.partition_point(|(other, _)| *other <= rank);
+            order.insert(at, (rank, number));
+        }
+        order.into_iter().map(|(_, number)| number).collect()
     }
 
     /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.

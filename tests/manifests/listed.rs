@@ -219,6 +219,33 @@ fn a_sync_that_shows_itself_before_its_end_is_followed_to_its_end() {
 }
 
 #[test]
+fn memory_does_not_grow_from_sync_to_sync() {
+    let (rig, _second, repository) = rig(b"x", |setup| setup.arg("-v"));
+    // 2.3 MiB of them.
+    let line = dist("NAME", b"y");
+    for package in 0..50 {
+        let lines = (0..500).map(|at| line.replace("NAME", &format!("{package}-{at}")));
+        repository.write(&format!("c/{package}"), &lines.collect::<String>());
+    }
+    let read = || {
+        let lines = rig.daemon.logged("the Manifests list 25001 distfiles");
+        lines.len()
+    };
+    wait_until("all are read", || read() > 0);
+    let mut first = None;
+    for sync in 0..5 {
+        // One Manifest more, which is looked for before all are read anew.
+        let (package, before) = (format!("d/{sync}"), read());
+        repository.write(&package, &dist("a-1.tar", b"x"));
+        rig.daemon.get("/distfiles/00/b.tar").assert_error(404);
+        wait_until("all are read again", || read() > before);
+        first.get_or_insert_with(|| rig.daemon.memory());
+    }
+    let most = first.unwrap() + 1_000;
+    wait_until("the last one is given back", || rig.daemon.memory() < most);
+}
+
+#[test]
 fn nobody_waits_for_what_is_no_file_in_a_repository() {
     let content = noise(1_000);
     let (cache, origin) = (CacheDir::new(), Origin::start());

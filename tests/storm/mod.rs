@@ -9,6 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Files that change while bursts of clients ask for them.
 mod changes;
+/// What clients counted, beside what is shown.
+mod tally;
 /// Transfers with everything that can go wrong.
 mod transfers;
 /// Sources that lie about files whose names prove them.

@@ -186,6 +186,16 @@ impl Daemon {
         std::fs::read_dir(tasks).unwrap().count()
     }
 
+    /// How much memory it has written to and keeps, in KiB.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let mut lines = status.lines();
+        let anonymous = lines.find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = anonymous.unwrap().trim().trim_end_matches(" kB");
+        kib.parse().unwrap()
+    }
+
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         let open = format!("/proc/{}/fd", self.child.id());

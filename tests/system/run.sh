@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
-if [ "$#" -eq 0 ]; then set -- openrc portage apt pacman pip several squid apache https haproxy prometheus listen allow static redirect disks; fi
+if [ "$#" -eq 0 ]; then set -- openrc portage manifests apt pacman pip several https squid apache haproxy prometheus listen allow static redirect disks; fi
 failed=
 skipped=
 for each in "$@"; do

@@ -263,6 +263,19 @@ fn a_linked_directory_is_proved_and_a_linked_file_is_not() {
 }
 
 #[test]
+fn a_link_does_not_hide_the_directory_whose_name_tells_what_its_files_are() {
+    let (cache, repository) = listing(&[("a-1.tar", b"abc")]);
+    cache.put("distfiles/a-1.tar", b"abx", 1);
+    // Whichever of them a directory lists first or last.
+    for number in 0..16 {
+        symlink("distfiles", cache.file(format!("link-{number}"))).unwrap();
+    }
+    let lines = said(&cache, &[&repository], &[], 1);
+    assert!(lines[0].starts_with("bad distfiles/a-1.tar: BLAKE2B "));
+    assert_eq!(lines[1..], ["good 0 files, 0; bad 1; unknown 0"]);
+}
+
+#[test]
 fn a_repository_behind_a_link_is_the_one_to_which_it_leads_now() {
     let (cache, old) = listing(&[("a-1.tar", b"old")]);
     let new = Repository::new(&cache, "new");

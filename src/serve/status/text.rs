@@ -49,19 +49,22 @@ impl Layout {
 /// The snapshot as text.
 pub fn render(snapshot: &Snapshot, layout: Layout) -> String {
     let text = Text { snapshot, layout }.to_string();
-    let lines = text
-        .lines()
-        .map(|line| fit(line.trim_end(), layout.columns));
-    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+    let mut out = String::new();
+    for line in text.lines() {
+        fit(&mut out, line.trim_end(), layout.columns);
+        out.push('\n');
+    }
+    out
 }
 
-/// A line without what could do something to a terminal, and cut where it is too long.
-fn fit(line: &str, columns: usize) -> String {
-    let plain = |c: char| match c {
-        ' '..='~' | '\u{2588}' | '\u{2591}' => c,
-        _ => '?',
-    };
-    line.chars().map(plain).take(columns).collect()
+/// Adds a line without what could do something to a terminal, and cut where it is too long.
+fn fit(out: &mut String, line: &str, columns: usize) {
+    for character in line.chars().take(columns) {
+        out.push(match character {
+            ' '..='~' | '\u{2588}' | '\u{2591}' => character,
+            _ => '?',
+        });
+    }
 }
 
 struct Text<'a> {
@@ -94,12 +97,12 @@ impl Text<'_> {
         writeln!(f, "Connections     {open} of {limit}")?;
         match snapshot.space.free {
             Some((free, least)) => {
-                writeln!(
-                    f,
-                    "Free            {}, of which {} stay free",
-                    Bytes(free),
-                    Bytes(least)
-                )?;
+                let gap = match self.is_narrow() {
+                    true => "\n                ",
+                    false => ", of which ",
+                };
+                let (free, least) = (Bytes(free), Bytes(least));
+                writeln!(f, "Free            {free}{gap}{least} stay free")?;
             }
             None => writeln!(f, "Free            not known")?,
         }
@@ -135,8 +138,8 @@ impl Text<'_> {
         let received = Bytes(transfer.received);
         match transfer.length {
             Some(length) => {
-                let percent = u128::from(transfer.received) * 100;
-                let percent = percent.checked_div(u128::from(length)).unwrap_or(100);
+                let percent = (u128::from(transfer.received) * 100).checked_div(u128::from(length));
+                let percent = percent.and_then(|it| u64::try_from(it).ok()).unwrap_or(100);
                 let bar = self.bar(transfer.received, length);
                 let gap = if self.is_narrow() { "\n  " } else { "  " };
                 writeln!(
@@ -151,9 +154,10 @@ impl Text<'_> {
         if let Some(left) = left(transfer) {
             write!(f, ", {} left", Time(left))?;
         }
+        write!(f, "{}", if self.is_narrow() { "\n  " } else { ", " })?;
         match transfer.readers {
-            1 => write!(f, ", 1 reader")?,
-            readers => write!(f, ", {readers} readers")?,
+            1 => write!(f, "1 reader")?,
+            readers => write!(f, "{readers} readers")?,
         }
         writeln!(f, "{}", if transfer.stored { "" } else { ", not stored" })?;
         match self.snapshot.source(transfer) {
@@ -250,13 +254,53 @@ impl Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Connections, Space, Stats};
+
+    #[test]
+    fn the_narrowest_layout_has_room_for_every_figure() {
+        let stats = Stats::new([]);
+        let connections = Connections {
+            open: 10_000,
+            limit: 10_000,
+        };
+        let space = Space {
+            free: Some((1_023 << 30, 1_023 << 20)),
+            storing: false,
+        };
+        let mut snapshot = Snapshot::of(&stats, connections, space, [0; 5]);
+        let transfer = Transfer {
+            path: String::from("/a"),
+            received: 1_000 << 30,
+            length: Some(1_023 << 30),
+            readers: 1_000,
+            bytes_per_second: 1 << 20,
+            source: None,
+            stored: false,
+        };
+        let unknown = Transfer {
+            length: None,
+            ..transfer.clone()
+        };
+        snapshot.transfers = vec![transfer, unknown];
+        let layout = Layout::default().with_columns(0);
+        let text = Text {
+            snapshot: &snapshot,
+            layout,
+        };
+        for line in text.to_string().lines() {
+            assert!(line.len() <= NARROWEST, "{line}");
+        }
+    }
 
     #[test]
     fn a_line_does_nothing_to_a_terminal() {
-        assert_eq!(
-            fit("a\u{1b}[2J\u{9b}\u{202e}\u{2588}", 80),
-            "a?[2J??\u{2588}"
-        );
-        assert_eq!(fit("abcdef", 4), "abcd");
+        for (line, columns, shown) in [
+            ("a\u{1b}[2J\u{9b}\u{202e}\u{2588}", 80, "a?[2J??\u{2588}"),
+            ("abcdef", 4, "abcd"),
+        ] {
+            let mut out = String::new();
+            fit(&mut out, line, columns);
+            assert_eq!(out, shown);
+        }
     }
 }

@@ -4,15 +4,15 @@
 //! Held to, whatever the dice say: every answer is of one version, whole, a part or visibly cut, with that version's
 //! time and length, and an entity tag never means two versions; what is not said to be stale is no older than the oldest
 //! version that a source had since the check can have begun; a stored file is never refused; at
-//! the end each name in the cache is one version, and no partial is left.
+//! the end each name in the cache is one version, and no partial is left; what a daemon shows is what its clients counted.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crate::storm::seed_and_rounds;
-use crate::support::{CacheDir, Daemon, Dice, Figures, wait_until};
+use crate::storm::tally::Tally;
+use crate::support::{CacheDir, Daemon, Dice, Figures, LIMIT, wait_until};
 use source::Source;
 use visit::Visit;
 use world::World;
@@ -59,7 +59,11 @@ fn storm(count: usize, share: u64, faults: u64) {
     let daemons: Vec<Daemon> = (0..count)
         .map(|_| daemon(&cache, &sources, share))
         .collect();
-    let addresses: Vec<SocketAddr> = daemons.iter().map(Daemon::address).collect();
+    let tallies: Vec<Tally> = daemons
+        .iter()
+        .map(|daemon| Tally::new(daemon.address()))
+        .collect();
+    let asked: Vec<&Tally> = tallies.iter().collect();
     let mut paths = Vec::new();
     for round in 0..rounds {
         // Files are new after some rounds: no time has more versions than an hour has seconds.
@@ -78,13 +82,15 @@ fn storm(count: usize, share: u64, faults: u64) {
         let wrong = burst(&paths, &mut dice, |path| Visit {
             world: &world,
             figures: &figures,
-            daemons: &addresses,
+            daemons: &asked,
             path,
             stored: cache.file(&path[1..]).exists(),
             share: Duration::from_millis(share),
         });
         wait_quiet(&cache, &sources, &daemons);
-        let wrong = [wrong, wrong_names(&cache, &world)].concat();
+        let compared = tallies.iter().map(|tally| tally.compare(LIMIT));
+        let miscounted = compared.filter_map(Result::err).collect();
+        let wrong = [wrong, wrong_names(&cache, &world), miscounted].concat();
         assert!(
             wrong.is_empty(),
             "{name}, round {round}: {}",

@@ -1,10 +1,10 @@
 //! A client that looks at every byte of files that change.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::world::{World, date};
 use crate::storm::pause;
+use crate::storm::tally::Tally;
 use crate::support::{Client, Dice, End, Figures, Response};
 
 /// What a client knows of a file, and what it is held to.
@@ -14,7 +14,7 @@ pub struct Visit<'a> {
     /// What has been done so far.
     pub figures: &'a Figures,
     /// The daemons.
-    pub daemons: &'a [SocketAddr],
+    pub daemons: &'a [&'a Tally],
     /// The target.
     pub path: &'a str,
     /// Whether the cache had it at the beginning.
@@ -85,7 +85,8 @@ impl Visit<'_> {
             let (fields, confirmed) = order.fields(&mut dice);
             let lines: Vec<&str> = fields.iter().map(String::as_str).collect();
             let (method, asked) = (if order.head { "HEAD" } else { "GET" }, Instant::now());
-            let mut client = Client::connect(dice.pick(self.daemons));
+            let daemon = dice.pick(self.daemons);
+            let mut client = Client::connect(daemon.address());
             client.ask(
                 method,
                 self.path,
@@ -93,15 +94,21 @@ impl Visit<'_> {
             );
             let mut answer = client.head();
             self.figures.waited(asked.elapsed());
-            match order.leaves {
+            let end = match order.leaves {
                 Some(most) if answer.status == 200 && !order.head => {
                     let length = answer.field("content-length").map(|length| length.parse());
                     let most = length.map_or(0, |length| most.min(length.unwrap()));
                     (answer.body, answer.end) = (self.some(&mut client, most), End::Cut);
+                    None
                 }
-                _ => (answer.body, answer.end) = client.rest(),
-            }
+                _ => {
+                    (answer.body, answer.end) = client.rest();
+                    Some(answer.end)
+                }
+            };
             drop(client);
+            let longest = self.world.longest(self.path);
+            daemon.count(&answer, answer.body.len(), end, longest);
             self.check(&order, &answer, confirmed.then_some(asked))
                 .map_err(|why| {
                     let (status, length) = (answer.status, answer.body.len());

@@ -108,6 +108,12 @@ impl World {
         })
     }
 
+    /// The length of the longest version.
+    pub fn longest(&self, path: &str) -> usize {
+        let longest = |file: &mut File| file.versions.iter().map(|content| content.len()).max();
+        self.with(path, longest).flatten().unwrap_or(0)
+    }
+
     /// The versions of which this holds.
     pub fn versions(&self, path: &str, holds: impl Fn(usize, &[u8]) -> bool) -> Vec<usize> {
         let all = self.with(path, |file| file.versions.clone());

@@ -1,11 +1,10 @@
 //! A client in a storm: it comes late, reads slowly, leaves, comes back, and looks at every byte.
 
-use std::net::SocketAddr;
-
 use super::LIMIT;
 use super::file::{File, Witness};
 use super::order::Order;
 use crate::storm::pause;
+use crate::storm::tally::Tally;
 use crate::support::{self, Dice, Figures, Framing, Reader, Response};
 
 /// How an answer ended.
@@ -13,20 +12,32 @@ use crate::support::{self, Dice, Figures, Framing, Reader, Response};
 enum End {
     /// Whole; the connection goes on or not.
     Whole { kept: bool },
-    /// Short of its promise.
-    Cut,
+    /// Short of its promise, by a close or a reset.
+    Cut { reset: bool },
     /// By us.
     Left,
     /// A status that is no content.
     Refused,
 }
 
+impl End {
+    /// What the connection showed of it; nothing if we left before.
+    fn seen(self) -> Option<support::End> {
+        match self {
+            Self::Whole { .. } | Self::Refused => Some(support::End::Complete),
+            Self::Cut { reset: false } => Some(support::End::Cut),
+            Self::Cut { reset: true } => Some(support::End::Reset),
+            Self::Left => None,
+        }
+    }
+}
+
 /// Asks for a file, some times; whether with a GET, or what went against the promise.
-pub fn run(
-    daemons: &[SocketAddr],
-    file: &File,
+pub fn run<'a>(
+    daemons: &[&'a Tally],
+    file: &'a File,
     mut dice: Dice,
-    figures: &Figures,
+    figures: &'a Figures,
 ) -> Result<bool, String> {
     let length = file.versions[0].content.len();
     if dice.chance(50) {
@@ -43,13 +54,13 @@ pub fn run(
     let mut got = false;
     for _ in 0..4 {
         got |= !order.head;
-        let address = dice.pick(daemons);
+        let daemon = dice.pick(daemons);
         let end = visit
-            .exchange(address, &order, &mut dice)
+            .exchange(daemon, &order, &mut dice)
             .map_err(|why| format!("{}: {why}; asked {:?}", file.path, order.text(&file.path)))?;
         let comes_back = match end {
             End::Whole { .. } => dice.chance(30),
-            End::Cut | End::Left => dice.chance(70),
+            End::Cut { .. } | End::Left => dice.chance(70),
             End::Refused => dice.chance(30),
         };
         if !comes_back {
@@ -70,13 +81,14 @@ pub fn run(
 struct Visit<'a> {
     file: &'a File,
     figures: &'a Figures,
-    connection: Option<Reader>,
+    /// A connection that goes on, and whose it is.
+    connection: Option<(Reader, &'a Tally)>,
     /// The entity tag of the last answer, and what came of its content.
     tag: Option<String>,
     witness: Option<Witness<'a>>,
 }
 
-impl Visit<'_> {
+impl<'a> Visit<'a> {
     /// Asks for the rest of what was cut, as a client that resumes does: same tag, same file.
     fn go_on(&self, order: &mut Order) {
         let (Some(tag), Some(witness)) = (&self.tag, &self.witness) else {
@@ -92,22 +104,24 @@ impl Visit<'_> {
 
     fn exchange(
         &mut self,
-        address: SocketAddr,
+        daemon: &'a Tally,
         order: &Order,
         dice: &mut Dice,
     ) -> Result<End, String> {
-        let mut reader = match self.connection.take() {
-            Some(reader) => reader,
-            None => Reader::connect(address, LIMIT)?,
+        let (mut reader, tally) = match self.connection.take() {
+            Some(kept) => kept,
+            None => (Reader::connect(daemon.address(), LIMIT)?, daemon),
         };
         // A connection that was kept may have been closed meanwhile; not so here, within its limit.
         let sent = reader.send(order.text(&self.file.path).as_bytes());
         sent.map_err(|cause| cause.to_string())?;
         let head = reader.head(order.head)?;
-        let end = self.content(&mut reader, &head, order, dice)?;
+        let (read, end) = self.content(&mut reader, &head, order, dice)?;
+        self.figures.add("clients: bytes", read as u64);
+        tally.count(&head, read, end.seen(), self.file.longest());
         let (what, complete) = match end {
             End::Whole { .. } => ("clients: served", true),
-            End::Cut => ("clients: cut", false),
+            End::Cut { .. } => ("clients: cut", false),
             End::Left => ("clients: left", true),
             End::Refused => ("clients: refused", false),
         };
@@ -122,21 +136,21 @@ impl Visit<'_> {
         if let End::Whole { kept } = end {
             // Nothing may follow an answer; a connection that is not kept is closed.
             match reader.behind(!kept)? {
-                0 => self.connection = kept.then_some(reader),
+                0 => self.connection = kept.then_some((reader, tally)),
                 count => return Err(format!("{count} bytes behind the answer")),
             }
         }
         Ok(end)
     }
 
-    /// Reads what follows a head and checks it.
+    /// Reads what follows a head and checks it; how many bytes of content.
     fn content(
         &mut self,
         reader: &mut Reader,
         head: &Response,
         order: &Order,
         dice: &mut Dice,
-    ) -> Result<End, String> {
+    ) -> Result<(usize, End), String> {
         let framing = reader.framing();
         if order.old && head.field("transfer-encoding").is_some() {
             return Err(format!("a coding for HTTP/1.0: {head:?}"));
@@ -150,30 +164,27 @@ impl Visit<'_> {
                 resumed.map_or_else(|| Witness::new(self.file, first), Witness::resume)
             }
             (416, _) if order.range.is_some() => {
-                return self.unsatisfiable(reader, head, order, kept);
+                let read = self.unsatisfiable(reader, head, order)?;
+                return Ok((read, End::Whole { kept }));
             }
-            (404 | 502 | 503 | 504, _) => {
-                return read_text(reader).map(|()| End::Refused);
-            }
+            (404 | 502 | 503 | 504, _) => return Ok((read_text(reader)?, End::Refused)),
             _ => return Err(format!("a strange answer: {head:?}")),
         };
         let part = self.promised(head, order, framing, &mut witness)?;
         if order.head {
-            return Ok(End::Whole { kept });
+            return Ok((0, End::Whole { kept }));
         }
         self.tag = head.field("etag").map(str::to_owned);
         let begin = witness.at();
-        let end = read(reader, order, kept, dice, &mut witness);
-        let bytes = (witness.at() - begin) as u64;
-        self.figures.add("clients: bytes", bytes);
-        let end = end?;
+        let end = read(reader, order, kept, dice, &mut witness)?;
+        let bytes = witness.at() - begin;
         if matches!(end, End::Whole { .. }) {
             let at = witness.at();
             let whole = |length: usize| part.map_or(length, |(_, last)| last + 1) == at;
             witness.only(|version| whole(version.content.len()), "ends")?;
         }
         self.witness = Some(witness);
-        Ok(end)
+        Ok((bytes, end))
     }
 
     /// Checks the head against the versions; the part that a 206 promises.
@@ -225,8 +236,7 @@ impl Visit<'_> {
         reader: &mut Reader,
         head: &Response,
         order: &Order,
-        kept: bool,
-    ) -> Result<End, String> {
+    ) -> Result<usize, String> {
         let (first, _) = order.range.unwrap_or_default();
         let mut versions = self.file.versions.iter();
         // A source may have announced more than there is.
@@ -237,7 +247,7 @@ impl Visit<'_> {
         {
             return Err(format!("416 for byte {first}: {head:?}"));
         }
-        read_text(reader).map(|()| End::Whole { kept })
+        read_text(reader)
     }
 }
 
@@ -272,16 +282,19 @@ fn read(
         match reader.some(most)? {
             Ok(bytes) => witness.see(&bytes)?,
             Err(support::End::Complete) => return Ok(End::Whole { kept }),
-            Err(support::End::Cut | support::End::Reset) => return Ok(End::Cut),
+            Err(cut) => {
+                let reset = cut == support::End::Reset;
+                return Ok(End::Cut { reset });
+            }
         }
     }
 }
 
-/// Reads over a short text, which must be framed by its length and come whole.
-fn read_text(reader: &mut Reader) -> Result<(), String> {
+/// Reads over a short text, which must be framed by its length and come whole; how many bytes.
+fn read_text(reader: &mut Reader) -> Result<usize, String> {
     let framed = matches!(reader.framing(), Framing::Length(_) | Framing::Done(_));
     match reader.rest()? {
-        (_, support::End::Complete) if framed => Ok(()),
+        (text, support::End::Complete) if framed => Ok(text.len()),
         _ => Err("a cut error".to_owned()),
     }
 }

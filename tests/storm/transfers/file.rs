@@ -116,6 +116,12 @@ impl File {
         self.lies.lock().unwrap().push(lie);
     }
 
+    /// The length of its longest version.
+    pub fn longest(&self) -> usize {
+        let lengths = self.versions.iter().map(|version| version.content.len());
+        lengths.max().unwrap_or(0)
+    }
+
     /// The name below the cache directory.
     pub fn name(&self) -> &str {
         self.path.trim_start_matches('/')

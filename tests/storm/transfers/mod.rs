@@ -4,7 +4,7 @@
 //! Held to, whatever the dice say: every byte that a client gets is right for its offset, and all of
 //! an answer is of one version; an answer is whole or visibly cut; where an honest source has the file,
 //! clients are served whole; each name in the cache is one version whole, with its time; nothing
-//! else is left, no partial, thread or descriptor.
+//! else is left, no partial, thread or descriptor; what a daemon shows is what its clients counted.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::storm::seed_and_rounds;
+use crate::storm::tally::Tally;
 use crate::support::{CacheDir, Daemon, Dice, Figures, REFUSED, wait_within};
 use client::run as visit;
 use file::File;
@@ -110,10 +111,14 @@ impl Storm {
         let (daemons, processes): (Vec<Daemon>, Vec<String>) = (0..self.daemons)
             .map(|_| self.daemon(&cache, &sources))
             .unzip();
+        let tallies: Vec<Tally> = daemons
+            .iter()
+            .map(|daemon| Tally::new(daemon.address()))
+            .collect();
         let before: Vec<_> = processes.iter().map(holds).collect();
         for round in 0..self.rounds {
             let seed = self.seed.wrapping_add(round);
-            if let Err(why) = self.round(seed, &cache, &sources, &daemons) {
+            if let Err(why) = self.round(seed, &cache, &sources, &tallies) {
                 panic!(
                     "storm {}: {why}\nrepeat with PACKAGE_CACHE_SEED={seed} PACKAGE_CACHE_ROUNDS=1",
                     self.name
@@ -169,7 +174,7 @@ impl Storm {
         seed: u64,
         cache: &CacheDir,
         sources: &[Source],
-        daemons: &[Daemon],
+        daemons: &[Tally],
     ) -> Result<(), String> {
         let mut dice = Dice::of(&[seed]);
         let top = format!("r{seed}");
@@ -187,15 +192,15 @@ impl Storm {
             .iter()
             .for_each(|source| source.lay_out(&files, seed));
         self.figures.add("files", FILES);
-        let addresses: Vec<SocketAddr> = daemons.iter().map(Daemon::address).collect();
+        let tallies: Vec<&Tally> = daemons.iter().collect();
         let (mut got, mut faults) = (Vec::new(), Vec::new());
         thread::scope(|scope| {
             let mut clients = Vec::new();
             for (file, number) in files.iter().zip(0..) {
                 for client in 0..1 + dice.below(6) {
                     let dice = Dice::of(&[seed, number, client, 7]);
-                    let addresses = &addresses;
-                    let client = move || visit(addresses, file, dice, &self.figures);
+                    let tallies = &tallies;
+                    let client = move || visit(tallies, file, dice, &self.figures);
                     clients.push((file, scope.spawn(client)));
                 }
             }
@@ -220,6 +225,8 @@ impl Storm {
         if !wait_within(LIMIT, || idle() && idle()) {
             faults.push(format!("never idle: {:?}", cache.walk()));
         }
+        let compared = daemons.iter().map(|tally| tally.compare(LIMIT));
+        faults.extend(compared.filter_map(Result::err));
         self.check_names(cache, &top, &files, &mut faults);
         let storable = self.prelude == "true" && self.least_free == "0";
         for file in got.iter().filter(|file| storable && file.sure) {

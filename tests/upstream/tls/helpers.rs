@@ -63,14 +63,14 @@ fn a_helper_that_fails_is_a_failed_source() {
         // It fills what nobody reads, and is silent then.
         ("exec yes garbage >&2", "cannot connect: no answer"),
         (
-            "trap '' TERM INT HUP PIPE; exec sleep 1000",
+            "trap '' TERM INT HUP PIPE; exec sleep 60",
             "cannot connect: no answer",
         ),
         // Its own child outlives it and holds its descriptors.
         ("sleep 3; exit 0", "cannot connect: no answer"),
         // It closes what it should speak on, and stays.
         (
-            "exec <&- >&-; exec sleep 1000",
+            "exec <&- >&-; exec sleep 60",
             "openssl ended without a word (signal: 9 (SIGKILL))",
         ),
         ("#!/nowhere/sh", "cannot speak TLS: cannot start openssl: "),
@@ -92,7 +92,7 @@ fn a_helper_that_fails_is_a_failed_source() {
 
 #[test]
 fn a_helper_inherits_none_of_our_descriptors() {
-    let (cache, fake) = (CacheDir::new(), Fake::new("exec sleep 1000"));
+    let (cache, fake) = (CacheDir::new(), Fake::new("exec sleep 60"));
     let daemon = deceived(&cache, &fake).start();
     let _client = daemon.begin("/d/a.tar");
     let process = helper(&daemon);
@@ -173,7 +173,7 @@ fn a_signal_for_all_of_us_leaves_a_running_answer_its_time() {
 #[test]
 fn no_helper_outlives_the_program() {
     // Two ways out with a helper that heeds no signal, and one with the real one.
-    let fake = Fake::new("trap '' TERM INT HUP; exec sleep 1000");
+    let fake = Fake::new("trap '' TERM INT HUP; exec sleep 60");
     for signals in [&["TERM"][..], &["TERM", "TERM"]] {
         let cache = CacheDir::new();
         let mut daemon = deceived(&cache, &fake).limits("grace_ms=300").start();
