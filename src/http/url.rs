@@ -202,7 +202,6 @@ impl Url {
             is_tls: self.is_tls,
             host: self.host.clone(),
             port: self.port,
-            is_tls: self.is_tls,
             path_and_query: [prefix, "/", suffix].concat(),
         }
     }
