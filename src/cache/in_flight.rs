@@ -72,8 +72,10 @@ impl Cache {
             if let Some(reader) = in_flight.join(&request) {
                 return Joined::Reading(reader, true);
             }
-            // If none has ended since, the store has nothing new.
-            if self.ended() != ended && self.has_ended(&request) {
+            // If none has ended since, the store has nothing new. One that validates is of no use to others already when
+            // the source has answered, which is before it ends.
+            let may_be_new = request.held.is_some() || self.ended() != ended;
+            if may_be_new && self.has_ended(&request) {
                 return Joined::Ended;
             }
             if in_flight.running.len() as u64 >= limits().transfers {

@@ -171,8 +171,8 @@ impl Live {
 
     /// Builds the index anew if the repositories have changed since.
     fn follow_once(&self, scan: &mut Scan) {
-        let (signs, old) = (signs(&self.dirs), self.index());
-        if scan.signs == signs && old.is_some() {
+        let signs = signs(&self.dirs);
+        if scan.signs == signs && self.index().is_some() {
             if std::mem::take(&mut scan.built) {
                 self.look(scan);
             }
@@ -190,7 +190,7 @@ impl Live {
             ),
             Err(why) => {
                 log::warning!("{why}; until then what was read before counts too");
-                if let Some(old) = old {
+                if let Some(old) = self.index() {
                     index = old.with(index);
                 }
             }

@@ -97,7 +97,11 @@ get_flat() {
 }
 check "an old client's flat name is found in today's layout" get_flat
 check "it is whole" cmp "$work/early" "$(at_mirror early)"
-check "it is stored once" test "$(find "$work/cache/distfiles" -name 'early-1.0.tar.gz' | wc -l)" -eq 1
+stored_once() {
+	[ "$(find "$work/cache/distfiles" -name 'early-1.0.tar.gz' | wc -l)" -eq 1 ]
+}
+# It gets its name after its client has the last byte.
+check "it is stored once" await 10 stored_once
 
 # A host's own DISTDIR in the place of distfiles.
 kill "$cache_pid"
