@@ -15,11 +15,11 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::room::Room;
+use super::syncs::Syncs;
 use super::target::{Target, follow, remove_directories};
 use super::times::Times;
 use super::{CachePath, Modified, Store};
@@ -27,15 +27,11 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
-/// What a sync takes at most where there is no disk behind the file system.
-const QUICK_SYNC: Duration = Duration::from_micros(100);
-
 /// The partials of this process.
 #[derive(Debug, Default)]
 pub struct Partials {
     live: Mutex<HashSet<PathBuf>>,
-    /// Whether the last sync took less than `QUICK_SYNC`.
-    quick: AtomicBool,
+    syncs: Syncs,
     /// The source of their random names.
     random: RandomState,
 }
@@ -57,6 +53,7 @@ pub struct Partial {
     /// Its present name; none once it has its final one, or if it has none before that.
     path: Option<PathBuf>,
     target: PathBuf,
+    device: u64,
     made: Vec<PathBuf>,
     /// What is reserved for what is still to be written.
     room: Option<Room>,
@@ -107,6 +104,7 @@ impl Partial {
             file: Arc::new(file),
             path: Some(path),
             target: target.file,
+            device: target.device,
             made,
             room: Some(room),
             times,
@@ -161,6 +159,7 @@ impl Partial {
             file: Arc::new(file),
             path: None,
             target,
+            device,
             made: Vec::new(),
             room: None,
             times,
@@ -188,9 +187,9 @@ impl Partial {
         room.map_or(Ok(()), |room| room.wrote(bytes))
     }
 
-    /// Whether the last sync of a partial was quick. Until there was one it is not known, and this says no.
+    /// Whether its sync will be quick, as far as one can tell.
     pub fn syncs_quickly(&self) -> bool {
-        self.partials.quick.load(Ordering::Relaxed)
+        self.partials.syncs.are_quick(self.device)
     }
 
     /// Sets the file's times and syncs it to disk. Returns its modification time.
@@ -211,8 +210,7 @@ impl Partial {
             Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
             synced => synced?,
         }
-        let quick = begun.elapsed() < QUICK_SYNC;
-        self.partials.quick.store(quick, Ordering::Relaxed);
+        self.partials.syncs.note(self.device, begun.elapsed());
         match self.modified {
             Some(modified) => Ok(modified),
             None => Ok(Modified::of(&self.file.metadata()?)),
