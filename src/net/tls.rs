@@ -2,7 +2,8 @@
 //!
 //! The helper has one end of a socket pair as its input and output. The other end is the connection, which serves as
 //! one over TCP does; what the helper says on its third descriptor comes by a second pair. It ends when the source
-//! closes, when it fails, and when our end is closed, be it by our own death.
+//! closes, when it fails, and when our end is closed, be it by our own death; after a kill -9 in a handshake not before
+//! the source has done its part of that.
 //!
 //! Rules: the certificate and the name in it are always checked. No shell is in between, and of a source or redirect
 //! only host and port reach the arguments. A helper has a place among `helpers`, from before it is started until it
@@ -11,7 +12,7 @@
 //! service manager, leaves it to finish its content in the time of grace. Reaping waits for nothing but the kernel.
 //!
 //! Not here: which connections are kept and who waits for a place (`upstream::connect`), the time for a handshake
-//! (`upstream::client`).
+//! (`upstream::call`).
 
 mod words;
 

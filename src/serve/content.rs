@@ -25,7 +25,7 @@ const SMALL: u64 = 32 * 1024;
 pub enum Content {
     /// None.
     Empty,
-    /// A short text.
+    /// A text of ours.
     Text(String),
     /// A part of a file of the cache.
     File {
@@ -54,7 +54,8 @@ impl Content {
     /// Whether it is sent in one write with its head, without a wait for a transfer.
     pub fn is_small(&self) -> bool {
         match self {
-            Self::Empty | Self::Text(_) => true,
+            Self::Empty => true,
+            Self::Text(text) => text.len() as u64 <= SMALL,
             Self::File { part, .. } => is_small(part),
             Self::Part { .. } | Self::Stream { .. } => false,
         }
@@ -83,9 +84,14 @@ impl Content {
         let small = self.is_small();
         match self {
             Self::Empty => sender.send(out)?,
-            Self::Text(text) => {
+            Self::Text(text) if small => {
                 out.extend_from_slice(text.as_bytes());
                 sender.send(out)?;
+            }
+            // A second copy, for as long as a slow client takes, would be many with many clients.
+            Self::Text(text) => {
+                sender.send(out)?;
+                sender.send(text.as_bytes())?;
             }
             Self::File { file, part } if small => {
                 append(out, &file, &part)?;

@@ -21,7 +21,7 @@ use counter::Counter;
 use failures::Failures;
 use histogram::Histogram;
 
-pub use failures::Failure;
+pub use failures::{Failure, shown_path};
 pub use histogram::{BOUNDS, Distribution};
 pub use snapshot::{Connections, Snapshot, Space, Transfer, names};
 pub use source::{Reason, Source, SourceView};

@@ -68,7 +68,7 @@ pub struct Space {
 /// A transfer that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
-    /// Its path, percent-encoded, with its leading slash.
+    /// Its path as [`shown_path`](super::shown_path) has it.
     pub path: String,
     /// Bytes of content that have come.
     pub received: u64,
@@ -76,7 +76,7 @@ pub struct Transfer {
     pub length: Option<u64>,
     /// Clients that read it.
     pub readers: usize,
-    /// Since its head came.
+    /// Since somebody looked last, a second ago or more; before that since its head came.
     pub bytes_per_second: u64,
     /// The number of the source that it was last asked of.
     pub source: Option<usize>,

@@ -8,7 +8,7 @@
 mod ask;
 mod terminal;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -43,18 +43,27 @@ impl Default for Options {
 /// Prints what a server says of itself, once or until a signal comes.
 ///
 /// # Errors
-/// That none answers, with the remedy.
+/// That none answers, with the remedy; that standard output cannot be written.
 pub fn status(options: &Options) -> Result<(), String> {
-    let Some(pause) = options.watch else {
-        let text = picture(options)?;
-        // A closed stdout is no failure of ours.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
-        return Ok(());
-    };
     let first = picture(options)?;
-    end_on_signal()?;
-    watch(options, pause, first);
-    Ok(())
+    let shown = match options.watch {
+        None => print(&first).map(drop),
+        Some(pause) => {
+            end_on_signal()?;
+            watch(options, pause, first)
+        }
+    };
+    shown.map_err(|cause| format!("cannot write the status: {cause}"))
+}
+
+/// Writes to standard output; false if nobody reads it any more.
+fn print(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(cause),
+    }
 }
 
 /// One picture.
@@ -71,7 +80,7 @@ fn picture(options: &Options) -> Result<String, String> {
 }
 
 /// Shows one picture after the other until nobody reads them; a server that is gone for a moment is asked again.
-fn watch(options: &Options, pause: Duration, first: String) {
+fn watch(options: &Options, pause: Duration, first: String) -> io::Result<()> {
     let redraws = io::stdout().is_terminal() && !options.json;
     let mut text = first;
     loop {
@@ -79,13 +88,21 @@ fn watch(options: &Options, pause: Duration, first: String) {
             true => terminal::over_the_last(&text, Terminal::of_stdout().rows),
             false => text,
         };
-        let mut out = io::stdout().lock();
-        if out.write_all(shown.as_bytes()).is_err() || out.flush().is_err() {
-            return;
+        if !print(&shown)? {
+            return Ok(());
         }
-        drop(out);
         thread::sleep(pause);
-        text = picture(options).unwrap_or_else(|why| format!("{why}\n"));
+        text = match picture(options) {
+            Ok(next) if redraws || options.json => next,
+            // Where nothing is drawn over, a line parts it from the last one.
+            Ok(next) => format!("\n{next}"),
+            Err(why) if options.json => {
+                // No JSON: whoever parses that must not find it there.
+                let _ = writeln!(io::stderr(), "package-cache: {why}");
+                String::new()
+            }
+            Err(why) => format!("{why}\n"),
+        };
     }
 }
 

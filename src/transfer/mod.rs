@@ -43,6 +43,7 @@
 //! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
 
 mod fetch;
+mod pace;
 mod prove;
 mod publish;
 mod reader;
@@ -61,6 +62,7 @@ use crate::stats;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
 use crate::upstream::{Exchange, Failure};
+use pace::Pace;
 use ring::Ring;
 
 pub use fetch::{fetch, fetch_at_once};
@@ -115,8 +117,8 @@ struct Cursor {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When the head came; before, when the transfer began.
-    since: Instant,
+    /// How fast it comes.
+    pace: Pace,
     /// How many bytes can be read from the file.
     stored: u64,
     /// The last bytes received, from where the file could not be written any more.
@@ -176,7 +178,7 @@ impl Transfer {
     pub fn new(request: Request) -> (Arc<Self>, Writer) {
         let state = State {
             phase: Phase::Asking,
-            since: Instant::now(),
+            pace: Pace::begin(0),
             stored: 0,
             ring: None,
             shown: Shown::All,
@@ -207,15 +209,14 @@ impl Transfer {
     pub fn view(&self) -> stats::Transfer {
         let representation = self.representation.get();
         let source = self.exchange.source();
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         let received = state.received();
-        let millis = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         stats::Transfer {
-            path: format!("/{}", self.request.upstream.path()),
+            path: stats::shown_path(self.request.upstream.path()),
             received,
             length: representation.and_then(|representation| representation.length),
             readers: state.cursors.len(),
-            bytes_per_second: received.saturating_mul(1_000) / millis.max(1),
+            bytes_per_second: state.pace.look(Instant::now(), received),
             source,
             stored: self.file.get().is_some() && state.ring.is_none(),
         }

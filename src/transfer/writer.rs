@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::ring::Ring;
 use super::{Phase, Representation, Shown, State, Transfer};
 use crate::sys::limits::{limits, ms};
@@ -55,7 +56,7 @@ impl Writer {
         }
         let _ = self.transfer.representation.set(representation);
         let mut state = lock(&self.transfer.state);
-        state.since = Instant::now();
+        state.pace = Pace::begin(state.received());
         state.shown = shown;
         state.phase = Phase::Receiving;
         if !stored {

@@ -201,8 +201,10 @@ fn without_threads_the_leader_does_not_wait_for_one_again_and_again() {
     let open = || daemon.descriptors().saturating_sub(before);
     wait_until("all are open", || open() >= silent.len());
     // Each time that it waits for a thread it evicts a connection, and serves nobody.
-    let refused = (0..60).filter(|_| daemon.get("/miss.tar").status == 503);
-    assert!(refused.count() > 50, "there were threads");
+    for _ in 0..60 {
+        // 502 where a thread has become free meanwhile.
+        assert!([502, 503].contains(&daemon.get("/miss.tar").status));
+    }
     let left = open();
     assert!(
         left > silent.len() / 2,

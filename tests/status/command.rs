@@ -1,5 +1,6 @@
 //! `package-cache status`.
 
+use std::fs::File;
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -64,6 +65,51 @@ fn without_an_answer_it_is_1_and_one_line() {
 }
 
 #[test]
+fn a_status_that_cannot_be_written_is_a_failure() {
+    let rig = Rig::start();
+    let port = rig.daemon.address().port().to_string();
+    for more in ["--json", "--watch"] {
+        let status = Command::new(PROGRAM)
+            .args(["status", "--host", "127.0.0.1", more, "--port", &port])
+            .stdout(File::create("/dev/full").unwrap())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(status.stderr).unwrap();
+        assert_eq!(status.status.code(), Some(1), "{more}: {said}");
+        assert!(said.contains("cannot write the status"), "{more}: {said}");
+    }
+}
+
+#[test]
+fn while_it_watches_in_json_all_that_it_prints_is_json() {
+    let mut rig = Rig::start();
+    let mut child = Command::new(PROGRAM)
+        .args(["status", "--json", "--watch=1", "--host", "127.0.0.1"])
+        .args(["--port", &rig.daemon.address().port().to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let mut first = [0];
+    out.read_exact(&mut first).unwrap();
+    rig.daemon.kill();
+    // It goes on, and says that nobody answers where no parser reads.
+    let mut why = [0; 60];
+    err.read_exact(&mut why).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let why = String::from_utf8_lossy(&why).into_owned();
+    assert!(why.starts_with("package-cache: no package-cache"), "{why}");
+    let mut text = String::from(char::from(first[0]));
+    out.read_to_string(&mut text).unwrap();
+    for one in text.split_terminator("}}\n") {
+        Json::parse(&format!("{one}}}}}"));
+    }
+}
+
+#[test]
 fn it_watches_until_it_is_interrupted() {
     let rig = Rig::with(|setup| setup.arg("-v"));
     let address = rig.daemon.address();
@@ -90,6 +136,8 @@ fn it_watches_until_it_is_interrupted() {
         .read_to_string(&mut text)
         .unwrap();
     assert!(text.matches("From the cache").count() >= 2, "{text}");
+    // A line parts one picture from the next.
+    assert!(text.contains("\n\npackage-cache "), "{text}");
     // No terminal: nothing is drawn over.
     assert!(!text.contains('\x1b'));
 }

@@ -109,8 +109,9 @@ fn the_metrics_are_those_that_were_promised() {
     assert!(samples["package_cache_free_bytes"] > 0.0);
 }
 
-/// A path with everything that means something to HTML, JSON, a terminal or Prometheus, as it is sent and as it is shown.
-fn odd_path() -> (String, String) {
+/// A path with everything that means something to HTML, JSON, a terminal or Prometheus, as it is sent and as it is shown,
+/// about as long as this.
+fn odd_path(length: usize) -> (String, String) {
     let name = "%3Cscript%3Ealert(1)%3C%2Fx\\\"'&amp;%22%5C%7B%7D%C3%A4%FF%FE\u{e9}<b>";
     let name = name.replace("%2F", "");
     let mut shown = String::new();
@@ -125,22 +126,20 @@ fn odd_path() -> (String, String) {
             _ => write!(shown, "%{byte:02X}").unwrap(),
         }
     }
-    let long = "/d".repeat((4_096 - name.len()) / 2);
+    let long = "/d".repeat((length - shown.len()) / 2);
     (format!("{long}/{name}"), format!("{long}/{shown}"))
 }
 
 #[test]
 fn a_path_that_means_something_elsewhere_means_nothing_here() {
     let (rig, gate) = (Rig::start(), Gate::new());
-    let (sent, shown) = odd_path();
-    assert!(sent.len() >= 4_096, "{}", sent.len());
+    let (sent, shown) = odd_path(900);
     rig.origin.script(&shown, halves(TWENTY, &gate));
     let mut client = rig.daemon.begin(&sent);
     client.assert_begins(&TWENTY[..10]);
     // A newline gets nowhere.
     rig.daemon.get("/d/a%0Ab").assert_error(400);
-    let status = json(&rig.daemon);
-    assert_eq!(status.text("transfers.0.path"), shown);
+    assert_eq!(json(&rig.daemon).text("transfers.0.path"), shown);
     let text = html(&browsed(&rig.daemon));
     assert!(text.contains("script"), "{text}");
     metrics(&page(&rig.daemon, PAGES[2], "X: y").text());
@@ -150,11 +149,35 @@ fn a_path_that_means_something_elsewhere_means_nothing_here() {
     rig.origin
         .script(&format!("{shown}2"), reply("500 No\u{9b}", &[], b""));
     rig.daemon.get(&format!("{sent}2")).assert_error(502);
-    let status = json(&rig.daemon);
-    assert!(status.text("failures.0.path").ends_with("..."));
-    assert!(shown.starts_with(status.text("failures.0.path").trim_end_matches("...")));
-    html(&browsed(&rig.daemon));
+    assert_eq!(
+        json(&rig.daemon).text("failures.0.path"),
+        format!("{shown}2")
+    );
+    let text = html(&browsed(&rig.daemon));
+    assert!(text.contains("script"), "{text}");
     metrics(&page(&rig.daemon, PAGES[2], "X: y").text());
+}
+
+#[test]
+fn of_a_giant_path_the_beginning_is_shown() {
+    // Many clients could hold many pages with many such paths.
+    let (rig, gate) = (Rig::start(), Gate::new());
+    let (sent, shown) = odd_path(4_096);
+    rig.origin.script(&shown, halves(TWENTY, &gate));
+    let mut client = rig.daemon.begin(&sent);
+    client.assert_begins(&TWENTY[..10]);
+    rig.origin
+        .script(&format!("{shown}2"), reply("500 No", &[], b""));
+    rig.daemon.get(&format!("{sent}2")).assert_error(502);
+    let status = json(&rig.daemon);
+    for at in ["transfers.0.path", "failures.0.path"] {
+        let path = status.text(at);
+        assert!(path.len() <= 1_024 + 3, "{at}: {}", path.len());
+        assert!(shown.starts_with(path.strip_suffix("...").unwrap()), "{at}");
+    }
+    html(&browsed(&rig.daemon));
+    gate.open();
+    client.assert_ends(&TWENTY[10..]);
 }
 
 #[test]
@@ -304,6 +327,9 @@ fn the_text_fits_and_says_what_runs() {
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= columns, "{widest} of {columns}: {text}");
         assert_eq!(text.is_ascii(), !query.contains("blocks"), "{text}");
+        // A terminal that watches shows the beginning alone.
+        let at = |what: &str| text.find(what).unwrap();
+        assert!(at("Transfers: ") < at("Cache status"), "{text}");
         for said in [
             "Transfers: 1",
             "10 B of 20 B",
@@ -316,6 +342,33 @@ fn the_text_fits_and_says_what_runs() {
     }
     gate.open();
     client.assert_ends(&TWENTY[10..]);
+}
+
+#[test]
+fn one_of_a_kind_is_not_many() {
+    let rig = Rig::start();
+    for (name, said) in [
+        (
+            "/a.tar",
+            ["1 question, 1 failure, 0 B fetched", "of 1 request"],
+        ),
+        (
+            "/b.tar",
+            ["2 questions, 2 failures, 0 B fetched", "of 2 requests"],
+        ),
+    ] {
+        rig.origin.script(name, reply("500 No", &[], b""));
+        rig.daemon.get(name).assert_error(502);
+        rig.daemon.wait_idle();
+        let text = page(&rig.daemon, "/", "X: y").text();
+        let browsed = browsed(&rig.daemon);
+        for said in said {
+            for end in ["<", "\n"] {
+                let page = if end == "<" { &browsed } else { &text };
+                assert!(page.contains(&format!("{said}{end}")), "no {said}: {page}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Words: what `openssl s_client` says on its standard error, and what it means.
 //!
 //! Rules: the cause is one short text without paths. It is that of the certificate, if that is the matter; else what
-//! the system said; else what the library said; else the last line.
+//! the system said; else what the library said; else the first line that says anything else.
 
 use std::io::{self, ErrorKind};
 
@@ -18,7 +18,7 @@ pub fn cause(said: &[u8]) -> Option<io::Error> {
     let find = |of: fn(&str) -> Option<io::Error>| text.lines().find_map(of);
     let cause = find(certificate).or_else(|| find(system));
     cause.or_else(|| find(library)).or_else(|| {
-        let mut lines = text.lines().rev().map(str::trim);
+        let mut lines = text.lines().map(str::trim);
         // What has a slash in it tells of files of this host, and is no reason.
         lines.find(|line| !is_chatter(line)).map(io::Error::other)
     })
@@ -56,7 +56,7 @@ fn closed() -> io::Error {
 }
 
 fn is_chatter(line: &str) -> bool {
-    let usual = ["depth=", "verify ", "DONE", "Connecting "];
+    let usual = ["depth=", "verify ", "DONE", "Connecting ", "Can't use "];
     line.is_empty() || line.contains('/') || usual.iter().any(|usual| line.starts_with(usual))
 }
 
@@ -110,6 +110,11 @@ mod tests {
                 ErrorKind::Other,
                 "s_client: HTTP CONNECT failed: 403 Forbidden",
             ),
+            (
+                "s_client: Unknown option: -nocommands\ns_client: Use -help for summary.\n",
+                ErrorKind::Other,
+                "s_client: Unknown option: -nocommands",
+            ),
             ("killed\u{1b}[2J", ErrorKind::Other, "killed\u{1b}[2J"),
         ] {
             assert!(!said.contains("verify error") || !is_proof(said.as_bytes()));
@@ -128,7 +133,7 @@ mod tests {
             "",
             "DONE\n",
             "depth=1 CN = ca\nverify return:1\ndepth=0 CN = a\nverify return:1\nDONE\n",
-            "Connecting to 127.0.0.1\nWARNING: /etc/x\n",
+            "Connecting to 127.0.0.1\nWARNING: /etc/x\nCan't use SSL_get_servername\n",
         ] {
             assert!(cause(said.as_bytes()).is_none(), "{said}");
         }

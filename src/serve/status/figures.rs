@@ -63,6 +63,17 @@ impl fmt::Display for Share {
     }
 }
 
+/// So many things of one kind: `1 reader`, `2 readers`.
+#[derive(Debug, Clone, Copy)]
+pub struct Count(pub u64, pub &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, kind) = self;
+        write!(f, "{count} {kind}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
 /// Bytes for a reader: `3.4 GiB`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bytes(pub u64);
@@ -131,6 +142,13 @@ pub fn tail(path: &str, most: usize) -> (&'static str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_one_thing() {
+        for (count, text) in [(0, "0 failures"), (1, "1 failure"), (2, "2 failures")] {
+            assert_eq!(Count(count, "failure").to_string(), text);
+        }
+    }
 
     #[test]
     fn bytes_and_times_and_shares_for_readers() {

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::figures::{Bytes, Share, Time, from_cache, left, saved, speed, tail};
+use super::figures::{Bytes, Count, Share, Time, from_cache, left, saved, speed, tail};
 use crate::http::HttpDate;
 use crate::stats::{Failure, Snapshot, SourceView, Transfer, names};
 
@@ -60,7 +60,7 @@ fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Resu
         f,
         "From the cache",
         &share,
-        format_args!("of {} requests", share.whole),
+        format_args!("of {}", Count(share.whole, "request")),
     )?;
     tile(
         f,
@@ -86,6 +86,11 @@ fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Resu
             tile(f, "Free space", &Bytes(free), note)?;
         }
         None => tile(f, "Free space", &"not known", format_args!("{storing}"))?,
+    }
+    let [good, bad, unknown] = snapshot.verified;
+    if snapshot.verified != [0; 3] {
+        let note = format_args!("good; {bad} bad, {unknown} unknown");
+        tile(f, "Verified", &good, note)?;
     }
     f.write_str("</dl>\n")
 }
@@ -130,16 +135,13 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
             writeln!(f, "<{bar} value=\"{mille}\"></progress>")?;
             write!(f, "<small>{share}: {received} of {}", Bytes(length))?;
         }
-        None => write!(f, "<small>{received}, nobody knows of how many")?,
+        None => write!(f, "<small>{received}, of unknown length")?,
     }
     write!(f, ", {}/s", Bytes(transfer.bytes_per_second))?;
     if let Some(left) = left(transfer) {
         write!(f, ", {} left", Time(left))?;
     }
-    match transfer.readers {
-        1 => f.write_str(", 1 reader")?,
-        readers => write!(f, ", {readers} readers")?,
-    }
+    write!(f, ", {}", Count(transfer.readers as u64, "reader"))?;
     if let Some(source) = snapshot.source(transfer) {
         write!(f, ", from {}", Escaped(source))?;
     }
@@ -164,20 +166,15 @@ fn source(f: &mut Formatter<'_>, source: &SourceView, speed: u64) -> fmt::Result
         true => "<li><span class=\"state good\">up</span> ",
         false => "<li><span class=\"state bad\">down</span> ",
     })?;
+    f.write_str("<code>")?;
     if let Some(name) = &source.name {
-        write!(f, "{}: ", Escaped(name))?;
+        write!(f, "{}=", Escaped(name))?;
     }
-    let failures: u64 = source.failures.iter().sum();
-    let (url, requests, received) = (
-        Escaped(&source.url),
-        source.requests,
-        Bytes(source.received),
-    );
-    writeln!(f, "<code>{url}</code>")?;
-    write!(
-        f,
-        "<small>{requests} questions, {failures} failures, {received} fetched"
-    )?;
+    writeln!(f, "{}</code>", Escaped(&source.url))?;
+    let questions = Count(source.requests, "question");
+    let failures = Count(source.failures.iter().sum(), "failure");
+    let received = Bytes(source.received);
+    write!(f, "<small>{questions}, {failures}, {received} fetched")?;
     if speed > 0 {
         write!(f, ", {}/s now", Bytes(speed))?;
     }
@@ -272,6 +269,20 @@ impl Display for Escaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Connections, Space, Stats};
+
+    #[test]
+    fn what_was_proved_is_shown_if_anything_was() {
+        let connections = Connections { open: 1, limit: 2 };
+        let space = Space {
+            free: None,
+            storing: true,
+        };
+        let mut snapshot = Snapshot::of(&Stats::new([]), connections, space, [0; 5]);
+        assert!(!render(&snapshot).contains("Verified"));
+        snapshot.verified = [0, 1, 20];
+        assert!(render(&snapshot).contains("good; 1 bad, 20 unknown"));
+    }
 
     #[test]
     fn no_text_becomes_markup() {

@@ -1,11 +1,12 @@
 //! The snapshot as aligned text: for terminals, curl, wget, and `package-cache status`.
 //!
-//! Rules: no line is wider than the layout; ASCII only, but for the blocks of bars where those are asked for; what
+//! Rules: what changes by the second comes before the table of all requests, since a terminal that watches shows the
+//! beginning alone; no line is wider than the layout; ASCII only, but for the blocks of bars where those are asked for; what
 //! could do something to a terminal is replaced.
 
 use std::fmt::{self, Display, Formatter};
 
-use super::figures::{Bytes, Time, from_cache, left, saved, speed, tail};
+use super::figures::{Bytes, Count, Time, from_cache, left, saved, speed, tail};
 use crate::http::HttpDate;
 use crate::stats::{Snapshot, SourceView, Transfer, names};
 
@@ -77,9 +78,9 @@ impl Display for Text<'_> {
         let (snapshot, version) = (self.snapshot, env!("CARGO_PKG_VERSION"));
         writeln!(f, "package-cache {version}, up {}\n", Time(snapshot.uptime))?;
         self.totals(f)?;
-        self.requests(f)?;
         self.transfers(f)?;
         self.sources(f)?;
+        self.requests(f)?;
         self.failures(f)
     }
 }
@@ -88,8 +89,9 @@ impl Text<'_> {
     fn totals(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let snapshot = self.snapshot;
         let (requests, bytes) = (from_cache(&snapshot.requests), from_cache(&snapshot.sent));
-        writeln!(f, "From the cache  {requests} of requests")?;
-        writeln!(f, "                {bytes} of bytes")?;
+        let all = Count(requests.whole, "request");
+        writeln!(f, "From the cache  {requests} of {all}")?;
+        writeln!(f, "                {bytes} of the bytes")?;
         writeln!(f, "Saved           {}", Bytes(saved(snapshot)))?;
         writeln!(f, "Sent            {}", Bytes(bytes.whole))?;
         writeln!(f, "Fetched         {}", Bytes(snapshot.received()))?;
@@ -110,7 +112,20 @@ impl Text<'_> {
             true => "works",
             false => "FAILS: the log says why",
         };
-        writeln!(f, "Storing         {storing}")
+        writeln!(f, "Storing         {storing}")?;
+        match snapshot.verified {
+            [0, 0, 0] => Ok(()),
+            [good, bad, unknown] => {
+                let gap = match self.is_narrow() {
+                    true => "\n                ",
+                    false => ", ",
+                };
+                writeln!(
+                    f,
+                    "Verified        {good} good{gap}{bad} bad{gap}{unknown} unknown"
+                )
+            }
+        }
     }
 
     fn requests(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -148,18 +163,16 @@ impl Text<'_> {
                     Bytes(length)
                 )?;
             }
-            None => writeln!(f, "  {received}, nobody knows of how many")?,
+            None => writeln!(f, "  {received}, of unknown length")?,
         }
         write!(f, "  {}/s", Bytes(transfer.bytes_per_second))?;
         if let Some(left) = left(transfer) {
             write!(f, ", {} left", Time(left))?;
         }
         write!(f, "{}", if self.is_narrow() { "\n  " } else { ", " })?;
-        match transfer.readers {
-            1 => write!(f, "1 reader")?,
-            readers => write!(f, "{readers} readers")?,
-        }
-        writeln!(f, "{}", if transfer.stored { "" } else { ", not stored" })?;
+        let readers = Count(transfer.readers as u64, "reader");
+        let stored = if transfer.stored { "" } else { ", not stored" };
+        writeln!(f, "{readers}{stored}")?;
         match self.snapshot.source(transfer) {
             Some(source) => writeln!(f, "  from {source}"),
             None => Ok(()),
@@ -197,19 +210,15 @@ impl Text<'_> {
             Some(name) => writeln!(f, "{state}  {name}={}", source.url)?,
             None => writeln!(f, "{state}  {}", source.url)?,
         }
-        let failures: u64 = source.failures.iter().sum();
-        write!(
-            f,
-            "      {} questions, {failures} failures",
-            source.requests
-        )?;
-        if self.is_narrow() {
-            write!(f, "\n      ")?;
-        } else {
-            write!(f, ", ")?;
+        let questions = Count(source.requests, "question");
+        let failures = Count(source.failures.iter().sum(), "failure");
+        let gap = if self.is_narrow() { "\n      " } else { ", " };
+        let received = Bytes(source.received);
+        write!(f, "      {questions}, {failures}{gap}{received} fetched")?;
+        match speed(self.snapshot, number) {
+            0 => writeln!(f)?,
+            speed => writeln!(f, ", {}/s now", Bytes(speed))?,
         }
-        let speed = speed(self.snapshot, number);
-        writeln!(f, "{}, {}/s now", Bytes(source.received), Bytes(speed))?;
         match &source.last_failure {
             Some(why) => self.wrapped(f, &format!("last failure: {why}")),
             None => Ok(()),
@@ -282,14 +291,17 @@ mod tests {
             ..transfer.clone()
         };
         snapshot.transfers = vec![transfer, unknown];
+        snapshot.verified = [999_999, 1, 20];
         let layout = Layout::default().with_columns(0);
         let text = Text {
             snapshot: &snapshot,
             layout,
         };
-        for line in text.to_string().lines() {
+        let text = text.to_string();
+        for line in text.lines() {
             assert!(line.len() <= NARROWEST, "{line}");
         }
+        assert!(text.contains(" 1 bad\n"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Files whose names prove them, from three sources of which some lie: whatever they send, nothing wrong is stored, no
-//! client gets the end of a wrong file, and who tries again gets the right one while any source has it.
+//! client gets the end of a wrong file, and who tries again gets the right one while any source has it; what the daemon
+//! shows is what its clients counted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::tally::Tally;
 use super::{pause, seed_and_rounds};
 use crate::support::verify::sum;
 use crate::support::{CacheDir, Client, Daemon, Dice, End, Figures, Server, Setup};
@@ -102,14 +104,15 @@ fn run(name: &str, more: impl Fn(Setup) -> Setup) {
             setup = setup.source(source.url());
         }
         let daemon = more(setup).start();
+        let tally = Tally::new(daemon.address());
         let faults: Vec<String> = thread::scope(|scope| {
             let mut clients = Vec::new();
             for (file, number) in files.iter().zip(0..) {
                 figures.add("files", 1);
                 for client in 0..1 + dice.below(4) {
                     let dice = Dice::of(&[seed, number, client, 3]);
-                    let (daemon, figures) = (&daemon, &figures);
-                    clients.push(scope.spawn(move || visit(daemon, file, dice, figures)));
+                    let (tally, figures) = (&tally, &figures);
+                    clients.push(scope.spawn(move || visit(tally, file, dice, figures)));
                 }
             }
             let ended = clients.into_iter().map(|client| client.join());
@@ -117,6 +120,8 @@ fn run(name: &str, more: impl Fn(Setup) -> Setup) {
                 ended.map(|end| end.unwrap_or_else(|_| Err("a client panicked".to_owned())));
             ended.filter_map(Result::err).collect()
         });
+        let miscounted = tally.compare(LIMIT).err();
+        let faults: Vec<String> = faults.into_iter().chain(miscounted).collect();
         assert!(
             faults.is_empty(),
             "{}\nrepeat with PACKAGE_CACHE_SEED={seed} PACKAGE_CACHE_ROUNDS=1",
@@ -140,7 +145,7 @@ fn run(name: &str, more: impl Fn(Setup) -> Setup) {
 }
 
 /// A client that tries until it has the file, or the part of it that it wants.
-fn visit(daemon: &Daemon, file: &File, mut dice: Dice, figures: &Figures) -> Result<(), String> {
+fn visit(tally: &Tally, file: &File, mut dice: Dice, figures: &Figures) -> Result<(), String> {
     pause(dice.below(60));
     let (content, length) = (&file.content, file.content.len());
     let ranged = dice.chance(30);
@@ -152,12 +157,13 @@ fn visit(daemon: &Daemon, file: &File, mut dice: Dice, figures: &Figures) -> Res
     for tried in 1..=TRIES {
         let range = format!("Range: bytes={from}-");
         let fields: &[&str] = if ranged { &[&range] } else { &[] };
-        let mut client: Client = daemon.client();
+        let mut client = Client::connect(tally.address());
         client.ask("GET", &file.path, fields);
         let head = client.head();
         let fault = |why: &str| Err(format!("{}: try {tried} from {from}: {why}", file.path));
         if head.status >= 500 {
             figures.add("clients: refused", 1);
+            tally.count(&head, 0, None, 0);
             continue;
         }
         let from = if head.status == 206 { from } else { 0 };
@@ -165,6 +171,8 @@ fn visit(daemon: &Daemon, file: &File, mut dice: Dice, figures: &Figures) -> Res
             return fault(&format!("status {}", head.status));
         }
         let (body, end) = client.rest();
+        let longest = file.open.saturating_add(HELD);
+        tally.count(&head, body.len(), Some(end), longest);
         let is_end = content.get(from..) == Some(&body[..]);
         match end {
             End::Complete if is_end => {
