@@ -113,7 +113,7 @@ class Bed:
     def new_paths(self, file, count=1, under="any"):
         """Paths by which the origin knows FILE and no cache does."""
         self.named += 1
-        return [f"/{under}/{self.named}-{i}/{file[0]}" for i in range(count)]
+        return [f"/{under}/{self.named}/{i}-{file[0]}" for i in range(count)]
 
     def misses(self, column, place, file, paths, clients):
         """PATHS, which nobody has, once each: what load saw, and what it cost the server."""

@@ -10,8 +10,8 @@
     direct    the origin itself: nginx over the same files
 
 `ours`, `static`, `fresh` and `bare` serve `files` as it is. The caches fill themselves from the origin.
-A path /any/WORD/NAME is the origin's file NAME, so that each miss can have a name of its own;
-/slow/WORD/NAME is the same at 20 MiB/s a connection.
+A path /any/WORD/NUMBER-NAME is the origin's file NAME, so that each miss can have a name of its own;
+/slow/WORD/NUMBER-NAME is the same at 20 MiB/s a connection.
 """
 
 import os
@@ -62,8 +62,8 @@ ORIGIN = """
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {files};
-        location ~ ^/any/[^/]+/(.*)$ {{ alias {files}/$1; }}
-        location ~ ^/slow/[^/]+/(.*)$ {{ limit_rate {link}; alias {files}/$1; }}
+        location ~ ^/any/[^/]+/\\d+-(.*)$ {{ alias {files}/$1; }}
+        location ~ ^/slow/[^/]+/\\d+-(.*)$ {{ limit_rate {link}; alias {files}/$1; }}
     }}
 """
 
