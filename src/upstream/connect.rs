@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::exchange::Exchange;
+use super::peer::Peer;
 use super::proxy::Via;
 use crate::http::Url;
 use crate::net::tls::{Helper, Helpers, Place, Target};
@@ -24,28 +25,6 @@ use crate::net::{Pending, Wire, pending};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 use crate::sys::thread::start;
-
-/// Whom a connection leads to: through a tunnel the source behind it, through a proxy for plain HTTP the proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// A name or an address literal.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Whether TLS is spoken with it.
-    is_tls: bool,
-}
-
-impl Peer {
-    /// The server of `url`.
-    pub fn of(url: &Url) -> Self {
-        Self {
-            host: url.host().to_owned(),
-            port: url.port(),
-            is_tls: url.is_tls(),
-        }
-    }
-}
 
 /// The way to a server.
 #[derive(Debug)]

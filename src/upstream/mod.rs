@@ -20,6 +20,7 @@ mod error;
 mod exchange;
 mod fetch;
 mod health;
+mod peer;
 mod proxy;
 mod request;
 mod response;

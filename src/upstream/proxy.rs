@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::connect::Peer;
+use super::peer::Peer;
 use crate::http::{Url, UrlError, percent_decode};
 use crate::net::Network;
 

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::connect::Peer;
 use super::error::Error;
+use super::peer::Peer;
 use super::request::{Kind, Request};
 use crate::http::{
     Coded, HttpDate, Method, ResponseHead, StatusCode, Url, coded, decimal, framing, media_type,
