@@ -113,7 +113,7 @@ class Bed:
     def new_paths(self, file, count=1, under="any"):
         """Paths by which the origin knows FILE and no cache does."""
         self.named += 1
-        return [f"/{under}/{self.named}-{i}/{file[0]}" for i in range(count)]
+        return [f"/{under}/{self.named}/{i}-{file[0]}" for i in range(count)]
 
     def misses(self, column, place, file, paths, clients):
         """PATHS, which nobody has, once each: what load saw, and what it cost the server."""
@@ -122,11 +122,13 @@ class Bed:
             server.forget_peak()
             before = server.cpu()
             seen = client.load(self.program("load"), server.port, paths, clients, file[1])
-            self.settle(column, place)
+            self.settle(column, place, paths)
+            cpu = server.cpu() - before
             return {
                 "wall": seen.wall,
                 "rate": seen.answers / seen.wall,
-                "cpu": (server.cpu() - before) / (file[1] * len(set(paths)) / GIB),
+                "cpu": cpu / (file[1] * len(set(paths)) / GIB),
+                "each": cpu / len(set(paths)) * 1e6,
                 "first": seen.first_median * 1e3,
                 "worst": seen.first_worst * 1e3,
                 "peak": server.memory("VmHWM"),
@@ -139,14 +141,14 @@ class Bed:
         with open(log, encoding="utf-8", errors="replace") as lines:
             return sum(1 for line in lines if line.strip() in paths)
 
-    def settle(self, column, place):
-        """Waits, for 60 seconds at most, until our program has published what it received."""
+    def settle(self, column, place, paths):
+        """Waits, for 60 seconds at most, until our program has published PATHS, which it received."""
         store = self.stores.get((column, place))
         deadline = time.monotonic() + 60
-        while column == "ours" and time.monotonic() < deadline:
-            if not any(name.endswith(".part") for name in contents(store)):
-                return
-            time.sleep(0.01)
+        left = {path.lstrip("/") for path in paths} if column == "ours" else ()
+        while left and time.monotonic() < deadline:
+            left = {path for path in left if not (store / path).exists()}
+            time.sleep(0.01 if left else 0)
 
     @contextlib.contextmanager
     def emptied_after(self, column, place):

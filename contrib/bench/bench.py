@@ -8,7 +8,7 @@ Environment:
   BENCH_ROUNDS=5      rounds; each measures every column once, in turn
   BENCH_SECONDS=2     how long one measurement of hits lasts
   BENCH_ROWS=REGEX    only the rows whose name matches
-  BENCH_COLUMNS=WORDS only these servers (ours, bare, static, cache, squid, original, direct)
+  BENCH_COLUMNS=WORDS only these servers (ours, bare, static, fresh, cache, squid, original, direct)
   BENCH_OURS=PATH     another build in place of PROGRAM
   BENCH_ORIGINAL=PATH the program of package-cache 0.2, in Python
   BENCH_BUILD=1       time a clean release build as well
@@ -38,13 +38,13 @@ import servers
 import table
 
 HERE = pathlib.Path(__file__).resolve().parent
-COLUMNS = ("ours", "bare", "static", "cache", "squid", "original", "direct")
+COLUMNS = ("ours", "bare", "static", "fresh", "cache", "squid", "original", "direct")
 SIDE = ("squid", "original")  # slow, and no yardstick: measured in the first round only
 DESCRIPTORS = 40000  # enough for 8000 idle connections
 
 # What each program is for, and where it is to be had.
 TOOLS = {
-    "nginx": ("static, cache and the origin of all misses", "apt-get install nginx-light, emerge www-servers/nginx"),
+    "nginx": ("static, fresh, cache and the origin of all misses", "apt-get install nginx-light, emerge www-servers/nginx"),
     "wrk": ("every row of small hits", "apt-get install wrk, emerge app-benchmarks/wrk"),
     "cc": ("bare.c and load.c", "apt-get install gcc libc6-dev, emerge sys-devel/gcc"),
     "squid": ("squid", "apt-get install squid, emerge net-proxy/squid"),
@@ -92,7 +92,7 @@ def start_servers(bed):
     """Starts all that can be had. Returns a note for each that cannot."""
     notes = []
     needs_origin = ("cache", "squid", "original")
-    program = {"direct": "nginx", "static": "nginx", "cache": "nginx"}
+    program = {name: "nginx" for name in ("direct", "static", "fresh", "cache")}
     wanted = os.environ.get("BENCH_COLUMNS", " ".join(COLUMNS)).split()
     for unknown in set(wanted) - set(COLUMNS):
         sys.exit(f"BENCH_COLUMNS: no server {unknown!r}; name some of: {' '.join(COLUMNS)}")
@@ -131,7 +131,7 @@ def measure(bed, row, notes):
 
     for column in list(columns):
         attempt(column, row.verify)
-    for turn in range(min(bed.rounds, row.rounds or bed.rounds)):
+    for turn in range(min(bed.rounds * row.times, row.rounds or sys.maxsize)):
         for column in [name for name in columns if turn == 0 or name not in SIDE]:
             say(f"  {row.work}, round {turn + 1}: {column}")
             got = attempt(column, row.measure)

@@ -2,15 +2,16 @@
 
     ours      the program
     bare      bare.c, the limit for a thread per connection
-    static    nginx as a file server over the same files
+    static    nginx as a file server over the same files, which it keeps open for a minute
+    fresh     the same without keeping them open, so that a replaced file is served at once, as ours is
     cache     nginx as a cache (proxy_cache)
     squid     squid as an accelerator in front of the origin
     original  package-cache 0.2, in Python
     direct    the origin itself: nginx over the same files
 
-`ours`, `static` and `bare` serve `files` as it is. The caches fill themselves from the origin.
-A path /any/WORD/NAME is the origin's file NAME, so that each miss can have a name of its own;
-/slow/WORD/NAME is the same at 20 MiB/s a connection.
+`ours`, `static`, `fresh` and `bare` serve `files` as it is. The caches fill themselves from the origin.
+A path /any/WORD/NUMBER-NAME is the origin's file NAME, so that each miss can have a name of its own;
+/slow/WORD/NUMBER-NAME is the same at 20 MiB/s a connection.
 """
 
 import os
@@ -61,8 +62,8 @@ ORIGIN = """
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {files};
-        location ~ ^/any/[^/]+/(.*)$ {{ alias {files}/$1; }}
-        location ~ ^/slow/[^/]+/(.*)$ {{ limit_rate {link}; alias {files}/$1; }}
+        location ~ ^/any/[^/]+/\\d+-(.*)$ {{ alias {files}/$1; }}
+        location ~ ^/slow/[^/]+/\\d+-(.*)$ {{ limit_rate {link}; alias {files}/$1; }}
     }}
 """
 
@@ -160,6 +161,9 @@ class Setting:
 
     def make_static(self, home, port, _store):
         return self.nginx(home, OPEN_FILES + STATIC, port=port)
+
+    def make_fresh(self, home, port, _store):
+        return self.nginx(home, STATIC, port=port)
 
     def make_direct(self, home, port, _store):
         return self.nginx(home, ORIGIN, port=port)

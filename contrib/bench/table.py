@@ -5,6 +5,7 @@ import statistics
 import typing
 
 NONE = "–"
+YARDSTICKS = ("static", "fresh", "cache")
 
 
 @dataclasses.dataclass
@@ -92,7 +93,7 @@ class Line:
 
 def heading(columns):
     """The first two lines of the table."""
-    cells = ["work", "unit", *columns, "ours / static", "ours / cache", "goal"]
+    cells = ["work", "unit", *columns, *(f"ours / {name}" for name in YARDSTICKS), "goal"]
     return f"| {' | '.join(cells)} |\n|{'---|' * len(cells)}"
 
 
@@ -100,6 +101,6 @@ def line_text(work, line, columns, values):
     """One line: VALUES is a list of figures, one a round, by column."""
     cells = [work, line.unit]
     cells += [number(middle(values.get(column, []))) for column in columns]
-    cells += [spread(ratios(values, "static")), spread(ratios(values, "cache"))]
+    cells += [spread(ratios(values, name)) for name in YARDSTICKS]
     cells.append("; ".join(goal.verdict(values) for goal in line.goals))
     return f"| {' | '.join(cells)} |"

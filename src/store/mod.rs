@@ -15,6 +15,7 @@ mod partial;
 mod path;
 mod room;
 mod root;
+mod syncs;
 mod target;
 mod times;
 pub mod walk;

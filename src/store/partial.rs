@@ -15,11 +15,11 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::room::Room;
+use super::syncs::Syncs;
 use super::target::{Target, follow, remove_directories};
 use super::times::Times;
 use super::{CachePath, Modified, Store};
@@ -27,15 +27,11 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
-/// What a sync takes at most where there is no disk behind the file system.
-const QUICK_SYNC: Duration = Duration::from_micros(100);
-
 /// The partials of this process.
 #[derive(Debug, Default)]
 pub struct Partials {
     live: Mutex<HashSet<PathBuf>>,
-    /// Whether the last sync took less than `QUICK_SYNC`.
-    quick: AtomicBool,
+    syncs: Syncs,
     /// The source of their random names.
     random: RandomState,
 }
@@ -57,6 +53,7 @@ pub struct Partial {
     /// Its present name; none once it has its final one, or if it has none before that.
     path: Option<PathBuf>,
     target: PathBuf,
+    device: u64,
     made: Vec<PathBuf>,
     /// What is reserved for what is still to be written.
     room: Option<Room>,
@@ -107,6 +104,7 @@ impl Partial {
             file: Arc::new(file),
             path: Some(path),
             target: target.file,
+            device: target.device,
             made,
             room: Some(room),
             times,
@@ -131,7 +129,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// A partial without a name that has all of its content and its times. No directory is made for it.
+    /// A partial without a name that has all of its content and its times.
     ///
     /// # Errors
     /// What the file system says, such as that it has no files without a name; or that there is no room.
@@ -146,26 +144,34 @@ impl Partial {
             return Err(ErrorKind::AlreadyExists.into());
         }
         let dir = target.parent().unwrap_or(&store.root);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(calls::O_TMPFILE)
-            .open(dir)?;
-        file.write_all_at(content, 0)?;
-        file.set_times(times.all())?;
-        let metadata = file.metadata()?;
-        let (device, length) = (metadata.dev(), content.len() as u64);
-        store.rooms.admit(dir, device, length)?;
-        Ok(Self {
+        let (file, made) = match open_nameless(dir) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                let made = Target::of(&store.root, path)?.make_directories()?;
+                let file = open_nameless(dir).inspect_err(|_| remove_directories(&made))?;
+                (file, made)
+            }
+            opened => (opened?, Vec::new()),
+        };
+        let mut partial = Self {
             partials: Arc::clone(&store.partials),
             file: Arc::new(file),
             path: None,
             target,
-            made: Vec::new(),
+            device: 0,
+            made,
             room: None,
             times,
-            modified: Some(Modified::of(&metadata)),
-        })
+            modified: None,
+        };
+        partial.file.write_all_at(content, 0)?;
+        partial.file.set_times(times.all())?;
+        let metadata = partial.file.metadata()?;
+        partial.modified = Some(Modified::of(&metadata));
+        partial.device = metadata.dev();
+        let dir = partial.target.parent().unwrap_or(&store.root);
+        let length = content.len() as u64;
+        store.rooms.admit(dir, partial.device, length)?;
+        Ok(partial)
     }
 
     /// The open file, for its writer and its readers.
@@ -188,9 +194,9 @@ impl Partial {
         room.map_or(Ok(()), |room| room.wrote(bytes))
     }
 
-    /// Whether the last sync of a partial was quick. Until there was one it is not known, and this says no.
+    /// Whether its sync will be quick, as far as one can tell.
     pub fn syncs_quickly(&self) -> bool {
-        self.partials.quick.load(Ordering::Relaxed)
+        self.partials.syncs.are_quick(self.device)
     }
 
     /// Sets the file's times and syncs it to disk. Returns its modification time.
@@ -211,8 +217,7 @@ impl Partial {
             Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
             synced => synced?,
         }
-        let quick = begun.elapsed() < QUICK_SYNC;
-        self.partials.quick.store(quick, Ordering::Relaxed);
+        self.partials.syncs.note(self.device, begun.elapsed());
         match self.modified {
             Some(modified) => Ok(modified),
             None => Ok(Modified::of(&self.file.metadata()?)),
@@ -224,18 +229,20 @@ impl Partial {
     /// # Errors
     /// What the file system says; the partial is gone then.
     pub fn publish(mut self, store: &Store, path: &CachePath) -> io::Result<()> {
-        let Some(present) = &self.path else {
+        if let Some(present) = &self.path {
+            fs::rename(present, &self.target)?;
+            lock(&self.partials.live).remove(present);
+            self.path = None;
+        } else {
             let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            return calls::link(Path::new(&open), &self.target)
-                .or_else(|_| self.publish_copy(store, path));
-        };
-        fs::rename(present, &self.target)?;
-        lock(&self.partials.live).remove(present);
-        self.path = None;
+            calls::link(Path::new(&open), &self.target)
+                .or_else(|_| self.publish_copy(store, path))?;
+        }
+        self.made.clear();
         Ok(())
     }
 
-    /// Publishes a copy in the usual way, since the name is taken.
+    /// Publishes a copy in the usual way, since the name is taken, or the directory was removed meanwhile.
     fn publish_copy(&self, store: &Store, path: &CachePath) -> io::Result<()> {
         let mut content = Vec::new();
         (&*self.file).read_to_end(&mut content)?;
@@ -250,9 +257,16 @@ impl Drop for Partial {
         if let Some(path) = &self.path {
             lock(&self.partials.live).remove(path);
             let _ = fs::remove_file(path);
-            remove_directories(&self.made);
         }
+        remove_directories(&self.made);
     }
+}
+
+/// Makes a file without a name in `dir`.
+fn open_nameless(dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.custom_flags(calls::O_TMPFILE).open(dir)
 }
 
 /// Checks that files can be made in `dir`, by making one under a reserved name and unlinking it.

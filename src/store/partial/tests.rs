@@ -66,10 +66,17 @@ fn what_is_all_there_has_no_name_until_its_own() {
 }
 
 #[test]
-fn a_directory_that_is_missing_is_made() {
-    let (_dir, store) = store();
+fn a_directory_that_is_missing_is_made_and_removed_if_that_was_for_nothing() {
+    let (dir, store) = store();
     let partial = write(&store, "e/f/new", b"content");
+    assert_eq!(dir.path().join("e/f").read_dir().unwrap().count(), 0);
     assert_published(&store, partial, "e/f/new", b"content");
+    drop(write(&store, "g/h/new", b"content"));
+    assert!(!dir.path().join("g").exists());
+    // Another one that fails may remove it.
+    let partial = write(&store, "i/new", b"content");
+    fs::remove_dir(dir.path().join("i")).unwrap();
+    assert_published(&store, partial, "i/new", b"content");
 }
 
 #[test]
