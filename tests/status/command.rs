@@ -1,13 +1,13 @@
 //! `package-cache status`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
 
 use super::json;
-use crate::support::{Json, LIMIT, PROGRAM, Rig, Setup, program, wait_until};
+use crate::support::{Json, LIMIT, PROGRAM, Rig, Setup, program, wait_until, wait_within};
 
 /// Runs the command for the daemon of `rig`: exit status, standard output, standard error.
 #[track_caller]
@@ -84,26 +84,24 @@ fn a_status_that_cannot_be_written_is_a_failure() {
 #[test]
 fn while_it_watches_in_json_all_that_it_prints_is_json() {
     let mut rig = Rig::start();
+    let [out, err] = ["out", "err"].map(|name| rig.cache.outside().join(name));
     let mut child = Command::new(PROGRAM)
         .args(["status", "--json", "--watch=1", "--host", "127.0.0.1"])
         .args(["--port", &rig.daemon.address().port().to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(File::create(&out).unwrap())
+        .stderr(File::create(&err).unwrap())
         .spawn()
         .unwrap();
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let mut first = [0];
-    out.read_exact(&mut first).unwrap();
+    let read = |path| fs::read_to_string(path).unwrap();
+    let began = wait_within(LIMIT, || read(&out).ends_with("}}\n"));
     rig.daemon.kill();
     // It goes on, and says that nobody answers where no parser reads.
-    let mut why = [0; 60];
-    err.read_exact(&mut why).unwrap();
+    let said = wait_within(LIMIT, || read(&err).ends_with('\n'));
     child.kill().unwrap();
     child.wait().unwrap();
-    let why = String::from_utf8_lossy(&why).into_owned();
+    let (text, why) = (read(&out), read(&err));
+    assert!(began && said, "{text}{why}");
     assert!(why.starts_with("package-cache: no package-cache"), "{why}");
-    let mut text = String::from(char::from(first[0]));
-    out.read_to_string(&mut text).unwrap();
     for one in text.split_terminator("}}\n") {
         Json::parse(&format!("{one}}}}}"));
     }
