@@ -127,8 +127,7 @@ impl Cache {
             for transfer in &in_flight.running {
                 transfer.leave_crawler_behind();
                 // Where one source alone serves the path, no other could go on.
-                let mut sources = self.upstream.serving(&transfer.request().upstream);
-                if sources.nth(1).is_some() {
+                if self.upstream.serving(&transfer.request().upstream).len() > 1 {
                     transfer.leave_dripping_source();
                 }
             }

@@ -129,8 +129,8 @@ impl Resume {
 
     /// Whether every source that could be asked has shown that it has another file.
     pub fn is_hopeless(&self, upstream: &Upstream, request: &Request) -> bool {
-        let mut sources = upstream.serving(request);
-        sources.all(|source| self.others.contains(&source))
+        let mut sources = upstream.serving(request).iter();
+        sources.all(|source| self.others.contains(source))
     }
 
     fn order(&self, upstream: &Upstream, request: &Request) -> Vec<usize> {
