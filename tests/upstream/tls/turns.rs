@@ -112,3 +112,27 @@ fn idle_helpers_are_few_and_give_way_at_the_limit() {
     }
     wait_until("one is kept", || second.children().len() == 1);
 }
+
+#[test]
+fn helpers_have_descriptors_kept_free_for_them() {
+    let (mirror, cache) = (Mirror::start(), CacheDir::new());
+    let limits = "helpers=32";
+    let daemon = mirror.daemon(&cache).limits(limits).after("ulimit -n 256");
+    let daemon = daemon.start();
+    // A third of 256 without 64, and without 2 for each helper.
+    daemon.wait_for_log("warning: 42 connections at once instead of 1024");
+    let (content, gate) = (noise(100_000), Gate::new());
+    let names: Vec<_> = (0..40).map(|number| format!("/d/{number}.tar")).collect();
+    for name in &names {
+        mirror.origin.script(name, halves(&content, &gate));
+    }
+    let mut clients: Vec<_> = names.iter().map(|name| daemon.begin(name)).collect();
+    wait_until("as many as can be are asked for", || {
+        mirror.origin.requests().len() == 32
+    });
+    gate.open();
+    for client in &mut clients {
+        client.answer().assert_whole(&content);
+    }
+    assert_eq!(daemon.logged("warning: ").len(), 1);
+}
