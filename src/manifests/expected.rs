@@ -5,7 +5,6 @@
 //! are the digest of the content (GLEP 75, content-hash), and so are those below `by-hash/SHA256` and `by-hash/SHA512`
 //! (apt). Nothing is expected of other files.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -23,9 +22,7 @@ pub struct Expected {
 
 /// All that the file at `path` may be; nothing if it cannot be proved.
 pub fn expected(path: &Path, index: &Index) -> Vec<Expected> {
-    let mut parts = path.iter().rev().map(OsStr::as_bytes);
-    let name = parts.next().unwrap_or_default();
-    let above = [(); 2].map(|()| parts.next().unwrap_or_default());
+    let [name, above @ ..] = last_parts(path);
     let by_name = |digest| Expected { size: None, digest };
     match above {
         [b"SHA256", b"by-hash"] => {
@@ -51,8 +48,16 @@ pub fn expected(path: &Path, index: &Index) -> Vec<Expected> {
 
 /// Whether the file at `path` is a distfile.
 pub fn is_distfile(path: &Path) -> bool {
-    let mut parts = path.iter().rev().skip(1).map(OsStr::as_bytes);
-    is_of_distfiles([(); 2].map(|()| parts.next().unwrap_or_default()))
+    let [_, above @ ..] = last_parts(path);
+    is_of_distfiles(above)
+}
+
+/// The name of a file, that of its directory, and of the one above. Hits ask for them, and `Path::iter` takes five times
+/// as long.
+fn last_parts(path: &Path) -> [&[u8]; 3] {
+    let parts = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/');
+    let mut parts = parts.filter(|part| !matches!(*part, b"" | b"."));
+    [(); 3].map(|()| parts.next().unwrap_or_default())
 }
 
 /// Whether a file is a distfile whose directory, and the one above that, have these names.
@@ -95,6 +100,8 @@ mod tests {
             ("/c/distfiles/0ff/a.tar", ""),
             ("/c/distfiles/0f/0f/a.tar", ""),
             ("/c/distfiles2/a.tar", ""),
+            ("/c//distfiles/./0f//a.tar", listed),
+            ("distfiles/a.tar", listed),
             ("/c/a.tar", ""),
             ("/a.tar", ""),
             ("/", ""),

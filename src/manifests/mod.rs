@@ -13,12 +13,13 @@
 
 use std::collections::{BinaryHeap, HashMap};
 use std::fs::{self, File, Metadata};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::digest::Digest;
 use crate::sys::calls;
@@ -101,8 +102,9 @@ pub fn check(dirs: &[PathBuf]) -> Result<(), String> {
     })
 }
 
-/// The first 16 bytes of the BLAKE2b-512 of a name: no two names share them.
-type Name = [u8; 16];
+/// Two hashes of a name, whose keys nobody outside this process knows: no two names share both. Each hit on a distfile
+/// makes them, so they must be cheap.
+type Name = [u64; 2];
 
 /// What all distfiles may be, by their names.
 #[derive(Debug, Default)]
@@ -232,8 +234,8 @@ impl Index {
 }
 
 fn hashed(name: &[u8]) -> Name {
-    let hash = Digest::blake2b(name);
-    hash.first_chunk().copied().unwrap_or_default()
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    KEYS.each_ref().map(|key| key.hash_one(name))
 }
 
 /// The directories in `dir`, and links to such, but for those whose names begin with a dot and the one that belongs to the
