@@ -220,6 +220,20 @@ impl Upstream {
         order.into_iter().map(|(_, number)| number).collect()
     }
 
+    /// The same with the source at `server` (host and port) first, if it is one of them.
+    pub fn order_from(&self, request: &Request, server: &str) -> Vec<usize> {
+        let mut order = self.order(request);
+        let is_it = |number: &usize| {
+            let entry = self.sources.get(*number);
+            entry.is_some_and(|entry| entry.source.url.authority() == server)
+        };
+        let at = order.iter().position(is_it);
+        if let Some(first) = at.and_then(|at| order.get_mut(..=at)) {
+            first.rotate_right(1);
+        }
+        order
+    }
+
     /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
     pub fn gave_wrong(&self, number: usize, path: &str) {
         self.wrong.note(number, path, Instant::now());
