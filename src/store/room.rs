@@ -5,7 +5,6 @@
 //! of the cache may be a mount or a link. A file system that does not say how large it is has room. Small files that
 //! are written at once share a reservation (`Rooms::admit`), so that not each of them asks.
 
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
@@ -50,31 +49,45 @@ pub struct Rooms {
     reserved: Mutex<Reserved>,
 }
 
+/// A reservation: its device, and its number in the order in which transfers reserved.
+type Key = (u64, u64);
+
 #[derive(Debug, Default)]
 struct Reserved {
-    /// Bytes still to be written, by device and then by the order in which transfers reserved them.
-    bytes: BTreeMap<(u64, u64), u64>,
+    /// Bytes still to be written; as many reservations as transfers at most, and one more.
+    bytes: Vec<(Key, u64)>,
     next: u64,
     /// The reservation that small files share, and until when.
-    shared: Option<((u64, u64), Instant)>,
+    shared: Option<(Key, Instant)>,
 }
 
 impl Reserved {
     /// Reserves `bytes` on `device`; under which key.
-    fn add(&mut self, device: u64, bytes: u64) -> (u64, u64) {
+    fn add(&mut self, device: u64, bytes: u64) -> Key {
         let key = (device, self.next);
         self.next = self.next.wrapping_add(1);
-        self.bytes.insert(key, bytes);
+        self.bytes.push((key, bytes));
         key
+    }
+
+    /// The bytes that are reserved under `key`.
+    fn left(&mut self, key: Key) -> Option<&mut u64> {
+        let mut all = self.bytes.iter_mut();
+        all.find(|one| one.0 == key).map(|(_, bytes)| bytes)
+    }
+
+    /// Gives back what is reserved under `key`.
+    fn remove(&mut self, key: Key) {
+        self.bytes.retain(|one| one.0 != key);
     }
 
     /// Takes `bytes` from what small files share, if there is so much for `device` at `now`.
     fn take_shared(&mut self, device: u64, bytes: u64, now: Instant) -> Option<()> {
         let (key, until) = self.shared?;
-        let left = self
-            .bytes
-            .get_mut(&key)
-            .filter(|_| until > now && key.0 == device)?;
+        if until <= now || key.0 != device {
+            return None;
+        }
+        let left = self.left(key)?;
         *left = left.checked_sub(bytes)?;
         Some(())
     }
@@ -82,7 +95,7 @@ impl Reserved {
     /// Gives back what small files share.
     fn end_shared(&mut self) {
         if let Some((key, _)) = self.shared.take() {
-            self.bytes.remove(&key);
+            self.remove(key);
         }
     }
 }
@@ -116,14 +129,14 @@ impl Rooms {
             reserved.shared = Some((key, now + SHARED));
             return Ok(());
         }
-        reserved.bytes.remove(&key);
+        reserved.remove(key);
         drop(reserved);
         // Perhaps there is only no room for so much.
         looked.or_else(|_| self.look_for(dir, key))
     }
 
     /// Checks that `dir` has room for what is reserved up to `last`.
-    fn look_for(&self, dir: &Path, last: (u64, u64)) -> io::Result<()> {
+    fn look_for(&self, dir: &Path, last: Key) -> io::Result<()> {
         let mut reserved = lock(&self.reserved);
         if reserved
             .shared
@@ -131,9 +144,13 @@ impl Rooms {
         {
             reserved.end_shared();
         }
-        let needed = reserved.bytes.range((last.0, 0)..=last);
-        // A source may announce any length: their sum needs more bits.
-        let needed = needed.map(|(_, bytes)| u128::from(*bytes)).sum();
+        let mut needed = 0_u128;
+        for ((device, turn), bytes) in &reserved.bytes {
+            if *device == last.0 && *turn <= last.1 {
+                // A source may announce any length: their sum needs more bits.
+                needed = needed.saturating_add(u128::from(*bytes));
+            }
+        }
         drop(reserved);
         self.look(dir, needed)
     }
@@ -194,7 +211,7 @@ pub struct Room {
     rooms: Arc<Rooms>,
     dir: PathBuf,
     /// Its device, and its number in the order of reservations.
-    key: (u64, u64),
+    key: Key,
     length: Option<u64>,
     /// Bytes written since the free space was last looked at.
     unlooked: u64,
@@ -231,7 +248,7 @@ impl Room {
     pub fn wrote(&mut self, bytes: u64) -> io::Result<()> {
         self.unlooked = self.unlooked.saturating_add(bytes);
         let looks = self.unlooked >= LOOK;
-        if let Some(left) = lock(&self.rooms.reserved).bytes.get_mut(&self.key) {
+        if let Some(left) = lock(&self.rooms.reserved).left(self.key) {
             *left = left.saturating_sub(bytes);
             if looks && self.length.is_none() {
                 *left = GROWTH;
@@ -260,7 +277,7 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        lock(&self.rooms.reserved).bytes.remove(&self.key);
+        lock(&self.rooms.reserved).remove(self.key);
     }
 }
 
@@ -305,12 +322,12 @@ mod tests {
         let mut growing = Room::reserve(&rooms, dir, 1, None).unwrap();
         for _ in 0..100 {
             growing.wrote(LOOK / 4).unwrap();
-            assert!(lock(&rooms.reserved).bytes[&(1, 0)] >= LOOK);
+            assert!(*lock(&rooms.reserved).left((1, 0)).unwrap() >= LOOK);
         }
         let others = Room::reserve(&rooms, dir, 1, Some(much(dir))).unwrap();
         growing.wrote(LOOK).unwrap();
         // Somebody else takes what was free: it is the others' then.
-        lock(&rooms.reserved).bytes.insert(others.key, u64::MAX);
+        *lock(&rooms.reserved).left(others.key).unwrap() = u64::MAX;
         let cause = growing.wrote(LOOK).unwrap_err();
         assert_eq!(cause.kind(), ErrorKind::StorageFull);
     }
@@ -323,7 +340,7 @@ mod tests {
         let mut all = [some; 3].map(|some| Room::reserve(&rooms, dir, 1, Some(some)).unwrap());
         assert!(all.iter_mut().all(|room| room.wrote(LOOK).is_ok()));
         // Half of it goes to another program, which here is the same as to one before them.
-        lock(&rooms.reserved).bytes.insert(all[0].key, some / 2 * 7);
+        *lock(&rooms.reserved).left(all[0].key).unwrap() = some / 2 * 7;
         let stay = all.each_mut().map(|room| room.wrote(LOOK).is_ok());
         assert_eq!(stay, [true, false, false]);
     }
@@ -332,7 +349,13 @@ mod tests {
     fn small_files_share_a_reservation_that_others_see() {
         let dir = tempfile::tempdir().unwrap();
         let (dir, rooms) = (dir.path(), Rooms::new(MinFree::Bytes(0)));
-        let left = || lock(&rooms.reserved).bytes.values().sum::<u64>();
+        let left = || {
+            lock(&rooms.reserved)
+                .bytes
+                .iter()
+                .map(|one| one.1)
+                .sum::<u64>()
+        };
         rooms.admit(dir, 1, 4096).unwrap();
         assert_eq!(left(), LOOK);
         for files in 1..=(LOOK / on_disk(4096)) {
@@ -352,7 +375,7 @@ mod tests {
         // What others need less than that for is not kept from them.
         let much = much(dir);
         let other = Room::reserve(&rooms, dir, 2, Some(much)).unwrap();
-        lock(&rooms.reserved).bytes.insert(other.key, u64::MAX);
+        *lock(&rooms.reserved).left(other.key).unwrap() = u64::MAX;
         rooms.admit(dir, 2, LOOK).unwrap_err();
         assert!(lock(&rooms.reserved).shared.is_none());
         drop(other);

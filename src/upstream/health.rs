@@ -3,8 +3,9 @@
 //! Rules: a source that could not be reached or was silent goes to the end of the order for `demote_ms`; so
 //! does one that has been silent to a running request for `suspect_ms`. At the end it is asked for what no
 //! other source gave. If the others say that there is no such file, a source whose failures take time is tried
-//! by one request at a time, and by none after two failures in a row. When its time at the end is over, one
-//! request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
+//! by one request at a time, and by none after two failures in a row. If the outcome is another than 404 all the
+//! same, for one of the others failed, it is asked at last, by `WAITING` requests at a time. When its time at the
+//! end is over, one request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
 //!
 //! Not here: what a failure means to a client (`error`).
 
@@ -56,8 +57,11 @@ impl State {
     /// Whether those who ask it for what another source lacks would only wait: it may just be slow, and the only one
     /// that has the file, so some are let wait for a while.
     fn is_hopeless(&self, now: Instant) -> bool {
-        self.is_silent(now, ms(limits().silent_ms))
-            || (self.waiting >= WAITING && self.is_suspect(now))
+        self.is_silent(now, ms(limits().silent_ms)) || (self.is_crowded() && self.is_suspect(now))
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.waiting >= WAITING
     }
 }
 
@@ -91,6 +95,11 @@ impl Health {
             Some(until) if until > now && state.slow => state.waiting == 0 && state.failures < 2,
             _ => !state.is_hopeless(now),
         }
+    }
+
+    /// Whether so many wait for it that one more, for a file that another source lacks, does better without it.
+    pub fn is_crowded(&self) -> bool {
+        lock(&self.state).is_crowded()
     }
 
     /// A request begins to wait for it.

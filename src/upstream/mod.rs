@@ -5,7 +5,7 @@
 //! anything but a usable 200 goes on to the next. One that cannot be reached or was silent goes to the end of the
 //! order for a while (`health`). While another source is left, or when it is itself at the end, a source has
 //! `patience_ms` for its head, else the time of `--timeout`. One that was merely slower is asked once more with
-//! its full time when all others have failed, unless one of them says that there is no such file. Each failure is
+//! its full time when all others have failed, unless all of them say that there is no such file. Each failure is
 //! one warning that names URL and cause; that a source has no such file is logged as information.
 //!
 //! Only transfers ask sources, each through its own [`Exchange`], which other threads can give up.
@@ -52,6 +52,16 @@ pub use source::Source;
 struct Entry {
     source: Source,
     health: Health,
+}
+
+/// A source that did not answer in its turn, and why.
+enum Late {
+    /// It was silent for all the time that it gets.
+    Silent(Error),
+    /// It was silent for the short time that it had, because others were left to ask.
+    Hurried,
+    /// It was not asked: for a file that nobody has that would have cost time.
+    PassedOver,
 }
 
 /// The sources, with what is known of their health, and the client that asks them.
@@ -145,9 +155,10 @@ impl Upstream {
         exchange: &Exchange,
         accept: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Result<Response, Failure> {
+        let hurry = self.timeout.min(ms(limits().patience_ms));
         let mut failure = None;
         let mut lacking = false;
-        let mut hurried = Vec::new();
+        let mut late = Vec::new();
         for (at, number) in order.iter().enumerate() {
             let Some(source) = self.sources.get(*number) else {
                 continue;
@@ -155,12 +166,13 @@ impl Upstream {
             let now = Instant::now();
             let demoted = source.health.is_demoted(now);
             if lacking && !source.health.is_worth_asking(now) {
+                late.push((*number, Late::PassedOver));
                 continue;
             }
             let is_last = at + 1 == order.len();
             let patience = match is_last && !demoted {
                 true => self.timeout,
-                false => self.timeout.min(ms(limits().patience_ms)),
+                false => hurry,
             };
             let mut accept = |response: &mut Response| {
                 response.is_last = is_last;
@@ -169,8 +181,11 @@ impl Upstream {
             match self.ask_one(*number, request, patience, exchange, &mut accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
-                Err(cause) if cause.is_timeout() && (patience < self.timeout || demoted) => {
-                    hurried.push((*number, demoted, cause));
+                Err(cause) if cause.is_timeout() && demoted => {
+                    late.push((*number, Late::Silent(cause)));
+                }
+                Err(cause) if cause.is_timeout() && patience < self.timeout => {
+                    late.push((*number, Late::Hurried));
                 }
                 Err(cause) => {
                     lacking |= cause.is_not_found();
@@ -182,15 +197,20 @@ impl Upstream {
             // A source that answered knows better than one that was silent for a few seconds: no second try.
             return Err(Failure::NotFound);
         }
-        for (number, demoted, cause) in hurried {
-            let cause = match demoted {
-                true => cause,
-                false => match self.ask_one(number, request, self.timeout, exchange, accept) {
-                    Ok(response) => return Ok(response),
-                    Err(cause) => cause,
-                },
+        for (number, late) in late {
+            let patience = match late {
+                Late::Silent(cause) => {
+                    failure = Some(Failure::after(failure, &cause));
+                    continue;
+                }
+                Late::PassedOver if self.is_crowded(number) => continue,
+                Late::PassedOver => hurry,
+                Late::Hurried => self.timeout,
             };
-            failure = Some(Failure::after(failure, &cause));
+            match self.ask_one(number, request, patience, exchange, accept) {
+                Ok(response) => return Ok(response),
+                Err(cause) => failure = Some(Failure::after(failure, &cause)),
+            }
         }
         // Without sources there is no such file.
         Err(failure.unwrap_or(Failure::NotFound))
@@ -214,6 +234,11 @@ impl Upstream {
     /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
     pub fn gave_wrong(&self, number: usize, path: &str) {
         self.wrong.note(number, path, Instant::now());
+    }
+
+    fn is_crowded(&self, number: usize) -> bool {
+        let source = self.sources.get(number);
+        source.is_some_and(|source| source.health.is_crowded())
     }
 
     fn is_in_place(&self, number: usize, now: Instant) -> bool {

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    CacheDir, Client, Daemon, Exchange, Gate, LIMIT, MODIFIED, Origin, Rig, Script, Server, Step,
-    head, missing, noise, ok, wait_until,
+    CacheDir, Client, Daemon, Exchange, Gate, LIMIT, MODIFIED, Origin, Rig, Script, Server, Setup,
+    Step, head, missing, noise, ok, reply, wait_until,
 };
 
 /// A response that redirects and whose small content never ends.
@@ -112,6 +112,23 @@ fn a_silent_mirror_costs_one_wait_and_not_one_a_name() {
         "{}",
         rig.origin.requests().len()
     );
+}
+
+#[test]
+fn a_mirror_that_was_silent_is_asked_where_not_all_others_say_404() {
+    let third = Origin::start();
+    let more = |setup: Setup| setup.source(third.url()).limits("patience_ms=600");
+    let (rig, _second) = Rig::pair(&[], more);
+    for target in ["/1.tar", "/2.tar"] {
+        rig.origin.script(target, vec![Step::Stall]);
+        rig.daemon.get(target).assert_error(404);
+    }
+    // It was silent twice in a row: for a name that nobody has it is passed over.
+    rig.daemon.get("/3.tar").assert_error(404);
+    assert_eq!(rig.origin.count("/3.tar"), 0);
+    third.script("/only.tar", reply("500 Broken", &[], b""));
+    rig.origin.file("/only.tar", b"the file");
+    rig.daemon.get("/only.tar").assert_whole(b"the file");
 }
 
 #[test]

@@ -19,63 +19,63 @@ const STYLE: &str = include_str!("page.css");
 
 /// The snapshot as a page.
 pub fn render(snapshot: &Snapshot) -> String {
-    Page(snapshot).to_string()
-}
-
-struct Page<'a>(&'a Snapshot);
-
-impl Display for Page<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (snapshot, version) = (self.0, env!("CARGO_PKG_VERSION"));
-        let share = from_cache(&snapshot.requests);
-        f.write_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
-        f.write_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n")?;
-        f.write_str("<meta name=\"color-scheme\" content=\"light dark\">\n")?;
-        f.write_str("<meta http-equiv=\"refresh\" content=\"5\">\n")?;
-        match share.whole {
-            0 => writeln!(f, "<title>package-cache</title>")?,
-            _ => writeln!(f, "<title>package-cache: {share} from the cache</title>")?,
-        }
-        writeln!(f, "<style>\n{STYLE}</style>\n</head>\n<body>\n<header>")?;
-        writeln!(f, "<h1>package-cache</h1>")?;
-        writeln!(
-            f,
-            "<p>Version {version}, up {}</p>\n</header>\n<main>",
-            Time(snapshot.uptime)
-        )?;
-        totals(f, snapshot, share)?;
-        transfers(f, snapshot)?;
-        sources(f, snapshot)?;
-        requests(f, snapshot)?;
-        failures(f, &snapshot.failures)?;
-        f.write_str("</main>\n</body>\n</html>\n")
+    let mut text = String::new();
+    let out = &mut text;
+    let version = env!("CARGO_PKG_VERSION");
+    let share = from_cache(&snapshot.requests);
+    out.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n");
+    out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    out.push_str("<meta http-equiv=\"refresh\" content=\"5\">\n");
+    match share.whole {
+        0 => putln!(out, "<title>package-cache</title>"),
+        _ => putln!(out, "<title>package-cache: {share} from the cache</title>"),
     }
+    putln!(out, "<style>\n{STYLE}</style>\n</head>\n<body>\n<header>");
+    putln!(out, "<h1>package-cache</h1>");
+    putln!(
+        out,
+        "<p>Version {version}, up {}</p>\n</header>\n<main>",
+        Time(snapshot.uptime)
+    );
+    totals(out, snapshot, share);
+    transfers(out, snapshot);
+    sources(out, snapshot);
+    requests(out, snapshot);
+    failures(out, &snapshot.failures);
+    out.push_str("</main>\n</body>\n</html>\n");
+    text
 }
 
-fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Result {
+fn totals(out: &mut String, snapshot: &Snapshot, share: Share) {
     let bytes = from_cache(&snapshot.sent);
     let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
-    f.write_str("<h2>Since the start</h2>\n<dl>\n")?;
+    out.push_str("<h2>Since the start</h2>\n<dl>\n");
     tile(
-        f,
+        out,
         "From the cache",
         &share,
         format_args!("of {}", Count(share.whole, "request")),
-    )?;
+    );
     tile(
-        f,
+        out,
         "Of the bytes",
         &bytes,
         format_args!("of {} sent", Bytes(bytes.whole)),
-    )?;
+    );
     let fetched = Bytes(snapshot.received());
     tile(
-        f,
+        out,
         "Saved",
         &Bytes(saved(snapshot)),
         format_args!("beside {fetched} fetched"),
-    )?;
-    tile(f, "Connections", &open, format_args!("of {limit} at once"))?;
+    );
+    tile(
+        out,
+        "Connections",
+        &open,
+        format_args!("of {limit} at once"),
+    );
     let storing = match snapshot.space.storing {
         true => "<span class=\"good\">storing works</span>",
         false => "<span class=\"bad\">storing fails, the log says why</span>",
@@ -83,45 +83,40 @@ fn totals(f: &mut Formatter<'_>, snapshot: &Snapshot, share: Share) -> fmt::Resu
     match snapshot.space.free {
         Some((free, least)) => {
             let note = format_args!("of which {} stay free; {storing}", Bytes(least));
-            tile(f, "Free space", &Bytes(free), note)?;
+            tile(out, "Free space", &Bytes(free), note);
         }
-        None => tile(f, "Free space", &"not known", format_args!("{storing}"))?,
+        None => tile(out, "Free space", &"not known", format_args!("{storing}")),
     }
     let [good, bad, unknown] = snapshot.verified;
     if snapshot.verified != [0; 3] {
         let note = format_args!("good; {bad} bad, {unknown} unknown");
-        tile(f, "Verified", &good, note)?;
+        tile(out, "Verified", &good, note);
     }
-    f.write_str("</dl>\n")
+    out.push_str("</dl>\n");
 }
 
 /// One figure, and what it is of.
-fn tile(
-    f: &mut Formatter<'_>,
-    name: &str,
-    value: &dyn Display,
-    note: fmt::Arguments<'_>,
-) -> fmt::Result {
-    writeln!(
-        f,
+fn tile(out: &mut String, name: &str, value: &dyn Display, note: fmt::Arguments<'_>) {
+    putln!(
+        out,
         "<div><dt>{name}</dt><dd>{value} <small>{note}</small></dd></div>"
-    )
+    );
 }
 
-fn transfers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn transfers(out: &mut String, snapshot: &Snapshot) {
     let transfers = &snapshot.transfers;
     if transfers.is_empty() {
-        return f.write_str("<h2>Transfers</h2>\n<p>None is running.</p>\n");
+        return out.push_str("<h2>Transfers</h2>\n<p>None is running.</p>\n");
     }
-    writeln!(f, "<h2>Transfers: {}</h2>\n<ul>", transfers.len())?;
+    putln!(out, "<h2>Transfers: {}</h2>\n<ul>", transfers.len());
     for one in transfers {
-        transfer(f, snapshot, one)?;
+        transfer(out, snapshot, one);
     }
-    f.write_str("</ul>\n")
+    out.push_str("</ul>\n");
 }
 
-fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> fmt::Result {
-    writeln!(f, "<li>{}", Path(&transfer.path))?;
+fn transfer(out: &mut String, snapshot: &Snapshot, transfer: &Transfer) {
+    putln!(out, "<li>{}", Path(&transfer.path));
     let received = Bytes(transfer.received);
     match transfer.length {
         Some(length) => {
@@ -132,103 +127,103 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
             // Without content: the text behind it says the same.
             let mille = share.per_mille().unwrap_or(1_000);
             let bar = "progress aria-label=\"received\" max=\"1000\"";
-            writeln!(f, "<{bar} value=\"{mille}\"></progress>")?;
-            write!(f, "<small>{share}: {received} of {}", Bytes(length))?;
+            putln!(out, "<{bar} value=\"{mille}\"></progress>");
+            put!(out, "<small>{share}: {received} of {}", Bytes(length));
         }
-        None => write!(f, "<small>{received}, of unknown length")?,
+        None => put!(out, "<small>{received}, of unknown length"),
     }
-    write!(f, ", {}/s", Bytes(transfer.bytes_per_second))?;
+    put!(out, ", {}/s", Bytes(transfer.bytes_per_second));
     if let Some(left) = left(transfer) {
-        write!(f, ", {} left", Time(left))?;
+        put!(out, ", {} left", Time(left));
     }
-    write!(f, ", {}", Count(transfer.readers as u64, "reader"))?;
+    put!(out, ", {}", Count(transfer.readers as u64, "reader"));
     if let Some(source) = snapshot.source(transfer) {
-        write!(f, ", from {}", Escaped(source))?;
+        put!(out, ", from {}", Escaped(source));
     }
     let stored = if transfer.stored { "" } else { ", not stored" };
-    writeln!(f, "{stored}</small></li>")
+    putln!(out, "{stored}</small></li>");
 }
 
-fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn sources(out: &mut String, snapshot: &Snapshot) {
     if snapshot.sources.is_empty() {
         let none = "There is none: only what is stored is served.";
-        return writeln!(f, "<h2>Sources</h2>\n<p>{none}</p>");
+        return putln!(out, "<h2>Sources</h2>\n<p>{none}</p>");
     }
-    writeln!(f, "<h2>Sources: {}</h2>\n<ol>", snapshot.sources.len())?;
+    putln!(out, "<h2>Sources: {}</h2>\n<ol>", snapshot.sources.len());
     for (number, one) in snapshot.sources.iter().enumerate() {
-        source(f, one, speed(snapshot, number))?;
+        source(out, one, speed(snapshot, number));
     }
-    f.write_str("</ol>\n")
+    out.push_str("</ol>\n");
 }
 
-fn source(f: &mut Formatter<'_>, source: &SourceView, speed: u64) -> fmt::Result {
-    f.write_str(match source.up {
+fn source(out: &mut String, source: &SourceView, speed: u64) {
+    out.push_str(match source.up {
         true => "<li><span class=\"state good\">up</span> ",
         false => "<li><span class=\"state bad\">down</span> ",
-    })?;
-    f.write_str("<code>")?;
+    });
+    out.push_str("<code>");
     if let Some(name) = &source.name {
-        write!(f, "{}=", Escaped(name))?;
+        put!(out, "{}=", Escaped(name));
     }
-    writeln!(f, "{}</code>", Escaped(&source.url))?;
+    putln!(out, "{}</code>", Escaped(&source.url));
     let questions = Count(source.requests, "question");
     let failures = Count(source.failures.iter().sum(), "failure");
     let received = Bytes(source.received);
-    write!(f, "<small>{questions}, {failures}, {received} fetched")?;
+    put!(out, "<small>{questions}, {failures}, {received} fetched");
     if speed > 0 {
-        write!(f, ", {}/s now", Bytes(speed))?;
+        put!(out, ", {}/s now", Bytes(speed));
     }
-    f.write_str("</small>")?;
+    out.push_str("</small>");
     if let Some(why) = &source.last_failure {
-        write!(f, " <small>Last failure: {}</small>", Escaped(shown(why)))?;
+        put!(out, " <small>Last failure: {}</small>", Escaped(shown(why)));
     }
-    f.write_str("</li>\n")
+    out.push_str("</li>\n");
 }
 
-fn requests(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    f.write_str("<h2>Requests</h2>\n")?;
+fn requests(out: &mut String, snapshot: &Snapshot) {
+    out.push_str("<h2>Requests</h2>\n");
     table(
-        f,
+        out,
         "Requests by cache status",
         &["Cache status", "Requests", "Sent"],
-    )?;
+    );
     let counts = snapshot.requests.iter().zip(&snapshot.sent);
     for (name, (requests, sent)) in names().zip(counts) {
         let sent = Bytes(*sent);
-        writeln!(
-            f,
+        putln!(
+            out,
             "<tr><th scope=\"row\">{name}</th><td>{requests}</td><td>{sent}</td></tr>"
-        )?;
+        );
     }
-    f.write_str("</tbody>\n</table>\n")
+    out.push_str("</tbody>\n</table>\n");
 }
 
-fn failures(f: &mut Formatter<'_>, failures: &[Failure]) -> fmt::Result {
-    f.write_str("<h2>Last failures</h2>\n")?;
+fn failures(out: &mut String, failures: &[Failure]) {
+    out.push_str("<h2>Last failures</h2>\n");
     if failures.is_empty() {
-        return f.write_str("<p>None since the start.</p>\n");
+        return out.push_str("<p>None since the start.</p>\n");
     }
-    f.write_str("<ol>\n")?;
+    out.push_str("<ol>\n");
     for failure in failures {
         let time = HttpDate::of(failure.time).rfc3339().to_string();
         let why = Escaped(shown(&failure.why));
-        writeln!(
-            f,
+        putln!(
+            out,
             "<li><time datetime=\"{time}\">{time}</time> {}",
             Path(&failure.path)
-        )?;
-        writeln!(f, "<small>{why}</small></li>")?;
+        );
+        putln!(out, "<small>{why}</small></li>");
     }
-    f.write_str("</ol>\n")
+    out.push_str("</ol>\n");
 }
 
 /// The beginning of a table, up to its body.
-fn table(f: &mut Formatter<'_>, caption: &str, columns: &[&str]) -> fmt::Result {
-    write!(f, "<table>\n<caption>{caption}</caption>\n<thead><tr>")?;
+fn table(out: &mut String, caption: &str, columns: &[&str]) {
+    put!(out, "<table>\n<caption>{caption}</caption>\n<thead><tr>");
     for column in columns {
-        write!(f, "<th scope=\"col\">{column}</th>")?;
+        put!(out, "<th scope=\"col\">{column}</th>");
     }
-    f.write_str("</tr></thead>\n<tbody>\n")
+    out.push_str("</tr></thead>\n<tbody>\n");
 }
 
 /// The beginning of an ASCII text that may be long.

@@ -9,60 +9,56 @@ use crate::stats::{Failure, STATUSES, Snapshot, SourceView, Transfer, names};
 
 /// The snapshot as JSON.
 pub fn render(snapshot: &Snapshot) -> String {
-    format!("{}\n", Json(snapshot))
+    let mut text = String::new();
+    let out = &mut text;
+    let version = Quoted(env!("CARGO_PKG_VERSION"));
+    put!(out, "{{\"version\":{version}");
+    put!(out, ",\n\"uptime_seconds\":{}", snapshot.uptime.as_secs());
+    out.push_str(",\n\"requests\":");
+    by_status(out, &snapshot.requests);
+    out.push_str(",\n\"sent_bytes\":");
+    by_status(out, &snapshot.sent);
+    put!(out, ",\n\"received_bytes\":{}", snapshot.received());
+    let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
+    put!(
+        out,
+        ",\n\"connections\":{{\"open\":{open},\"limit\":{limit}}}"
+    );
+    out.push_str(",\n\"sources\":");
+    list(out, &snapshot.sources, source);
+    out.push_str(",\n\"transfers\":");
+    list(out, &snapshot.transfers, |out, one| {
+        transfer(out, snapshot, one)
+    });
+    out.push_str(",\n\"failures\":");
+    list(out, &snapshot.failures, failure);
+    let (free, min_free) = snapshot.space.free.unzip();
+    put!(
+        out,
+        ",\n\"store\":{{\"free_bytes\":{},\"min_free_bytes\":{},\"storing\":{}}}",
+        Maybe(free),
+        Maybe(min_free),
+        snapshot.space.storing
+    );
+    let [good, bad, unknown] = snapshot.verified;
+    put!(
+        out,
+        ",\n\"verified\":{{\"good\":{good},\"bad\":{bad},\"unknown\":{unknown}}}}}\n"
+    );
+    text
 }
 
-struct Json<'a>(&'a Snapshot);
-
-impl Display for Json<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let snapshot = self.0;
-        let version = Quoted(env!("CARGO_PKG_VERSION"));
-        write!(f, "{{\"version\":{version}")?;
-        write!(f, ",\n\"uptime_seconds\":{}", snapshot.uptime.as_secs())?;
-        f.write_str(",\n\"requests\":")?;
-        by_status(f, &snapshot.requests)?;
-        f.write_str(",\n\"sent_bytes\":")?;
-        by_status(f, &snapshot.sent)?;
-        write!(f, ",\n\"received_bytes\":{}", snapshot.received())?;
-        let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
-        write!(
-            f,
-            ",\n\"connections\":{{\"open\":{open},\"limit\":{limit}}}"
-        )?;
-        f.write_str(",\n\"sources\":")?;
-        list(f, &snapshot.sources, source)?;
-        f.write_str(",\n\"transfers\":")?;
-        list(f, &snapshot.transfers, |f, one| transfer(f, snapshot, one))?;
-        f.write_str(",\n\"failures\":")?;
-        list(f, &snapshot.failures, failure)?;
-        let (free, min_free) = snapshot.space.free.unzip();
-        write!(
-            f,
-            ",\n\"store\":{{\"free_bytes\":{},\"min_free_bytes\":{},\"storing\":{}}}",
-            Maybe(free),
-            Maybe(min_free),
-            snapshot.space.storing
-        )?;
-        let [good, bad, unknown] = snapshot.verified;
-        write!(
-            f,
-            ",\n\"verified\":{{\"good\":{good},\"bad\":{bad},\"unknown\":{unknown}}}}}"
-        )
-    }
-}
-
-fn by_status(f: &mut Formatter<'_>, counts: &[u64; STATUSES]) -> fmt::Result {
+fn by_status(out: &mut String, counts: &[u64; STATUSES]) {
     for (at, (name, count)) in names().zip(counts).enumerate() {
-        f.write_char(if at == 0 { '{' } else { ',' })?;
-        write!(f, "\"{name}\":{count}")?;
+        out.push(if at == 0 { '{' } else { ',' });
+        put!(out, "\"{name}\":{count}");
     }
-    f.write_char('}')
+    out.push('}');
 }
 
-fn source(f: &mut Formatter<'_>, source: &SourceView) -> fmt::Result {
-    write!(
-        f,
+fn source(out: &mut String, source: &SourceView) {
+    put!(
+        out,
         "{{\"url\":{},\"name\":{},\"up\":{},\"requests\":{},\"failures\":{},\"received_bytes\":{},\"last_failure\":{}}}",
         Quoted(&source.url),
         Maybe(source.name.as_deref().map(Quoted)),
@@ -71,12 +67,12 @@ fn source(f: &mut Formatter<'_>, source: &SourceView) -> fmt::Result {
         source.failures.iter().sum::<u64>(),
         source.received,
         Maybe(source.last_failure.as_deref().map(Quoted)),
-    )
+    );
 }
 
-fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> fmt::Result {
-    write!(
-        f,
+fn transfer(out: &mut String, snapshot: &Snapshot, transfer: &Transfer) {
+    put!(
+        out,
         "{{\"path\":{},\"received\":{},\"length\":{},\"readers\":{},\"bytes_per_second\":{},\"source\":{},\"stored\":{}}}",
         Quoted(&transfer.path),
         transfer.received,
@@ -85,27 +81,23 @@ fn transfer(f: &mut Formatter<'_>, snapshot: &Snapshot, transfer: &Transfer) -> 
         transfer.bytes_per_second,
         Maybe(snapshot.source(transfer).map(Quoted)),
         transfer.stored,
-    )
+    );
 }
 
-fn failure(f: &mut Formatter<'_>, failure: &Failure) -> fmt::Result {
+fn failure(out: &mut String, failure: &Failure) {
     let time = HttpDate::of(failure.time).rfc3339();
     let (path, why) = (Quoted(&failure.path), Quoted(&failure.why));
-    write!(f, "{{\"time\":\"{time}\",\"path\":{path},\"why\":{why}}}")
+    put!(out, "{{\"time\":\"{time}\",\"path\":{path},\"why\":{why}}}");
 }
 
 /// An array, one element a line.
-fn list<T>(
-    f: &mut Formatter<'_>,
-    items: &[T],
-    write: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
-) -> fmt::Result {
-    f.write_char('[')?;
+fn list<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)) {
+    out.push('[');
     for (at, item) in items.iter().enumerate() {
-        f.write_str(if at == 0 { "\n" } else { ",\n" })?;
-        write(f, item)?;
+        out.push_str(if at == 0 { "\n" } else { ",\n" });
+        write(out, item);
     }
-    f.write_char(']')
+    out.push(']');
 }
 
 /// A value or null.

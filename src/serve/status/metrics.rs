@@ -17,226 +17,221 @@ const VERIFIED: [&str; 3] = ["good", "bad", "unknown"];
 
 /// The snapshot for Prometheus.
 pub fn render(snapshot: &Snapshot) -> String {
-    Metrics(snapshot).to_string()
+    let mut text = String::new();
+    let out = &mut text;
+    program(out, snapshot);
+    answers(out, snapshot);
+    first_byte(out, &snapshot.first_byte);
+    connections(out, snapshot);
+    sources(out, snapshot);
+    transfers(out, snapshot);
+    store(out, snapshot);
+    text
 }
 
-struct Metrics<'a>(&'a Snapshot);
-
-impl Display for Metrics<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        program(f, self.0)?;
-        answers(f, self.0)?;
-        first_byte(f, &self.0.first_byte)?;
-        connections(f, self.0)?;
-        sources(f, self.0)?;
-        transfers(f, self.0)?;
-        store(f, self.0)
-    }
-}
-
-fn program(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let build = gauge(f, "build_info", "Always 1; its label is the version.")?;
+fn program(out: &mut String, snapshot: &Snapshot) {
+    let build = gauge(out, "build_info", "Always 1; its label is the version.");
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    sample(f, build, &version, &1)?;
+    sample(out, build, &version, &1);
     let started = gauge(
-        f,
+        out,
         "start_time_seconds",
         "When the program started, since the epoch.",
-    )?;
+    );
     let since = snapshot.started.duration_since(UNIX_EPOCH);
     let micros = u64::try_from(since.unwrap_or_default().as_micros());
-    sample(f, started, &[], &Seconds(micros.unwrap_or(u64::MAX)))?;
+    sample(out, started, &[], &Seconds(micros.unwrap_or(u64::MAX)));
     let logged = counter(
-        f,
+        out,
         "log_messages_total",
         "Messages in the log, without access lines.",
-    )?;
+    );
     for (level, count) in LEVELS.into_iter().zip(snapshot.logged) {
-        sample(f, logged, &[("level", level)], &count)?;
+        sample(out, logged, &[("level", level)], &count);
     }
-    Ok(())
 }
 
-fn answers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn answers(out: &mut String, snapshot: &Snapshot) {
     let requests = counter(
-        f,
+        out,
         "requests_total",
         "Answers by cache status; none: no file was looked up.",
-    )?;
+    );
     for (name, count) in names().zip(snapshot.requests) {
-        sample(f, requests, &[("cache", name)], &count)?;
+        sample(out, requests, &[("cache", name)], &count);
     }
-    let responses = counter(f, "responses_total", "Answers by status code.")?;
+    let responses = counter(out, "responses_total", "Answers by status code.");
     for (code, count) in &snapshot.responses {
-        sample(f, responses, &[("code", &code.to_string())], &count)?;
+        sample(out, responses, &[("code", &code.to_string())], &count);
     }
     let sent = counter(
-        f,
+        out,
         "sent_bytes_total",
         "Bytes of content sent to clients, by cache status.",
-    )?;
+    );
     for (name, count) in names().zip(snapshot.sent) {
-        sample(f, sent, &[("cache", name)], &count)?;
+        sample(out, sent, &[("cache", name)], &count);
     }
-    Ok(())
 }
 
-fn first_byte(f: &mut Formatter<'_>, seen: &[(Word, Distribution)]) -> fmt::Result {
+fn first_byte(out: &mut String, seen: &[(Word, Distribution)]) {
     let help = "Time from a request to the first byte of its answer.";
-    let name = metric(f, "first_byte_seconds", "histogram", help)?;
+    let name = metric(out, "first_byte_seconds", "histogram", help);
     let bounds = || BOUNDS.iter().map(|(bound, _)| *bound).chain(["+Inf"]);
     for (word, distribution) in seen {
         let cache = ("cache", word.name());
         for (bound, count) in bounds().zip(distribution.buckets) {
             let labels = [cache, ("le", bound)];
-            sample(f, "first_byte_seconds_bucket", &labels, &count)?;
+            sample(out, "first_byte_seconds_bucket", &labels, &count);
         }
         let count = distribution.buckets.last().copied().unwrap_or(0);
         sample(
-            f,
+            out,
             &format!("{name}_sum"),
             &[cache],
             &Seconds(distribution.micros),
-        )?;
-        sample(f, &format!("{name}_count"), &[cache], &count)?;
+        );
+        sample(out, &format!("{name}_count"), &[cache], &count);
     }
-    Ok(())
 }
 
-fn connections(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let open = gauge(f, "connections", "Connections of clients that are open.")?;
-    sample(f, open, &[], &snapshot.connections.open)?;
+fn connections(out: &mut String, snapshot: &Snapshot) {
+    let open = gauge(out, "connections", "Connections of clients that are open.");
+    sample(out, open, &[], &snapshot.connections.open);
     let limit = gauge(
-        f,
+        out,
         "connections_limit",
         "Connections of clients that can be open at once.",
-    )?;
-    sample(f, limit, &[], &snapshot.connections.limit)?;
+    );
+    sample(out, limit, &[], &snapshot.connections.limit);
     let all = counter(
-        f,
+        out,
         "connections_total",
         "Connections of clients since the start.",
-    )?;
-    sample(f, all, &[], &snapshot.connected)
+    );
+    sample(out, all, &[], &snapshot.connected)
 }
 
-fn sources(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn sources(out: &mut String, snapshot: &Snapshot) {
     let all = &snapshot.sources;
     let requests = counter(
-        f,
+        out,
         "source_requests_total",
         "Questions to a source, redirects left out.",
-    )?;
+    );
     for source in all {
-        sample(f, requests, &[("source", &source.label)], &source.requests)?;
+        sample(
+            out,
+            requests,
+            &[("source", &source.label)],
+            &source.requests,
+        );
     }
     let help = "Failures of a source; that it has no such file is none.";
-    let failures = counter(f, "source_failures_total", help)?;
+    let failures = counter(out, "source_failures_total", help);
     for source in all {
         for (reason, count) in Reason::ALL.into_iter().zip(source.failures) {
             let labels = [("source", &*source.label), ("reason", reason.name())];
-            sample(f, failures, &labels, &count)?;
+            sample(out, failures, &labels, &count);
         }
     }
     let received = counter(
-        f,
+        out,
         "source_received_bytes_total",
         "Bytes of content that a source sent.",
-    )?;
+    );
     for source in all {
-        sample(f, received, &[("source", &source.label)], &source.received)?;
+        sample(
+            out,
+            received,
+            &[("source", &source.label)],
+            &source.received,
+        );
     }
     let help = "0 from when the source could not be reached, was silent or dripped until it answers, else 1.";
-    let up = gauge(f, "source_up", help)?;
+    let up = gauge(out, "source_up", help);
     for source in all {
-        sample(f, up, &[("source", &source.label)], &u8::from(source.up))?;
+        sample(out, up, &[("source", &source.label)], &u8::from(source.up));
     }
-    Ok(())
 }
 
-fn transfers(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let running = gauge(f, "transfers", "Transfers from sources that run.")?;
-    sample(f, running, &[], &snapshot.transfers.len())?;
-    let readers = gauge(f, "transfer_readers", "Clients that read from them.")?;
+fn transfers(out: &mut String, snapshot: &Snapshot) {
+    let running = gauge(out, "transfers", "Transfers from sources that run.");
+    sample(out, running, &[], &snapshot.transfers.len());
+    let readers = gauge(out, "transfer_readers", "Clients that read from them.");
     let reading = snapshot.transfers.iter().map(|transfer| transfer.readers);
-    sample(f, readers, &[], &reading.sum::<usize>())?;
+    sample(out, readers, &[], &reading.sum::<usize>());
     let ended = counter(
-        f,
+        out,
         "transfers_total",
         "Transfers that ended: stored, passed on only, failed.",
-    )?;
+    );
     for (outcome, count) in Outcome::ALL.into_iter().zip(snapshot.transferred) {
-        sample(f, ended, &[("result", outcome.name())], &count)?;
+        sample(out, ended, &[("result", outcome.name())], &count);
     }
     let resumed = counter(
-        f,
+        out,
         "transfers_resumed_total",
         "Transfers that went on after a source broke off.",
-    )?;
-    sample(f, resumed, &[], &snapshot.resumed)
+    );
+    sample(out, resumed, &[], &snapshot.resumed)
 }
 
-fn store(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let failed = counter(f, "store_failures_total", "Files that could not be stored.")?;
-    sample(f, failed, &[], &snapshot.store_failures)?;
+fn store(out: &mut String, snapshot: &Snapshot) {
+    let failed = counter(
+        out,
+        "store_failures_total",
+        "Files that could not be stored.",
+    );
+    sample(out, failed, &[], &snapshot.store_failures);
     let verified = counter(
-        f,
+        out,
         "verified_total",
         "Files by what their Manifests say of them.",
-    )?;
+    );
     for (result, count) in VERIFIED.into_iter().zip(snapshot.verified) {
-        sample(f, verified, &[("result", result)], &count)?;
+        sample(out, verified, &[("result", result)], &count);
     }
     let (free, min_free) = snapshot.space.free.unzip();
     let name = gauge(
-        f,
+        out,
         "free_bytes",
         "Free on the cache's file system; NaN if that is not known.",
-    )?;
-    sample(f, name, &[], &Known(free))?;
+    );
+    sample(out, name, &[], &Known(free));
     let name = gauge(
-        f,
+        out,
         "min_free_bytes",
         "What storing leaves free; NaN if that is not known.",
-    )?;
-    sample(f, name, &[], &Known(min_free))
+    );
+    sample(out, name, &[], &Known(min_free))
 }
 
-fn counter<'a>(f: &mut Formatter<'_>, name: &'a str, help: &str) -> Result<&'a str, fmt::Error> {
-    metric(f, name, "counter", help)
+fn counter<'a>(out: &mut String, name: &'a str, help: &str) -> &'a str {
+    metric(out, name, "counter", help)
 }
 
-fn gauge<'a>(f: &mut Formatter<'_>, name: &'a str, help: &str) -> Result<&'a str, fmt::Error> {
-    metric(f, name, "gauge", help)
+fn gauge<'a>(out: &mut String, name: &'a str, help: &str) -> &'a str {
+    metric(out, name, "gauge", help)
 }
 
 /// What stands before the samples of a metric; its name, for them.
-fn metric<'a>(
-    f: &mut Formatter<'_>,
-    name: &'a str,
-    kind: &str,
-    help: &str,
-) -> Result<&'a str, fmt::Error> {
-    writeln!(f, "# HELP package_cache_{name} {help}")?;
-    writeln!(f, "# TYPE package_cache_{name} {kind}")?;
-    Ok(name)
+fn metric<'a>(out: &mut String, name: &'a str, kind: &str, help: &str) -> &'a str {
+    putln!(out, "# HELP package_cache_{name} {help}");
+    putln!(out, "# TYPE package_cache_{name} {kind}");
+    name
 }
 
-fn sample(
-    f: &mut Formatter<'_>,
-    name: &str,
-    labels: &[(&str, &str)],
-    value: &dyn Display,
-) -> fmt::Result {
-    write!(f, "package_cache_{name}")?;
+fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
+    put!(out, "package_cache_{name}");
     for (at, (label, value)) in labels.iter().enumerate() {
-        f.write_char(if at == 0 { '{' } else { ',' })?;
-        write!(f, "{label}=\"{}\"", Label(value))?;
+        out.push(if at == 0 { '{' } else { ',' });
+        put!(out, "{label}=\"{}\"", Label(value));
     }
     if !labels.is_empty() {
-        f.write_char('}')?;
+        out.push('}');
     }
-    writeln!(f, " {value}")
+    putln!(out, " {value}");
 }
 
 /// Seconds, of so many microseconds.

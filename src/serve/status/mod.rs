@@ -6,6 +6,22 @@
 //!
 //! Not here: what is counted (`stats`).
 
+use std::fmt::{self, Write};
+
+/// Adds a formatted text to a string; unlike `write!` it has no result, since memory takes all of it.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {
+        $crate::serve::status::add($out, format_args!($($text)*))
+    };
+}
+
+/// Adds a formatted line.
+macro_rules! putln {
+    ($out:expr, $($text:tt)*) => {
+        $crate::serve::status::add_line($out, format_args!($($text)*))
+    };
+}
+
 mod figures;
 mod html;
 mod json;
@@ -84,6 +100,15 @@ impl Page {
             Self::Health => page(StatusCode::OK, TEXT, "ok\n".into()),
         }
     }
+}
+
+fn add(out: &mut String, text: fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+}
+
+fn add_line(out: &mut String, text: fmt::Arguments<'_>) {
+    add(out, text);
+    out.push('\n');
 }
 
 /// A response with this content, which no cache keeps.

@@ -4,8 +4,6 @@
 //! beginning alone; no line is wider than the layout; ASCII only, but for the blocks of bars where those are asked for; what
 //! could do something to a terminal is replaced.
 
-use std::fmt::{self, Display, Formatter};
-
 use super::figures::{Bytes, Count, Time, from_cache, left, saved, speed, tail};
 use crate::http::HttpDate;
 use crate::stats::{Snapshot, SourceView, Transfer, names};
@@ -49,7 +47,7 @@ impl Layout {
 
 /// The snapshot as text.
 pub fn render(snapshot: &Snapshot, layout: Layout) -> String {
-    let text = Text { snapshot, layout }.to_string();
+    let text = Text { snapshot, layout }.whole();
     let mut out = String::new();
     for line in text.lines() {
         fit(&mut out, line.trim_end(), layout.columns);
@@ -73,30 +71,35 @@ struct Text<'a> {
     layout: Layout,
 }
 
-impl Display for Text<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (snapshot, version) = (self.snapshot, env!("CARGO_PKG_VERSION"));
-        writeln!(f, "package-cache {version}, up {}\n", Time(snapshot.uptime))?;
-        self.totals(f)?;
-        self.transfers(f)?;
-        self.sources(f)?;
-        self.requests(f)?;
-        self.failures(f)
-    }
-}
-
 impl Text<'_> {
-    fn totals(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn whole(&self) -> String {
+        let mut text = String::new();
+        let out = &mut text;
+        let (snapshot, version) = (self.snapshot, env!("CARGO_PKG_VERSION"));
+        putln!(
+            out,
+            "package-cache {version}, up {}\n",
+            Time(snapshot.uptime)
+        );
+        self.totals(out);
+        self.transfers(out);
+        self.sources(out);
+        self.requests(out);
+        self.failures(out);
+        text
+    }
+
+    fn totals(&self, out: &mut String) {
         let snapshot = self.snapshot;
         let (requests, bytes) = (from_cache(&snapshot.requests), from_cache(&snapshot.sent));
         let all = Count(requests.whole, "request");
-        writeln!(f, "From the cache  {requests} of {all}")?;
-        writeln!(f, "                {bytes} of the bytes")?;
-        writeln!(f, "Saved           {}", Bytes(saved(snapshot)))?;
-        writeln!(f, "Sent            {}", Bytes(bytes.whole))?;
-        writeln!(f, "Fetched         {}", Bytes(snapshot.received()))?;
+        putln!(out, "From the cache  {requests} of {all}");
+        putln!(out, "                {bytes} of the bytes");
+        putln!(out, "Saved           {}", Bytes(saved(snapshot)));
+        putln!(out, "Sent            {}", Bytes(bytes.whole));
+        putln!(out, "Fetched         {}", Bytes(snapshot.received()));
         let (open, limit) = (snapshot.connections.open, snapshot.connections.limit);
-        writeln!(f, "Connections     {open} of {limit}")?;
+        putln!(out, "Connections     {open} of {limit}");
         match snapshot.space.free {
             Some((free, least)) => {
                 let gap = match self.is_narrow() {
@@ -104,52 +107,55 @@ impl Text<'_> {
                     false => ", of which ",
                 };
                 let (free, least) = (Bytes(free), Bytes(least));
-                writeln!(f, "Free            {free}{gap}{least} stay free")?;
+                putln!(out, "Free            {free}{gap}{least} stay free");
             }
-            None => writeln!(f, "Free            not known")?,
+            None => putln!(out, "Free            not known"),
         }
         let storing = match snapshot.space.storing {
             true => "works",
             false => "FAILS: the log says why",
         };
-        writeln!(f, "Storing         {storing}")?;
+        putln!(out, "Storing         {storing}");
         match snapshot.verified {
-            [0, 0, 0] => Ok(()),
+            [0, 0, 0] => {}
             [good, bad, unknown] => {
                 let gap = match self.is_narrow() {
                     true => "\n                ",
                     false => ", ",
                 };
-                writeln!(
-                    f,
+                putln!(
+                    out,
                     "Verified        {good} good{gap}{bad} bad{gap}{unknown} unknown"
-                )
+                );
             }
         }
     }
 
-    fn requests(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
+    fn requests(&self, out: &mut String) {
+        putln!(
+            out,
             "\n{:<12} {:>12} {:>12}",
-            "Cache status", "Requests", "Sent"
-        )?;
+            "Cache status",
+            "Requests",
+            "Sent"
+        );
         let counts = self.snapshot.requests.iter().zip(&self.snapshot.sent);
         for (name, (requests, sent)) in names().zip(counts) {
-            writeln!(f, "{name:<12} {requests:>12} {:>12}", Bytes(*sent))?;
+            putln!(out, "{name:<12} {requests:>12} {:>12}", Bytes(*sent));
         }
-        Ok(())
     }
 
-    fn transfers(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn transfers(&self, out: &mut String) {
         let transfers = &self.snapshot.transfers;
-        writeln!(f, "\nTransfers: {}", transfers.len())?;
-        transfers.iter().try_for_each(|one| self.transfer(f, one))
+        putln!(out, "\nTransfers: {}", transfers.len());
+        for one in transfers {
+            self.transfer(out, one);
+        }
     }
 
-    fn transfer(&self, f: &mut Formatter<'_>, transfer: &Transfer) -> fmt::Result {
+    fn transfer(&self, out: &mut String, transfer: &Transfer) {
         let (dots, end) = tail(&transfer.path, self.layout.columns);
-        writeln!(f, "{dots}{end}")?;
+        putln!(out, "{dots}{end}");
         let received = Bytes(transfer.received);
         match transfer.length {
             Some(length) => {
@@ -157,25 +163,24 @@ impl Text<'_> {
                 let percent = percent.and_then(|it| u64::try_from(it).ok()).unwrap_or(100);
                 let bar = self.bar(transfer.received, length);
                 let gap = if self.is_narrow() { "\n  " } else { "  " };
-                writeln!(
-                    f,
+                putln!(
+                    out,
                     "  {bar} {percent:>3} %{gap}{received} of {}",
                     Bytes(length)
-                )?;
+                );
             }
-            None => writeln!(f, "  {received}, of unknown length")?,
+            None => putln!(out, "  {received}, of unknown length"),
         }
-        write!(f, "  {}/s", Bytes(transfer.bytes_per_second))?;
+        put!(out, "  {}/s", Bytes(transfer.bytes_per_second));
         if let Some(left) = left(transfer) {
-            write!(f, ", {} left", Time(left))?;
+            put!(out, ", {} left", Time(left));
         }
-        write!(f, "{}", if self.is_narrow() { "\n  " } else { ", " })?;
+        put!(out, "{}", if self.is_narrow() { "\n  " } else { ", " });
         let readers = Count(transfer.readers as u64, "reader");
         let stored = if transfer.stored { "" } else { ", not stored" };
-        writeln!(f, "{readers}{stored}")?;
-        match self.snapshot.source(transfer) {
-            Some(source) => writeln!(f, "  from {source}"),
-            None => Ok(()),
+        putln!(out, "{readers}{stored}");
+        if let Some(source) = self.snapshot.source(transfer) {
+            putln!(out, "  from {source}");
         }
     }
 
@@ -197,58 +202,57 @@ impl Text<'_> {
         format!("[{}{}]", full.repeat(filled), empty.repeat(width - filled))
     }
 
-    fn sources(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn sources(&self, out: &mut String) {
         let sources = &self.snapshot.sources;
-        writeln!(f, "\nSources: {}", sources.len())?;
-        let mut numbered = sources.iter().enumerate();
-        numbered.try_for_each(|(number, source)| self.source(f, number, source))
+        putln!(out, "\nSources: {}", sources.len());
+        for (number, source) in sources.iter().enumerate() {
+            self.source(out, number, source);
+        }
     }
 
-    fn source(&self, f: &mut Formatter<'_>, number: usize, source: &SourceView) -> fmt::Result {
+    fn source(&self, out: &mut String, number: usize, source: &SourceView) {
         let state = if source.up { "up  " } else { "DOWN" };
         match &source.name {
-            Some(name) => writeln!(f, "{state}  {name}={}", source.url)?,
-            None => writeln!(f, "{state}  {}", source.url)?,
+            Some(name) => putln!(out, "{state}  {name}={}", source.url),
+            None => putln!(out, "{state}  {}", source.url),
         }
         let questions = Count(source.requests, "question");
         let failures = Count(source.failures.iter().sum(), "failure");
         let gap = if self.is_narrow() { "\n      " } else { ", " };
         let received = Bytes(source.received);
-        write!(f, "      {questions}, {failures}{gap}{received} fetched")?;
+        put!(out, "      {questions}, {failures}{gap}{received} fetched");
         match speed(self.snapshot, number) {
-            0 => writeln!(f)?,
-            speed => writeln!(f, ", {}/s now", Bytes(speed))?,
+            0 => out.push('\n'),
+            speed => putln!(out, ", {}/s now", Bytes(speed)),
         }
-        match &source.last_failure {
-            Some(why) => self.wrapped(f, &format!("last failure: {why}")),
-            None => Ok(()),
+        if let Some(why) = &source.last_failure {
+            self.wrapped(out, &format!("last failure: {why}"));
         }
     }
 
-    fn failures(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn failures(&self, out: &mut String) {
         let failures = &self.snapshot.failures;
-        writeln!(f, "\nLast failures: {}", failures.len())?;
+        putln!(out, "\nLast failures: {}", failures.len());
         for failure in failures {
             let time = HttpDate::of(failure.time).rfc3339().to_string();
             let room = self.layout.columns.saturating_sub(time.len() + 1);
             let (dots, end) = tail(&failure.path, room);
-            writeln!(f, "{time} {dots}{end}")?;
-            self.wrapped(f, &failure.why)?;
+            putln!(out, "{time} {dots}{end}");
+            self.wrapped(out, &failure.why);
         }
-        Ok(())
     }
 
     /// A text on as many lines as it needs, up to three.
-    fn wrapped(&self, f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    fn wrapped(&self, out: &mut String, text: &str) {
         let width = self.layout.columns.saturating_sub(6);
         let (mut line, mut lines) = (String::new(), 0);
         for word in text.split(' ') {
             if !line.is_empty() && line.len().saturating_add(word.len()) >= width {
-                writeln!(f, "      {line}")?;
+                putln!(out, "      {line}");
                 line.clear();
                 lines += 1;
                 if lines == 3 {
-                    return Ok(());
+                    return;
                 }
             }
             if !line.is_empty() {
@@ -256,7 +260,7 @@ impl Text<'_> {
             }
             line.push_str(word);
         }
-        writeln!(f, "      {line}")
+        putln!(out, "      {line}");
     }
 }
 
@@ -297,7 +301,7 @@ mod tests {
             snapshot: &snapshot,
             layout,
         };
-        let text = text.to_string();
+        let text = text.whole();
         for line in text.lines() {
             assert!(line.len() <= NARROWEST, "{line}");
         }

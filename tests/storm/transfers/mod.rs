@@ -40,7 +40,7 @@ const FILES: u64 = 60;
 const SOURCES: usize = 3;
 
 /// Waits that a storm cannot afford at their full length. The two addresses of a source share its patience.
-const LIMITS: &str = "patience_ms=800,demote_ms=300,kept_ms=300,kept_answer_ms=200,suspect_ms=100,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
+const LIMITS: &str = "patience_ms=1500,demote_ms=300,kept_ms=300,kept_answer_ms=200,suspect_ms=100,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files whose names prove them, from three sources of which some lie: whatever they send, nothing wrong is stored, no
+//! Files that their names or Manifests prove, from three sources of which some lie: whatever they send, nothing wrong is stored, no
 //! client gets the end of a wrong file, and who tries again gets the right one while any source has it; what the daemon
 //! shows is what its clients counted.
 
@@ -8,7 +8,7 @@ use std::thread;
 
 use super::tally::Tally;
 use super::{pause, seed_and_rounds};
-use crate::support::verify::sum;
+use crate::support::verify::{Repository, dist, sum};
 use crate::support::{CacheDir, Client, Daemon, Dice, End, Figures, Server, Setup};
 
 /// What a source has under a name, and how it sends it.
@@ -44,6 +44,8 @@ fn sources_lie_about_what_cannot_be_stored() {
 /// A file, and each source's copy of it.
 pub struct File {
     path: String,
+    /// Its line in a Manifest; empty if its name proves it.
+    listed: String,
     content: Arc<Vec<u8>>,
     copies: Vec<Copy>,
     /// The most bytes of it that may be seen unproved.
@@ -51,13 +53,22 @@ pub struct File {
 }
 
 impl File {
-    fn roll(top: &str, dice: &mut Dice) -> Self {
+    fn roll(top: &str, number: u64, dice: &mut Dice) -> Self {
         let length = match dice.chance(30) {
             true => dice.below(2 * HELD as u64),
             false => dice.below(600_000),
         };
         let content: Vec<u8> = (0..=length).map(|_| dice.roll() as u8).collect();
-        let path = format!("/{top}/by-hash/SHA256/{}", sum("sha256sum", &content));
+        let (path, listed) = match dice.chance(50) {
+            true => {
+                let digest = sum("sha256sum", &content);
+                (format!("/{top}/by-hash/SHA256/{digest}"), String::new())
+            }
+            false => {
+                let name = format!("{top}-{number}.tar");
+                (format!("/distfiles/0f/{name}"), dist(&name, &content))
+            }
+        };
         let mut copies: Vec<_> = (0..SOURCES).map(|_| Copy::roll(dice, &content)).collect();
         // One source has it.
         let honest = dice.below(SOURCES) as usize;
@@ -65,6 +76,7 @@ impl File {
         let longest = copies.iter().map(Copy::length).max().unwrap_or_default();
         Self {
             path,
+            listed,
             content: Arc::new(content),
             copies,
             open: longest.saturating_sub(HELD),
@@ -79,7 +91,9 @@ fn run(name: &str, more: impl Fn(Setup) -> Setup) {
         let seed = seed.wrapping_add(round);
         let mut dice = Dice::of(&[seed]);
         let top = format!("r{seed}");
-        let files: Vec<_> = (0..FILES).map(|_| File::roll(&top, &mut dice)).collect();
+        let files: Vec<_> = (0..FILES)
+            .map(|number| File::roll(&top, number, &mut dice))
+            .collect();
         let laid: HashMap<_, _> = files
             .iter()
             .map(|file| (file.path.clone(), file.copies.clone()))
@@ -99,7 +113,11 @@ fn run(name: &str, more: impl Fn(Setup) -> Setup) {
             })
             .collect();
         let cache = CacheDir::new();
-        let mut setup = Daemon::on(&cache).limits("pause_ms=1");
+        let repository = Repository::new(&cache, "repository");
+        let listed: Vec<_> = files.iter().map(|file| file.listed.as_str()).collect();
+        repository.write("app-misc/a", &listed.concat());
+        let setup = Daemon::on(&cache).limits("pause_ms=1");
+        let mut setup = setup.arg("--manifests").arg(&repository.0);
         for source in &sources {
             setup = setup.source(source.url());
         }
