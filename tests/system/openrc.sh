@@ -74,7 +74,8 @@ await 10 test -S "$root/dev/log"
 ln -s "$root/run/syslog" "$logs/syslog"
 head -c 300000 /dev/urandom >"$work/mirror/distfiles/one.tar"
 head -c 300000 /dev/urandom >"$work/mirror/distfiles/two.tar"
-start_mirror 8080
+head -c 20000000 /dev/urandom >"$work/mirror/distfiles/slow.tar"
+start_mirror 8080 'location = /distfiles/slow.tar { limit_rate 1200k; }'
 
 cat >>"$conf" <<'END'
 HOST="127.0.0.1"
@@ -100,6 +101,149 @@ check "restart succeeds" service package-cache restart
 check "another daemon runs after restart" await 20 another_runs 4100 "$pid"
 check "it serves the stored file" fetch 4100 /distfiles/one.tar
 check "as a hit" grep -i '^cache-status:.*hit' "$logs/head"
+
+# Clients that fetch in a loop, each a line "SECONDS STATUS BYTES" for each try: that of curl, or "wrong".
+client() { # NUMBER PATH
+	local status got=$work/got$1
+	until [ -e "$work/enough" ]; do
+		rm -f "$got"
+		status=0
+		curl -s -f --max-time 20 -o "$got" "http://127.0.0.1:4100$2" || status=$?
+		[ "$status" -ne 0 ] || cmp -s "$got" "$work/mirror$2" || status=wrong
+		echo "$SECONDS $status $(stat -c %s "$got" 2>/dev/null || echo 0)"
+		[ "$status" = 0 ] || sleep 0.1
+	done >"$logs/client$1"
+}
+
+# One that fetches a file once, and goes on where it was cut.
+patient() { # PATH
+	local end=$((SECONDS + 90)) status=1
+	while [ "$status" -ne 0 ] && [ "$SECONDS" -le "$end" ]; do
+		status=0
+		curl -s -f --max-time 60 -C - -o "$work/patient" "http://127.0.0.1:4100$1" || status=$?
+		echo "$SECONDS $status $(stat -c %s "$work/patient" 2>/dev/null || echo 0)"
+		[ "$status" = 0 ] || sleep 0.2
+	done >"$logs/patient"
+	cmp "$work/patient" "$work/mirror$1"
+}
+
+clients_come() {
+	local each
+	rm -f "$work/enough" "$logs"/client*
+	clients=()
+	for each in 1 2 3 4; do
+		client "$each" /distfiles/one.tar &
+		clients+=("$!")
+	done
+	await 10 clients_are_served
+}
+
+# Each has been served since it last failed.
+clients_are_served() {
+	local each
+	for each in 1 2 3 4; do tail -n 1 "$logs/client$each" | grep -q ' 0 ' || return 1; done
+}
+
+clients_go() {
+	touch "$work/enough"
+	wait "${clients[@]}"
+}
+
+# Each try gave the file, or nothing at all: refused, or reset before the first byte.
+whole_or_nothing() {
+	not grep -hvE '^[0-9]+ (0 300000|(7|52|56) 0)$' "$logs"/client?
+}
+
+# No client went unserved for longer.
+longest_gap() { # SECONDS
+	awk -v most="$1" 'FNR == 1 { last = $1 } $2 == 0 { if ($1 - last > gap) gap = $1 - last; last = $1 }
+		END { print "longest gap: " gap " s"; exit gap > most }' "$logs"/client?
+}
+
+pid=$(daemon 4100)
+check "clients fetch" clients_come
+check "restart under load succeeds" service package-cache restart
+check "another daemon runs" another_runs 4100 "$pid"
+check "every client that tries again is served" await 10 clients_are_served
+check "they go" clients_go
+check "none was given a wrong byte or a part" whole_or_nothing
+check "none was refused for long" longest_gap 5
+
+fetched() { # BYTES
+	[ "$(stat -c %s "$work/patient" 2>/dev/null || echo 0)" -ge "$1" ]
+}
+
+# A long answer has the 10 seconds of grace, and is cut then.
+pid=$(daemon 4100)
+check "clients fetch" clients_come
+patient /distfiles/slow.tar &
+clients+=("$!")
+check "one of them a file that takes long" await 20 fetched 3000000
+check "restart succeeds" service package-cache restart
+check "another daemon runs" another_runs 4100 "$pid"
+check "every client that tries again is served" await 10 clients_are_served
+check "the slow one too, to the last byte" await 60 grep -qE ' 0 20000000$' "$logs/patient"
+check "all of it is right" clients_go
+check "it was cut at the end of the grace" grep -E '^[0-9]+ 18 [0-9]{8}$' "$logs/patient"
+check "the others got no wrong byte and no part" whole_or_nothing
+check "and were refused no longer than the grace lasts" longest_gap 20
+check "the mirror was asked for all of it once" asked_once '^GET /distfiles/slow.tar 200 '
+check "and then for the rest" asked_once '^GET /distfiles/slow.tar 206 bytes=[0-9]{8}-'
+check "it is stored" await 10 cmp "$root/var/cache/package-cache/distfiles/slow.tar" "$work/mirror/distfiles/slow.tar"
+
+pid=$(daemon 4100)
+check "reload is refused" not service package-cache reload
+check "the console names what serves" says 'rc-service package-cache restart'
+check "and the daemon runs on" test "$(daemon 4100)" = "$pid"
+kill -HUP "$pid"
+check "SIGHUP is a stop, after which it is started again" await 30 another_runs 4100 "$pid"
+
+# Each variable with several words, one of which a shell would make file names of.
+repository() { # DIRECTORY
+	mkdir -p "$root$1/profiles" "$root$1/app-misc/x"
+	echo test >"$root$1/profiles/repo_name"
+	echo "DIST wrong-1.tar 300000 BLAKE2B $(printf '%0128d' 7)" >"$root$1/app-misc/x/Manifest"
+}
+
+arguments_are() { # ARGUMENT...
+	[ "$(tr '\0' '\n' <"/proc/$(daemon 4100)/cmdline" | grep -A1 -xE -e '--(source|revalidate|manifests|allow)' |
+		grep -vxe --)" = "$(printf '%s\n' "$@")" ]
+}
+
+named() { # PATH PATH_THERE
+	curl -sS -f --max-time 20 "http://127.0.0.1:4100$1" | cmp - "$work/mirror$2"
+}
+
+asked_again() { # PATH
+	fetch 4100 "$1" && fetch 4100 "$1" && grep -i '^cache-status:.*fwd=stale' "$logs/head"
+}
+
+refuses() { # PATH
+	not curl -sS -f --max-time 20 -o "$work/fetched" "http://127.0.0.1:4100$1"
+}
+
+cp "$conf" "$conf.good"
+repository /srv/one
+repository "/srv/it's"
+cp "$work/mirror/distfiles/one.tar" "$work/mirror/distfiles/wrong-1.tar"
+cp "$work/mirror/distfiles/one.tar" "$work/mirror/distfiles/list.changes"
+mkdir "$work/mirror/below"
+head -c 5000 /dev/urandom >"$work/mirror/below/three.tar"
+cat >>"$conf" <<'END'
+SOURCES="http://127.0.0.1:8080 extra=http://127.0.0.1:8080/below"
+REVALIDATE="@gentoo  /*.changes"
+MANIFESTS="/srv/one /srv/it's"
+ALLOW="192.0.2.0/24 2001:db8::/32"
+END
+check "restart with words in each variable succeeds" service package-cache restart
+check "all of them are the daemon's arguments" arguments_are \
+	--source http://127.0.0.1:8080 --source extra=http://127.0.0.1:8080/below --revalidate @gentoo --revalidate '/*.changes' \
+	--manifests /srv/one --manifests "/srv/it's" --allow 192.0.2.0/24 --allow 2001:db8::/32
+check "what a NAME= serves is asked there, without the name" named /extra/three.tar /below/three.tar
+check "what REVALIDATE names is asked for again" asked_again /distfiles/list.changes
+check "what MANIFESTS contradicts is not given" refuses /distfiles/wrong-1.tar
+mv "$conf.good" "$conf"
+check "restart without them succeeds" service package-cache restart
 
 pid=$(daemon 4100)
 cp "$conf" "$conf.good"
