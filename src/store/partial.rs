@@ -51,7 +51,7 @@ impl Partials {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seed = (now.unwrap_or_default(), std::process::id(), dir);
         let random = self.random.hash_one(seed);
-        dir.join(format!(".package-cache-{random:016x}.part"))
+        reserved(dir, random, "part")
     }
 
     /// Unlinks them all, just before the process exits.
@@ -283,6 +283,11 @@ impl Drop for Partial {
         }
         remove_directories(&self.made);
     }
+}
+
+/// A reserved name in `dir`.
+fn reserved(dir: &Path, number: u64, end: &str) -> PathBuf {
+    dir.join(format!(".package-cache-{number:016x}.{end}"))
 }
 
 /// Makes a file without a name in `dir`.

@@ -170,23 +170,23 @@ impl Swept {
 
 /// Whether a name is that of a partial in use.
 pub fn is_partial(name: &OsStr) -> bool {
-    is_reserved(name, 16, b".part")
+    is_reserved(name, b".part")
 }
 
 /// Whether a name is that of a partial that was kept at a stop.
 pub fn is_kept(name: &OsStr) -> bool {
-    is_reserved(name, 32, b".kept")
+    is_reserved(name, b".kept")
 }
 
-/// Whether a name is a reserved one with so many hexadecimal digits and this end.
-fn is_reserved(name: &OsStr, digits: usize, end: &[u8]) -> bool {
+/// Whether a name is a reserved one of a partial with this end.
+fn is_reserved(name: &OsStr, end: &[u8]) -> bool {
     let hex = name
         .as_bytes()
         .strip_prefix(RESERVED)
         .and_then(|rest| rest.strip_prefix(b"-"))
         .and_then(|rest| rest.strip_suffix(end));
     let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    hex.is_some_and(|hex| hex.len() == digits && hex.iter().all(is_digit))
+    hex.is_some_and(|hex| hex.len() == 16 && hex.iter().all(is_digit))
 }
 
 /// How long a partial that was kept still stays; none if it may go. A clock that cannot be right tells nothing.

@@ -130,8 +130,8 @@ limits! {
     far_ms = 10_000;
     /// At a stop running responses have this long to finish.
     grace_ms = 10_000;
-    /// And then partials have this long to be kept.
-    keep_ms = 5_000;
+    /// And then partials have this long to be kept: the sync of one may wait for much that a slow disk has yet to write.
+    keep_ms = 15_000;
     /// A partial of at least this size is kept at a stop.
     partial_bytes = 1 << 20;
     /// And swept this long after it was kept.

@@ -11,10 +11,10 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Partial, Room, Target, Times};
+use super::{Partial, Room, Target, Times, reserved};
 use crate::digest::Digest;
 use crate::http::HttpDate;
 use crate::log;
@@ -124,23 +124,23 @@ impl Partial {
     fn rename_kept(mut self, path: &CachePath) -> io::Result<()> {
         let present = self.path.as_ref().ok_or(ErrorKind::NotFound)?;
         let dir = self.target.parent().unwrap_or(Path::new("/"));
-        fs::rename(present, dir.join(name(path)))?;
+        fs::rename(present, name(dir, path))?;
         lock(&self.partials.live).remove(present);
         self.path = None;
         Ok(())
     }
 }
 
-/// The name under which a partial of `path` is kept, beside the file.
-fn name(path: &CachePath) -> String {
-    let digest = Digest::blake2b(path.as_bytes());
-    let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-    format!(".package-cache-{}.kept", digits.collect::<String>())
+/// The name under which a partial of `path` is kept, in the directory `dir` of the file. Should two paths ever have
+/// the same, the proof tells them apart.
+fn name(dir: &Path, path: &CachePath) -> PathBuf {
+    let [a, b, c, d, e, f, g, h, ..] = Digest::blake2b(path.as_bytes());
+    reserved(dir, u64::from_be_bytes([a, b, c, d, e, f, g, h]), "kept")
 }
 
 fn take(store: &Store, path: &CachePath) -> io::Result<Option<Kept>> {
     let target = Target::of(&store.root, path)?;
-    let name = target.dir.join(name(path));
+    let name = name(&target.dir, path);
     let seen = match fs::symlink_metadata(&name) {
         Ok(seen) => seen,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
