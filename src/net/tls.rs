@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::sys::limits::limits;
+use crate::sys::limits::{limits, ms};
 use crate::sys::lock::{Bell, lock};
 
 /// What is said where the program that speaks TLS is missing.
@@ -82,6 +82,8 @@ struct State {
     /// Places taken.
     taken: u64,
     running: Vec<Child>,
+    /// How many have been taken out of `running` and are not reaped yet, so that the stop waits for them.
+    reaping: u64,
     /// How often a place was given back or a connection kept, so that no change is missed.
     changes: u64,
     /// The program ends: no helper is started any more.
@@ -136,6 +138,11 @@ impl Helpers {
         for mut child in running {
             let _ = reap(&mut child);
         }
+        // A connection that has just ended reaps its own, which takes no longer.
+        let mut state = lock(&self.state);
+        while state.reaping > 0 {
+            state = self.changed.wait(state, ms(limits().pause_ms));
+        }
     }
 
     /// Notes a child as running; one that comes after the stop is reaped at once.
@@ -156,8 +163,12 @@ impl Helpers {
         let mut state = lock(&self.state);
         let at = state.running.iter().position(|child| child.id() == id)?;
         let mut child = state.running.swap_remove(at);
+        state.reaping += 1;
         drop(state);
-        reap(&mut child).ok()
+        let status = reap(&mut child).ok();
+        lock(&self.state).reaping -= 1;
+        self.changed.ring();
+        status
     }
 }
 
