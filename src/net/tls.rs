@@ -39,6 +39,9 @@ pub const MISSING: &str = "openssl, which speaks TLS, is not in PATH: install it
 /// About how much of what a helper says is kept, in bytes.
 const SAID: usize = 4096;
 
+/// The longest password that a helper takes, in bytes: it would send the rest of a longer one to the source.
+const PASSWORD_MOST: usize = 1022;
+
 /// Whom a helper connects to, and whom it must find there.
 #[derive(Debug)]
 pub struct Target<'a> {
@@ -170,7 +173,8 @@ fn reap(child: &mut Child) -> io::Result<ExitStatus> {
 /// A helper that runs; killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Helper {
-    id: u32,
+    /// Its process, until that is reaped: the system gives the number to another one then.
+    id: Option<u32>,
     words: UnixStream,
     said: Vec<u8>,
     address: SocketAddr,
@@ -181,10 +185,10 @@ impl Helper {
     /// Starts a helper. What is sent on the connection before its handshake is done goes out after it.
     ///
     /// # Errors
-    /// When the program is missing or cannot be started, or a host cannot be an argument.
+    /// When the program is missing or cannot be started, or a host or a password cannot be given to it.
     pub fn start(place: Place, target: &Target<'_>) -> io::Result<(TcpStream, Self)> {
         let program = program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, MISSING))?;
-        check_host(target.host)?;
+        check(target)?;
         let (ours, theirs) = UnixStream::pair()?;
         let (words, mouth) = UnixStream::pair()?;
         words.set_nonblocking(true)?;
@@ -200,7 +204,7 @@ impl Helper {
         // It has copies of the ends that are the helper's: they must not outlive it.
         drop(command);
         let helper = Self {
-            id: place.0.add(child)?,
+            id: Some(place.0.add(child)?),
             words,
             said: Vec::new(),
             address: target.address,
@@ -232,13 +236,18 @@ impl Helper {
         while lock(&self.place.0.state).stopped {
             thread::park();
         }
-        let status = self.place.0.end(self.id);
+        let status = self.reap();
         self.listen();
         words::cause(&self.said).unwrap_or_else(|| {
             let status = status.map_or_else(String::new, |status| format!(" ({status})"));
             let why = format!("openssl ended without a word{status}");
             io::Error::new(ErrorKind::ConnectionReset, why)
         })
+    }
+
+    fn reap(&mut self) -> Option<ExitStatus> {
+        let id = self.id.take()?;
+        self.place.0.end(id)
     }
 
     /// Takes in what it has said meanwhile.
@@ -254,17 +263,27 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        self.place.0.end(self.id);
+        self.reap();
     }
 }
 
-/// Whether a host can be an argument: nothing takes it for an option or for more than a host.
-fn check_host(host: &str) -> io::Result<()> {
+/// Whether a target can be given to a helper.
+fn check(target: &Target<'_>) -> io::Result<()> {
+    let why = match target.user {
+        _ if !is_host(target.host) => "no valid host",
+        Some((_, password)) if password.len() > PASSWORD_MOST => {
+            "the proxy's password is too long for openssl"
+        }
+        _ => return Ok(()),
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, why))
+}
+
+/// Whether a host can be an argument: nothing takes it for an option or for more than a host. A name with a dot first
+/// would stand for all names that end so.
+fn is_host(host: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-    match host.bytes().all(valid) && !host.starts_with('-') && !host.is_empty() {
-        true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::InvalidInput, "no valid host")),
-    }
+    host.bytes().all(valid) && !host.starts_with(['-', '.']) && !host.is_empty()
 }
 
 fn command(program: PathBuf, target: &Target<'_>) -> Command {
