@@ -127,8 +127,7 @@ impl Cache {
             for transfer in &in_flight.running {
                 transfer.leave_crawler_behind();
                 // Where one source alone serves the path, no other could go on.
-                let mut sources = self.upstream.serving(&transfer.request().upstream);
-                if sources.nth(1).is_some() {
+                if self.upstream.serving(&transfer.request().upstream).len() > 1 {
                     transfer.leave_dripping_source();
                 }
             }
@@ -145,15 +144,25 @@ impl Cache {
         running.iter().map(|transfer| transfer.view()).collect()
     }
 
-    /// Waits until all files that have been received in full have their names, for `grace` at most.
+    /// The process stops: what is received for nobody ends at once, and is kept.
+    pub fn begin_stop(&self) {
+        self.store.begin_stop();
+        for running in &lock(&self.in_flight).running {
+            running.give_way();
+        }
+    }
+
+    /// Ends all transfers. Waits until those that have been received in full have their names and the others are kept,
+    /// for `grace` at most.
     pub fn settle(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut in_flight = lock(&self.in_flight);
-        while in_flight
-            .running
-            .iter()
-            .any(|running| running.is_received())
-        {
+        loop {
+            in_flight.running.iter().for_each(|running| running.stop());
+            let mut running = in_flight.running.iter();
+            if !running.any(|running| running.is_received()) && !self.store.has_partials() {
+                return;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

@@ -1,7 +1,8 @@
 //! Scan: one look at the whole cache, at which files it has and when each was last used.
 //!
 //! Rules: only regular files count, under their own names. The size of a file is the space that it takes on
-//! disk, as in du(1). A partial counts when no process has it locked, and then goes before all files. The path
+//! disk, as in du(1). A partial counts when no process has it locked, and then goes before all files; one that was
+//! kept at a stop counts as a file until it is old. The path
 //! of a directory is kept once, and names are kept one after the other; the head of `cull` says what a file
 //! takes.
 
@@ -59,10 +60,11 @@ impl Scan {
     /// Notes an entry of the directory that was entered last.
     fn look(&mut self, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name();
-        let is_partial = walk::is_partial(&name);
-        let running = is_partial && walk::lock_dead(&entry.path())?.is_none();
         // The metadata of the entry itself: a link is not followed.
         let metadata = entry.metadata()?;
+        let expired = walk::is_kept(&name) && walk::left_to_keep(&metadata).is_none();
+        let is_partial = walk::is_partial(&name) || expired;
+        let running = is_partial && walk::lock_dead(&entry.path())?.is_none();
         if running || !metadata.is_file() {
             return Ok(());
         }

@@ -93,8 +93,11 @@ fn of_length(expected: &[Expected], length: u64) -> Result<Vec<Expected>, String
     let has_length = |it: &&Expected| it.size.is_none_or(|size| size == length);
     let possible: Vec<_> = expected.iter().filter(has_length).copied().collect();
     if possible.is_empty() {
-        let sizes = expected.iter().filter_map(|it| it.size);
-        return Err(format!("{length} bytes, should be {}", any(sizes)));
+        let sizes = any(expected.iter().filter_map(|it| it.size));
+        return Err(match sizes.is_empty() {
+            true => format!("{length} bytes, and no Manifest lists it any more"),
+            false => format!("{length} bytes, should be {sizes}"),
+        });
     }
     Ok(possible)
 }

@@ -299,9 +299,15 @@ fn connections(options: &Options) -> usize {
 fn sweep_in_background(store: &Arc<Store>) {
     let store = Arc::clone(store);
     let sweep = move || {
-        let swept = walk::sweep(store.root());
-        if swept > 0 {
-            log::info!("swept {swept} leftovers in {}", store.root().display());
+        loop {
+            let swept = walk::sweep(store.root());
+            if swept.count > 0 {
+                let root = store.root().display();
+                log::info!("swept {} leftovers in {root}", swept.count);
+            }
+            // What was kept and never asked for again goes too, while the process runs. Nobody waits for that.
+            let Some(next) = swept.next else { return };
+            std::thread::sleep(next.max(Duration::from_secs(1)));
         }
     };
     if let Err(cause) = thread::start("sweep", Box::new(sweep)) {
@@ -333,12 +339,12 @@ fn await_stop(
     // The flag is set first: a poller that wakes when the listeners close must find it.
     clients.begin_stop();
     listener.stop();
+    cache.begin_stop();
     let left = || deadline.saturating_duration_since(Instant::now());
     if !clients.drain(left()) {
         log::warning!("answers that still ran were cut off");
     }
-    // Files that are received in full and lack only their name would otherwise be fetched again.
-    cache.settle(left());
+    cache.settle(left().max(ms(limits().keep_ms)));
     store.abandon();
     helpers.stop();
 }

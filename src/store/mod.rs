@@ -39,7 +39,7 @@ use times::Times;
 pub use freshness::{Freshness, Given, Validation};
 pub use guard::Guard;
 pub use modified::Modified;
-pub use partial::Partial;
+pub use partial::{Kept, Partial, Whole};
 pub use path::{CachePath, Place, RESERVED};
 pub use room::MinFree;
 pub use root::{DEFAULT_ROOT, check_root, check_writable, is_default_root, itself};
@@ -86,6 +86,8 @@ pub struct Store {
     freshness: Freshness,
     /// Whether storing failed the last time, so that a series of failures is one error in the log.
     failing: AtomicBool,
+    /// Whether the process stops, so that partials are kept.
+    stopping: AtomicBool,
     stats: Arc<Stats>,
 }
 
@@ -118,6 +120,7 @@ impl Store {
             partials: Arc::default(),
             freshness: Freshness::default(),
             failing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             stats,
         })
     }
@@ -253,6 +256,20 @@ impl Store {
     /// What this process knows of stored files beside what the file system keeps.
     pub fn freshness(&self) -> &Freshness {
         &self.freshness
+    }
+
+    /// The process stops: from here on partials are kept, if they are worth it.
+    pub fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process has partials.
+    pub fn has_partials(&self) -> bool {
+        self.partials.any()
     }
 
     /// Unlinks all partials of this process, just before it exits.

@@ -8,6 +8,8 @@
 //! it is gone if the process is. That takes half of the time. Where the file system has no such files, or the name
 //! is taken (a file that is replaced, a link), it goes the usual way.
 
+mod kept;
+
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -27,6 +29,8 @@ use crate::log;
 use crate::sys::calls;
 use crate::sys::lock::lock;
 
+pub use kept::{Kept, Whole};
+
 /// The partials of this process.
 #[derive(Debug, Default)]
 pub struct Partials {
@@ -37,6 +41,19 @@ pub struct Partials {
 }
 
 impl Partials {
+    /// Whether any of them has neither its name nor gone.
+    pub fn any(&self) -> bool {
+        !lock(&self.live).is_empty()
+    }
+
+    /// A new reserved name in `dir`.
+    fn free_name(&self, dir: &Path) -> PathBuf {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seed = (now.unwrap_or_default(), std::process::id(), dir);
+        let random = self.random.hash_one(seed);
+        dir.join(format!(".package-cache-{random:016x}.part"))
+    }
+
     /// Unlinks them all, just before the process exits.
     pub fn abandon(&self) {
         for path in lock(&self.live).drain() {
@@ -110,11 +127,17 @@ impl Partial {
             times,
             modified: None,
         };
-        match partial.file.set_modified(times.modified) {
-            Ok(()) => partial.modified = Some(Modified::of(&partial.file.metadata()?)),
-            Err(cause) => say_timeless(&target.dir, &cause),
-        }
+        partial.set_time()?;
         Ok(partial)
+    }
+
+    /// Gives it the modification time of the published file, and reads back what the file system keeps of that.
+    fn set_time(&mut self) -> io::Result<()> {
+        match self.file.set_modified(self.times.modified) {
+            Ok(()) => self.modified = Some(Modified::of(&self.file.metadata()?)),
+            Err(cause) => say_timeless(&self.target, &cause),
+        }
+        Ok(())
     }
 
     /// The same with all of its content.
@@ -288,11 +311,7 @@ pub fn check_creatable(dir: &Path) -> io::Result<()> {
 /// made.
 fn create_locked(partials: &Partials, parent: &Path) -> io::Result<(File, PathBuf)> {
     for _ in 0..8 {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let random = partials.random.hash_one((now, std::process::id(), parent));
-        let path = parent.join(format!(".package-cache-{random:016x}.part"));
+        let path = partials.free_name(parent);
         let file = match OpenOptions::new()
             .read(true)
             .write(true)
@@ -331,10 +350,10 @@ fn say_lockless(dir: &Path, cause: &io::Error) {
     });
 }
 
-fn say_timeless(dir: &Path, cause: &io::Error) {
+fn say_timeless(file: &Path, cause: &io::Error) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
-        let dir = dir.display();
+        let dir = file.parent().unwrap_or(file).display();
         log::notice!("times cannot be set in {dir}: {cause}; files there are as old as their copy");
     });
 }

@@ -34,6 +34,14 @@ impl Times {
         }
     }
 
+    /// The times for a file that has its modification time already, while our clock says `now`.
+    pub fn again(modified: SystemTime, now: SystemTime) -> Self {
+        Self {
+            modified,
+            present: now,
+        }
+    }
+
     /// All of them for a file of which all is there.
     pub fn all(&self) -> FileTimes {
         FileTimes::new()

@@ -2,8 +2,8 @@
 //!
 //! Rules: a directory is entered once (by device and inode), by a name without links if it has one, since by another
 //! name its files may be others: distfiles are told by their directory's. A partial is unlinked only under its lock,
-//! so that a running process keeps its own; where there are no locks, only when it is old. A link, or what it
-//! points to, is never removed. A directory that only root may enter is skipped without a word, except as root.
+//! so that a running process keeps its own; where there are no locks, only when it is old. One that was kept at a stop
+//! goes `partial_ms` later, as its change time tells. A link, or what it points to, is never removed. A directory that only root may enter is skipped without a word, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::path::RESERVED;
-use super::target;
+use super::{target, times};
 use crate::log;
 use crate::sys::calls;
+use crate::sys::limits::{limits, ms};
 
 /// Where there are no locks, a partial that changed less than this long ago counts as in use: no source may be
 /// silent for longer (`--timeout`).
@@ -114,15 +115,24 @@ fn visit_entries(
     }
 }
 
+/// What a sweep has done.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// How many partials it has unlinked.
+    pub count: usize,
+    /// When the first of those that were kept may go; none if there are none.
+    pub next: Option<Duration>,
+}
+
 /// Unlinks the partials below `root`, and beside the files that links below `root` lead to, that no running
-/// process has locked; how many.
-pub fn sweep(root: &Path) -> usize {
-    let mut swept: usize = 0;
+/// process has locked or kept lately.
+pub fn sweep(root: &Path) -> Swept {
+    let mut swept = Swept::default();
     let mut beside = HashSet::new();
     walk(root, &|_, _| Ok(()), &mut |visited| match visited {
         Visited::Directory(_) => {}
         Visited::Entry(entry) => {
-            swept += sweep_entry(entry);
+            swept.entry(entry);
             // The partial for the file that a link leads to lies beside that file.
             if entry.file_type().is_ok_and(|of| of.is_symlink())
                 && let Ok(Some(file)) = target::follow(&entry.path())
@@ -130,8 +140,7 @@ pub fn sweep(root: &Path) -> usize {
                 && beside.insert(dir.clone())
                 && let Ok(entries) = fs::read_dir(dir)
             {
-                let dead: usize = entries.flatten().map(|entry| sweep_entry(&entry)).sum();
-                swept += dead;
+                entries.flatten().for_each(|entry| swept.entry(&entry));
             }
         }
         Visited::Closed(dir, cause) => {
@@ -141,25 +150,54 @@ pub fn sweep(root: &Path) -> usize {
     swept
 }
 
-/// Unlinks an entry if it is a dead partial; how many (0 or 1).
-fn sweep_entry(entry: &DirEntry) -> usize {
-    let dead = is_partial(&entry.file_name()) && remove_dead(&entry.path()).unwrap_or(false);
-    usize::from(dead)
+impl Swept {
+    /// Unlinks an entry if it is a partial that may go.
+    fn entry(&mut self, entry: &DirEntry) {
+        let name = entry.file_name();
+        if is_kept(&name)
+            && let Ok(metadata) = entry.metadata()
+            && let Some(left) = left_to_keep(&metadata)
+        {
+            self.next = Some(self.next.map_or(left, |next| next.min(left)));
+        } else if (is_partial(&name) || is_kept(&name))
+            && remove_dead(&entry.path()).unwrap_or(false)
+        {
+            self.count += 1;
+        }
+    }
 }
 
-/// Whether a name is that of a partial.
+/// Whether a name is that of a partial in use.
 pub fn is_partial(name: &OsStr) -> bool {
-    let random = name
+    is_reserved(name, 16, b".part")
+}
+
+/// Whether a name is that of a partial that was kept at a stop.
+pub fn is_kept(name: &OsStr) -> bool {
+    is_reserved(name, 32, b".kept")
+}
+
+/// Whether a name is a reserved one with so many hexadecimal digits and this end.
+fn is_reserved(name: &OsStr, digits: usize, end: &[u8]) -> bool {
+    let hex = name
         .as_bytes()
         .strip_prefix(RESERVED)
         .and_then(|rest| rest.strip_prefix(b"-"))
-        .and_then(|rest| rest.strip_suffix(b".part"));
-    random.is_some_and(|hex| {
-        hex.len() == 16
-            && hex
-                .iter()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    })
+        .and_then(|rest| rest.strip_suffix(end));
+    let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    hex.is_some_and(|hex| hex.len() == digits && hex.iter().all(is_digit))
+}
+
+/// How long a partial that was kept still stays; none if it may go. A clock that cannot be right tells nothing.
+pub fn left_to_keep(of: &Metadata) -> Option<Duration> {
+    let (now, changed) = (SystemTime::now(), changed(of));
+    let apart = now.duration_since(changed);
+    let apart = match times::is_possible(now) {
+        true => apart.unwrap_or_else(|ahead| ahead.duration()),
+        false => Duration::ZERO,
+    };
+    let left = ms(limits().partial_ms).checked_sub(apart);
+    left.filter(|left| !left.is_zero())
 }
 
 /// Unlinks one partial under its lock; false if a process has it locked.

@@ -130,6 +130,12 @@ limits! {
     far_ms = 10_000;
     /// At a stop running responses have this long to finish.
     grace_ms = 10_000;
+    /// And then partials have this long to be kept.
+    keep_ms = 5_000;
+    /// A partial of at least this size is kept at a stop.
+    partial_bytes = 1 << 20;
+    /// And swept this long after it was kept.
+    partial_ms = 7 * 24 * 60 * 60 * 1000;
     /// Via entries of other package-caches that a request may carry.
     via_hops = 8;
 }

@@ -1,18 +1,20 @@
 //! Fetch: one transfer, from the request to the source's head, by a thread of its own or at once.
 //!
 //! Rules: what is not package content, or has no room, is relayed and never stored. What the sources said of a
-//! stored file is noted before the readers are told.
+//! stored file is noted before the readers are told. A transfer on a thread of its own looks first whether an earlier
+//! process has kept its beginning (`kept`); one that is done at once is too small for that.
 //!
 //! Not here: which requests share a transfer (`cache`), receiving the content (`receive`).
 
 use std::sync::Arc;
 
-use super::Representation;
+use super::kept::{Beginning, Rest};
 use super::prove::judge;
 use super::publish::Received;
 use super::receive::Receive;
 use super::request::{Purpose, Request};
 use super::writer::Writer;
+use super::{Representation, kept};
 use crate::http::{StatusCode, age};
 use crate::manifests::Proof;
 use crate::stats::Outcome;
@@ -27,6 +29,21 @@ pub fn fetch(
     writer: Writer,
 ) -> Received {
     let exchange = writer.exchange();
+    match kept::ask(store, upstream, request, exchange) {
+        Some(Ok(Rest(response, proof, kept))) => {
+            return take(
+                store,
+                upstream,
+                request,
+                writer,
+                response,
+                proof,
+                Some(kept),
+            );
+        }
+        Some(Err(failure)) => return Err(fail(store, request, writer, failure)),
+        None => {}
+    }
     let mut proof = None;
     let asked = match &request.purpose {
         Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
@@ -36,7 +53,7 @@ pub fn fetch(
         }),
     };
     match asked {
-        Ok(response) => take(store, upstream, request, writer, response, proof),
+        Ok(response) => take(store, upstream, request, writer, response, proof, None),
         Err(failure) => Err(fail(store, request, writer, failure)),
     }
 }
@@ -61,7 +78,9 @@ pub fn fetch_at_once(
         Ok(())
     });
     match response {
-        Some(response) => Ok(take(store, upstream, request, writer, response, proof)),
+        Some(response) => Ok(take(
+            store, upstream, request, writer, response, proof, None,
+        )),
         None => Err(writer),
     }
 }
@@ -81,7 +100,8 @@ fn fail(store: &Store, request: &Request, writer: Writer, failure: Failure) -> O
     }
 }
 
-/// Receives the content of a usable response, which `proof` must find right.
+/// Receives the content of a usable response, which `proof` must find right. If its beginning was kept, the response has
+/// the rest.
 fn take(
     store: &Arc<Store>,
     upstream: &Upstream,
@@ -89,6 +109,7 @@ fn take(
     writer: Writer,
     mut response: Response,
     proof: Option<Proof>,
+    kept: Option<Beginning>,
 ) -> Received {
     let exchange = writer.exchange();
     if let Some(held) = request
@@ -109,15 +130,25 @@ fn take(
         return Err(Outcome::Passed);
     }
     if request.is_head() {
-        let representation = Representation::of(request, &response, None, false);
+        let representation = Representation::of(request, &response, None, false, response.length());
         writer.announce(Arc::new(representation), None);
         upstream.finish(response, exchange);
         let _ = writer.finish();
         return Err(Outcome::Passed);
     }
-    let partial = begin(store, request, &response);
-    let written = partial.is_some() && response.at_hand().is_some();
-    let representation = Representation::of(request, &response, partial.as_ref(), proof.is_some());
+    let (partial, length, written) = match kept {
+        Some(kept) => {
+            writer.has(kept.received);
+            (Some(kept.partial), Some(kept.length), false)
+        }
+        None => {
+            let partial = begin(store, request, &response);
+            let written = partial.is_some() && response.at_hand().is_some();
+            (partial, response.length(), written)
+        }
+    };
+    let (stored, unproved) = (partial.as_ref(), proof.is_some());
+    let representation = Representation::of(request, &response, stored, unproved, length);
     let representation = Arc::new(representation);
     let file = partial.as_ref().map(|partial| Arc::clone(partial.file()));
     writer.announce(Arc::clone(&representation), file);

@@ -43,6 +43,7 @@
 //! Not here: which requests share a transfer (`cache`), sending to a client (`serve::relay`).
 
 mod fetch;
+mod kept;
 mod pace;
 mod prove;
 mod publish;
@@ -263,8 +264,18 @@ impl Transfer {
 
     /// Gives the transfer up if nobody reads it; whether it did.
     pub fn give_way(&self) -> bool {
+        self.give_up(false)
+    }
+
+    /// Gives the transfer up, since the process stops.
+    pub fn stop(&self) {
+        self.give_up(true);
+    }
+
+    /// Gives the transfer up unless all of it was received, or somebody reads it and that counts; whether it did.
+    fn give_up(&self, even_read: bool) -> bool {
         let mut state = lock(&self.state);
-        let read = state.cursors.iter().any(|cursor| !cursor.forsaken);
+        let read = !even_read && state.cursors.iter().any(|cursor| !cursor.forsaken);
         if read || state.abandoned || state.phase == Phase::Received {
             return false;
         }

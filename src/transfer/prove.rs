@@ -7,10 +7,15 @@
 //!
 //! Not here: what is expected of a path (`manifests`).
 
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::Writer;
 use super::request::Request;
 use crate::http::StatusCode;
 use crate::manifests::Proof;
 use crate::stats::Verdict;
+use crate::store::Partial;
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Error, Exchange, Response, Upstream};
 
@@ -25,23 +30,15 @@ pub fn judge(
     upstream: &Upstream,
     exchange: &Exchange,
 ) -> Result<Option<Proof>, Error> {
-    let whole = response.head.status == StatusCode::OK && !request.is_listing();
     let (expected, stats) = (&request.expected, upstream.stats());
-    if expected.is_unlisted() && whole && !response.directory && !request.is_head() {
-        stats.verified(Verdict::Unknown);
-    }
-    if expected.all.is_empty() || !whole {
+    let nothing = response.directory && expected.all.is_empty();
+    if response.head.status != StatusCode::OK || request.is_listing() || nothing {
         return Ok(None);
     }
-    let wrong = |why| {
-        stats.verified(Verdict::Bad);
-        Error::NotTheFile(why)
-    };
     let length = response.length();
-    let proof = Proof::new(&expected.all, length);
-    // A sync may have brought another version a moment ago.
-    let proof = proof.or_else(|_| Proof::new(&expected.look_again(), length));
-    let mut proof = proof.map_err(wrong)?;
+    let Some(mut proof) = expect(request, upstream, length)? else {
+        return Ok(None);
+    };
     let most = limits().unproved_bytes;
     if request.is_head() {
         return Ok(None);
@@ -73,7 +70,52 @@ pub fn judge(
         }
         Err(why) => {
             upstream.gave_wrong(response.source, request.upstream.path());
-            Err(wrong(why))
+            stats.verified(Verdict::Bad);
+            Err(Error::NotTheFile(why))
         }
     }
+}
+
+/// The proof for content of this length; none if nothing is expected of it.
+///
+/// # Errors
+/// What it is instead of what was expected.
+pub fn expect(
+    request: &Request,
+    upstream: &Upstream,
+    length: Option<u64>,
+) -> Result<Option<Proof>, Error> {
+    let (expected, stats) = (&request.expected, upstream.stats());
+    if expected.is_unlisted() && !request.is_head() {
+        stats.verified(Verdict::Unknown);
+    }
+    if expected.all.is_empty() {
+        return Ok(None);
+    }
+    let proof = Proof::new(&expected.all, length);
+    // A sync may have brought another version a moment ago.
+    let proof = proof.or_else(|_| Proof::new(&expected.look_again(), length));
+    proof.map(Some).map_err(|why| {
+        stats.verified(Verdict::Bad);
+        Error::NotTheFile(why)
+    })
+}
+
+/// Takes in the first bytes of the content, which came before and are in the partial, unless the transfer is given up
+/// meanwhile. BLAKE2b takes about a second for each GiB of them.
+///
+/// # Errors
+/// When they cannot be read back.
+pub fn take_in(proof: &mut Proof, partial: &Partial, writer: &Writer) -> io::Result<()> {
+    let (mut at, end) = (0, writer.received());
+    let mut block = vec![0; 256 * 1024];
+    while at < end && !writer.is_abandoned() {
+        let most = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let space = block.len().min(most);
+        let space = block.get_mut(..space).unwrap_or_default();
+        partial.file().read_exact_at(space, at)?;
+        proof.update(space);
+        at += space.len() as u64;
+    }
+    Ok(())
 }

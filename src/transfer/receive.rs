@@ -11,11 +11,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Representation;
+use super::prove::take_in;
 use super::publish::{Received, Unnamed};
 use super::request::{Purpose, Request};
 use super::resume::Resume;
 use super::writer::{Abandoned, WriteError, Writer};
+use super::{Representation, kept};
 use crate::http::media_type;
 use crate::log;
 use crate::manifests::Proof;
@@ -69,6 +70,7 @@ impl<'a> Receive<'a> {
     ) -> Self {
         // A part is continued by the reader that asked for it (`serve::relay`).
         let whole = !matches!(request.purpose, Purpose::Part(_));
+        let begun_at = writer.received();
         Self {
             store,
             upstream,
@@ -79,7 +81,7 @@ impl<'a> Receive<'a> {
             representation,
             proof: None,
             broken: Vec::new(),
-            begun_at: 0,
+            begun_at,
             last_byte: Instant::now(),
             breaks: Breaks::default(),
         }
@@ -93,6 +95,13 @@ impl<'a> Receive<'a> {
     /// Receives the content to its end, up to the name. It waits for nothing if all of the content has come.
     pub fn run(mut self, mut response: Response) -> Received {
         let length = self.representation.length;
+        // Readers have it already, and need not wait for the digest.
+        if let (Some(proof), Some(partial)) = (&mut self.proof, &self.partial)
+            && let Err(cause) = take_in(proof, partial, &self.writer)
+        {
+            self.store.failed(&self.request.path, &cause);
+            return self.fail();
+        }
         // A block no larger than what is to come: a large one would be mapped and unmapped for each small file.
         let most = length.map(|length| length.saturating_sub(self.writer.received()));
         let most = most.and_then(|most| usize::try_from(most).ok());
@@ -198,6 +207,14 @@ impl<'a> Receive<'a> {
 
     fn fail(self) -> Received {
         self.writer.fail(Failure::Broken);
+        let (store, request) = (self.store, self.request);
+        kept::leave(
+            store,
+            request,
+            &self.representation,
+            &self.writer,
+            self.partial,
+        );
         Err(Outcome::Failed)
     }
 

@@ -34,17 +34,18 @@ pub struct Representation {
 }
 
 impl Representation {
-    /// What `response` is to `request`; `partial` is where its content is stored, if it is, and `unproved` whether its
-    /// content must be proved.
+    /// What `response` is to `request`; `partial` is where its content is stored, if it is, `unproved` whether its
+    /// content must be proved, and `length` that of the whole content.
     pub fn of(
         request: &Request,
         response: &Response,
         partial: Option<&Partial>,
         unproved: bool,
+        length: Option<u64>,
     ) -> Self {
         let length = match &request.purpose {
             Purpose::Part(part) => Some(part.length()),
-            _ => response.length(),
+            _ => length,
         };
         let modified = match request.is_head() && request.is_storable(response) {
             // As the stored file would have it after a GET.

@@ -115,8 +115,8 @@ impl Resume {
         let order = self.order(upstream, &request);
         let continued = upstream.first(&order, &request, exchange, &mut |response| {
             let source = response.source;
-            let shown = self
-                .check(response, start)
+            let same = &self.same;
+            let shown = check(same.length, &same.validators, response, start)
                 .and_then(|skip| compare(response, skip, overlap));
             if matches!(shown, Err(Error::NotTheFile(_))) {
                 others.push(source);
@@ -129,8 +129,8 @@ impl Resume {
 
     /// Whether every source that could be asked has shown that it has another file.
     pub fn is_hopeless(&self, upstream: &Upstream, request: &Request) -> bool {
-        let mut sources = upstream.serving(request);
-        sources.all(|source| self.others.contains(&source))
+        let mut sources = upstream.serving(request).iter();
+        sources.all(|source| self.others.contains(source))
     }
 
     fn order(&self, upstream: &Upstream, request: &Request) -> Vec<usize> {
@@ -146,32 +146,41 @@ impl Resume {
         order.extend(barren);
         order
     }
+}
 
-    /// How many bytes of the response's content come before `start`, if it can be the same file.
-    fn check(&self, response: &Response, start: u64) -> Result<u64, Error> {
-        let (skip, complete) = match response.head.status {
-            StatusCode::OK => (start, response.length()),
-            StatusCode::PARTIAL_CONTENT => {
-                let field = response
-                    .head
-                    .fields
-                    .get("Content-Range")
-                    .unwrap_or_default();
-                let range = ContentRange::parse(field).filter(|range| {
-                    let rest = range.last.saturating_sub(start).saturating_add(1);
-                    range.first == start && response.length().is_none_or(|length| length == rest)
-                });
-                let range = range.ok_or_else(|| other("its range is not the one asked for"))?;
-                (0, range.complete)
-            }
-            status => return Err(Error::Status(status)),
-        };
-        if complete != self.same.length {
-            return Err(other("its length is another"));
+/// How many bytes of the response's content come before `start`, if it can be of the file with this complete length and
+/// these validators.
+///
+/// # Errors
+/// What it is instead.
+pub fn check(
+    length: Option<u64>,
+    same: &Validators,
+    response: &Response,
+    start: u64,
+) -> Result<u64, Error> {
+    let (skip, complete) = match response.head.status {
+        StatusCode::OK => (start, response.length()),
+        StatusCode::PARTIAL_CONTENT => {
+            let field = response
+                .head
+                .fields
+                .get("Content-Range")
+                .unwrap_or_default();
+            let range = ContentRange::parse(field).filter(|range| {
+                let rest = range.last.saturating_sub(start).saturating_add(1);
+                range.first == start && response.length().is_none_or(|length| length == rest)
+            });
+            let range = range.ok_or_else(|| other("its range is not the one asked for"))?;
+            (0, range.complete)
         }
-        self.same.validators.check(response)?;
-        Ok(skip)
+        status => return Err(Error::Status(status)),
+    };
+    if complete != length {
+        return Err(other("its length is another"));
     }
+    same.check(response)?;
+    Ok(skip)
 }
 
 fn other(why: &str) -> Error {
@@ -265,7 +274,7 @@ impl Part {
 ///
 /// # Errors
 /// When other bytes come, or none, or not in time.
-fn compare(response: &mut Response, mut skip: u64, overlap: &[u8]) -> Result<(), Error> {
+pub fn compare(response: &mut Response, mut skip: u64, overlap: &[u8]) -> Result<(), Error> {
     let time = limits().patience_ms.saturating_add(skip / 1024);
     let patience = ms(time.min(limits().proof_ms.max(limits().patience_ms)));
     let deadline = Instant::now() + patience;

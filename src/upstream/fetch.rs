@@ -13,9 +13,9 @@ impl Upstream {
     /// Sends `request` to the first source, if that is in its place and a connection to it is kept, and reads what
     /// comes of the response within `look_ms`; `fetch` goes on with that. Whether [`Upstream::fetch_begun`] can, too.
     pub fn begin(&self, request: &Request, exchange: &Exchange) -> bool {
-        let (first, now) = (self.serving(request).next(), Instant::now());
+        let (first, now) = (self.serving(request).first(), Instant::now());
         let Some((number, Entry { source, health })) =
-            first.and_then(|number| Some((number, self.sources.get(number)?)))
+            first.and_then(|number| Some((*number, self.sources.get(*number)?)))
         else {
             return false;
         };

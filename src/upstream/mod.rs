@@ -20,6 +20,7 @@ mod error;
 mod exchange;
 mod fetch;
 mod health;
+mod names;
 mod peer;
 mod proxy;
 mod request;
@@ -38,6 +39,7 @@ use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
 use health::Health;
+use names::Names;
 use wrong::Wrong;
 
 pub use error::{Error, Failure};
@@ -68,6 +70,7 @@ enum Late {
 #[derive(Debug)]
 pub struct Upstream {
     sources: Vec<Entry>,
+    names: Names,
     client: Client,
     timeout: Duration,
     stats: Arc<Stats>,
@@ -84,12 +87,14 @@ impl Upstream {
         stats: Arc<Stats>,
         helpers: Arc<Helpers>,
     ) -> Self {
+        let names = Names::of(&sources);
         let sources = sources.into_iter().map(|source| Entry {
             source,
             health: Health::default(),
         });
         Self {
             sources: sources.collect(),
+            names,
             client: Client::new(proxy, helpers),
             timeout,
             stats,
@@ -109,33 +114,17 @@ impl Upstream {
 
     /// Whether there is any source for `path`.
     pub fn has_sources(&self, path: &CachePath) -> bool {
-        self.numbers(path.first()).next().is_some()
+        !self.names.serving(path.first()).is_empty()
     }
 
     /// Whether `path` is the name of sources and nothing more: the root of what they have.
     pub fn is_name(&self, path: &CachePath) -> bool {
-        self.name_of(path.as_bytes()).is_some()
-    }
-
-    /// The name of sources that a path's first segment is, if it is one.
-    fn name_of(&self, first: &[u8]) -> Option<&str> {
-        let entries = self.sources.iter();
-        let mut names = entries.filter_map(|entry| entry.source.name.as_deref());
-        names.find(|name| name.as_bytes() == first)
-    }
-
-    /// The numbers of the sources that serve the paths with such a first segment, in the order given.
-    fn numbers(&self, first: &[u8]) -> impl Iterator<Item = usize> {
-        let name = self.name_of(first);
-        let entries = self.sources.iter().enumerate();
-        entries.filter_map(move |(number, entry)| {
-            (entry.source.name.as_deref() == name).then_some(number)
-        })
+        self.names.has(path.as_bytes())
     }
 
     /// The numbers of the sources that serve what is asked for, in the order given.
-    pub fn serving(&self, request: &Request) -> impl Iterator<Item = usize> {
-        self.numbers(request.first())
+    pub fn serving(&self, request: &Request) -> &[usize] {
+        self.names.serving(request.first())
     }
 
     /// Keeps the connection of a response whose content was read to its end, for another request.
@@ -226,13 +215,27 @@ impl Upstream {
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let mut order: Vec<(_, usize)> = Vec::new();
-        for number in self.serving(request) {
+        for &number in self.serving(request) {
             let wrong = self.wrong.last(number, request.path(), now);
             let rank = (wrong, !self.is_in_place(number, now));
             let at = order.partition_point(|(other, _)| *other <= rank);
             order.insert(at, (rank, number));
         }
         order.into_iter().map(|(_, number)| number).collect()
+    }
+
+    /// The same with the source at `server` (host and port) first, if it is one of them.
+    pub fn order_from(&self, request: &Request, server: &str) -> Vec<usize> {
+        let mut order = self.order(request);
+        let is_it = |number: &usize| {
+            let entry = self.sources.get(*number);
+            entry.is_some_and(|entry| entry.source.url.authority() == server)
+        };
+        let at = order.iter().position(is_it);
+        if let Some(first) = at.and_then(|at| order.get_mut(..=at)) {
+            first.rotate_right(1);
+        }
+        order
     }
 
     /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
@@ -341,7 +344,7 @@ impl Upstream {
         }
         let answer = answer.and_then(|mut response| {
             response.source = number;
-            response.is_first = self.serving(request).next() == Some(number);
+            response.is_first = self.serving(request).first() == Some(&number);
             response.stats = Some(Arc::clone(&self.stats));
             response.by_itself = response.url.is_of(&source.url);
             // `accept` may read content, as proof of what it is; it bounds these reads itself.

@@ -92,6 +92,14 @@ impl Request {
         }
     }
 
+    /// The same request for the content from byte `first` on.
+    pub fn rest(&self, first: u64) -> Self {
+        Self {
+            range: Some((first, None)),
+            ..self.clone()
+        }
+    }
+
     /// The same request by GET, for a source that refuses HEAD: with 405 or 501 (RFC 9110 §15.5.6, §15.6.2), or
     /// with 403 as object stores do. None if the status is no such refusal.
     pub fn by_get(&self, refusal: StatusCode) -> Option<Self> {

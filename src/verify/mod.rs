@@ -72,7 +72,8 @@ fn look(
     buffer: &mut [u8],
     report: &mut Report,
 ) -> io::Result<()> {
-    if walk::is_partial(&entry.file_name()) || !entry.file_type()?.is_file() {
+    let name = entry.file_name();
+    if walk::is_partial(&name) || walk::is_kept(&name) || !entry.file_type()?.is_file() {
         return Ok(());
     }
     let path = entry.path();

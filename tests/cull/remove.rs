@@ -6,8 +6,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::{Command as Process, Stdio};
 
 use crate::support::cull::{cull, files, put};
+use crate::support::program::{program, run};
 use crate::support::{
-    CacheDir, End, Gate, LEFTOVER, MODIFIED, Origin, PROGRAM, Rig, Step, head, wait_until,
+    CacheDir, End, Gate, KEPT, LEFTOVER, LIMIT, MODIFIED, Origin, PROGRAM, Rig, Step, head,
+    wait_until,
 };
 
 /// A cull that must succeed without complaint; its standard output.
@@ -121,6 +123,31 @@ fn a_dry_run_touches_nothing() {
         );
     }
     assert!(lines.last().unwrap().contains("; nothing is left"));
+}
+
+/// What a stop has kept counts like a file, by its last use, and an old one like a leftover.
+#[test]
+fn what_a_stop_has_kept_counts() {
+    let cache = CacheDir::new();
+    let kept = format!("d/{KEPT}");
+    for (name, hours) in [("d/old", 3), (kept.as_str(), 2), ("d/new", 1)] {
+        put(&cache, name, 8192, hours);
+    }
+    culled(&cache, &["--max-size=16K"]);
+    assert_eq!(
+        files(&cache),
+        BTreeSet::from([kept.clone(), "d/new".to_owned()])
+    );
+    culled(&cache, &["--unused-for=3h"]);
+    assert!(files(&cache).contains(&kept));
+    let mut old = program(&["cull", "--unused-for=3h", "--cache"]);
+    old.arg(cache.path())
+        .env("PACKAGE_CACHE_LIMITS", "partial_ms=0");
+    let (code, stdout, _) = run(&mut old, LIMIT);
+    assert!(code == 0 && stdout.contains("; 1 leftover"), "{stdout}");
+    put(&cache, &kept, 8192, 2);
+    culled(&cache, &["--max-size=8K"]);
+    assert_eq!(files(&cache), BTreeSet::from(["d/new".to_owned()]));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use super::wait_until;
 /// The name of a partial file that nobody writes any more.
 pub const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
 
+/// The name of a partial that a stop has kept.
+pub const KEPT: &str = ".package-cache-0123456789abcdef0123456789abcdef.kept";
+
 /// A temporary directory with the cache in it, so that there is also a place outside the cache.
 pub struct CacheDir {
     outside: TempDir,

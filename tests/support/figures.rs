@@ -33,6 +33,9 @@ impl fmt::Display for Figures {
             write!(f, "\n  {count:9} {what}")?;
         }
         let longest = self.longest.lock().unwrap();
-        write!(f, "\n  the longest wait for a head: {longest:?}")
+        match longest.is_zero() {
+            true => Ok(()),
+            false => write!(f, "\n  the longest wait for a head: {longest:?}"),
+        }
     }
 }

@@ -35,7 +35,7 @@ pub use check::{Json, html, metrics};
 pub use client::{Client, Response, keep_crawling};
 pub use daemon::{Daemon, Setup};
 pub use dice::{Dice, mix};
-pub use dir::{CacheDir, LEFTOVER};
+pub use dir::{CacheDir, KEPT, LEFTOVER};
 pub use figures::Figures;
 pub use origin::Origin;
 pub use program::PROGRAM;

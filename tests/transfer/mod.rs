@@ -6,6 +6,8 @@ mod begun;
 mod doubted;
 /// How a body ends: known and unknown lengths, chunks, cut bodies.
 mod framing;
+/// What a stop leaves of a transfer, and how the next process goes on with it.
+mod kept;
 /// What proves that the rest is of the same file, behind redirectors too, and what does not.
 mod proof;
 /// One transfer, many readers: first bytes, joiners, leavers.
