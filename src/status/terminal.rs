@@ -1,7 +1,7 @@
 //! The terminal: how wide it is, what it can show, and drawing over what it shows.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::process::{Command, Stdio};
 
 /// How wide a text is that nobody measures, in columns, and as high as it likes.
@@ -37,10 +37,13 @@ impl Terminal {
 fn measure() -> Option<(usize, usize)> {
     let mut stty = Command::new("stty");
     stty.arg("size")
-        .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let output = stty.output().ok()?;
-    let size = String::from_utf8(output.stdout).ok()?;
+    let mut child = stty.spawn().ok()?;
+    let mut size = String::new();
+    let read = child.stdout.take()?.read_to_string(&mut size);
+    let _ = child.wait();
+    read.ok()?;
     let mut numbers = size.split_whitespace().map(str::parse);
     match (numbers.next()?, numbers.next()?) {
         // A terminal that does not know says zero.

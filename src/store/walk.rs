@@ -3,7 +3,8 @@
 //! Rules: a directory is entered once (by device and inode), by a name without links if it has one, since by another
 //! name its files may be others: distfiles are told by their directory's. A partial is unlinked only under its lock,
 //! so that a running process keeps its own; where there are no locks, only when it is old. One that was kept at a stop
-//! goes `partial_ms` later, as its change time tells. A link, or what it points to, is never removed. A directory that only root may enter is skipped without a word, except as root.
+//! goes `partial_ms` later, as its change time tells. A link, or what it points to, is never removed. A directory that
+//! only root may enter is skipped without a word, except as root.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

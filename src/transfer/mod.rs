@@ -259,7 +259,17 @@ impl Transfer {
 
     /// Whether all of the content was received, and at most its name is missing.
     pub fn is_received(&self) -> bool {
-        lock(&self.state).phase == Phase::Received
+        self.has_all(&lock(&self.state))
+    }
+
+    /// A reader may have the last byte, and leave, before the writer has said that it was the last one.
+    fn has_all(&self, state: &State) -> bool {
+        let length = || self.representation.get().and_then(|it| it.length);
+        match state.phase {
+            Phase::Received => true,
+            Phase::Receiving => length() == Some(state.received()),
+            _ => false,
+        }
     }
 
     /// Gives the transfer up if nobody reads it; whether it did.
@@ -276,7 +286,7 @@ impl Transfer {
     fn give_up(&self, even_read: bool) -> bool {
         let mut state = lock(&self.state);
         let read = !even_read && state.cursors.iter().any(|cursor| !cursor.forsaken);
-        if read || state.abandoned || state.phase == Phase::Received {
+        if read || state.abandoned || self.has_all(&state) {
             return false;
         }
         state.abandoned = true;

@@ -96,7 +96,10 @@ pub fn expect(
     // A sync may have brought another version a moment ago.
     let proof = proof.or_else(|_| Proof::new(&expected.look_again(), length));
     proof.map(Some).map_err(|why| {
-        stats.verified(Verdict::Bad);
+        // HEAD asks about a file, and fetches none.
+        if !request.is_head() {
+            stats.verified(Verdict::Bad);
+        }
         Error::NotTheFile(why)
     })
 }

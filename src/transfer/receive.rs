@@ -26,8 +26,11 @@ use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
 use crate::upstream::{Failure, Response, Upstream};
 
-/// How much is read from a source at a time, in bytes.
-const SOURCE_BLOCK: usize = 256 * 1024;
+/// How much is read from a source at a time, in bytes: of twice as much nothing is gained but memory.
+const SOURCE_BLOCK: usize = 512 * 1024;
+
+/// The same of what is not stored: a slow reader must take a block within its patience.
+const RELAYED_BLOCK: usize = 256 * 1024;
 
 /// A transfer whose head is there.
 pub struct Receive<'a> {
@@ -112,17 +115,25 @@ impl<'a> Receive<'a> {
             let broken_off = self.writer.exchange().is_broken_off();
             match moved {
                 _ if broken_off && length != Some(received) => {
-                    self.note_break(&response, &dripping(), length);
+                    self.note_break(
+                        &response,
+                        &broken("hardly anything comes, and others wait"),
+                        length,
+                    );
                     self.upstream
                         .demote(response.source, self.upstream.timeout());
                 }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
-                    self.note_break(&response, &nothing(), length);
+                    self.note_break(&response, &broken("it is empty"), length);
                     return self.fail();
                 }
                 Ok(()) if length.is_none_or(|length| received == length) => break,
                 Err(Stop::Abandoned) => return self.fail(),
-                Ok(()) => self.note_break(&response, &cut_range(), length),
+                Ok(()) => self.note_break(
+                    &response,
+                    &broken("the range sent was shorter than asked for"),
+                    length,
+                ),
                 Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
             }
             // The broken connection is closed before another one is opened.
@@ -228,7 +239,11 @@ impl<'a> Receive<'a> {
         loop {
             // A source may send more than its range has.
             let left = length.map_or(u64::MAX, |of| of.saturating_sub(self.writer.received()));
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+            let most = match self.partial {
+                Some(_) => block.len(),
+                None => block.len().min(RELAYED_BLOCK),
+            };
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(most);
             let space = block.get_mut(..most).unwrap_or_default();
             if space.is_empty() {
                 return Ok(());
@@ -240,7 +255,7 @@ impl<'a> Receive<'a> {
             }
             let grown = self.writer.received() + count as u64;
             if length.is_some_and(|length| grown > length) {
-                return Err(Stop::Broken(over_length()));
+                return Err(Stop::Broken(broken("more content than was announced")));
             }
             self.store_block(bytes, length)
                 .map_err(|Abandoned| Stop::Abandoned)?;
@@ -269,7 +284,7 @@ impl<'a> Receive<'a> {
         if !self.writer.is_abandoned() {
             let why = match silence.is_zero() {
                 true => cause.to_string(),
-                false => format!("silent for {timeout:?}"),
+                false => format!("silent for {} s", timeout.as_secs()),
             };
             log::warning!("source {url}: broke off after {at}{of} bytes: {why}");
             let path = self.request.upstream.path();
@@ -374,24 +389,6 @@ enum Stop {
     Broken(io::Error),
 }
 
-fn dripping() -> io::Error {
-    io::Error::other("hardly anything comes, and others wait")
-}
-
-fn over_length() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "more content than was announced",
-    )
-}
-
-fn nothing() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty")
-}
-
-fn cut_range() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the range sent was shorter than asked for",
-    )
+fn broken(why: &'static str) -> io::Error {
+    io::Error::other(why)
 }

@@ -8,7 +8,6 @@
 //! Not here: how long to try, requests and responses (`client`), whether through a proxy (`proxy`), which
 //! source to ask (`upstream`).
 
-use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
@@ -52,7 +51,8 @@ const REMEMBERED: usize = 64;
 /// Makes connections and keeps those that can serve again.
 #[derive(Debug, Default)]
 pub struct Connector {
-    answered: Mutex<HashMap<Peer, SocketAddr>>,
+    /// The address of each peer that gave the last usable response, the oldest first.
+    answered: Mutex<Vec<(Peer, SocketAddr)>>,
     kept: Arc<Mutex<Pool>>,
     helpers: Arc<Helpers>,
 }
@@ -158,7 +158,9 @@ impl Connector {
                 addresses.push(address);
             }
         }
-        if let Some(last) = lock(&self.answered).get(&route.peer)
+        let answered = lock(&self.answered);
+        let last = answered.iter().find(|(peer, _)| *peer == route.peer);
+        if let Some((_, last)) = last
             && let Some(at) = addresses.iter().position(|address| address == last)
         {
             // The others stay in the order of the resolver.
@@ -230,13 +232,14 @@ impl Connector {
     /// Notes that this address of `peer` gave a usable response.
     pub fn remember(&self, peer: &Peer, address: SocketAddr) {
         let mut answered = lock(&self.answered);
-        if answered.get(peer) == Some(&address) {
+        if let Some((_, last)) = answered.iter_mut().find(|(other, _)| other == peer) {
+            *last = address;
             return;
         }
-        if answered.len() >= REMEMBERED && !answered.contains_key(peer) {
-            answered.clear();
+        if answered.len() >= REMEMBERED {
+            answered.remove(0);
         }
-        answered.insert(peer.clone(), address);
+        answered.push((peer.clone(), address));
     }
 }
 

@@ -85,7 +85,7 @@ impl fmt::Display for Error {
             Self::Resolve(cause) => write!(f, "name not resolved: {cause}"),
             Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
             Self::Helper(cause) => write!(f, "cannot speak TLS: {cause}"),
-            Self::Timeout(after) => write!(f, "no answer within {after:?}"),
+            Self::Timeout(after) => write!(f, "no answer within {} s", after.as_secs()),
             Self::Broken(cause) => write!(f, "connection broken: {cause}"),
             Self::Malformed(cause) => write!(f, "malformed answer: {cause}"),
             Self::Status(status) | Self::Unavailable(status, None) => {

@@ -48,6 +48,11 @@ fn a_wrong_length_goes_on_to_the_next_source_before_any_byte() {
     let (rig, second, _repository) = rig(&content, |setup| setup);
     rig.origin.script(PATH, ok(&content[..499_999]));
     second.script(PATH, ok(&content));
+    let asked = rig.daemon.ask("HEAD", PATH, &[]);
+    assert_eq!(asked.field("content-length"), Some("500000"));
+    assert_eq!(verified(&rig), [0, 0, 0], "no file was fetched");
+    rig.origin.script(PATH, ok(&content[..499_999]));
+    second.script(PATH, ok(&content));
     rig.daemon.get(PATH).assert_whole(&content);
     rig.cache.assert_stored(STORED, &content);
     let line = rig.daemon.wait_for_log("499999 bytes, should be 500000");

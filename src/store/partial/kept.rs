@@ -89,7 +89,7 @@ impl Kept {
     /// What the file system says.
     pub fn tail(&self, first: u64) -> io::Result<Vec<u8>> {
         let length = self.received.saturating_sub(first);
-        let mut tail = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let mut tail = vec![0; usize::try_from(length).unwrap_or_default()];
         self.partial.file.read_exact_at(&mut tail, first)?;
         Ok(tail)
     }
@@ -197,12 +197,13 @@ fn is_same(now: &Metadata, seen: &Metadata) -> bool {
 }
 
 /// What follows the bytes of a kept partial: the length of the whole, its Last-Modified in seconds since the epoch, the
-/// server, the entity tag; then the length of all that, and the mark.
+/// server and the entity tag with a space between them; then the length of all that, and the mark. Numbers are big-endian.
 fn trailer(whole: &Whole) -> Vec<u8> {
     let Given { server, etag } = &whole.given;
     let (length, modified) = (whole.length, whole.last_modified.unix());
-    let mut trailer = format!("{length} {modified} {server} ").into_bytes();
-    trailer.extend_from_slice(etag.as_deref().unwrap_or_default());
+    let etag = etag.as_deref().unwrap_or_default();
+    let (length, modified) = (length.to_be_bytes(), modified.to_be_bytes());
+    let mut trailer = [&length, &modified, server.as_bytes(), b" ", etag].concat();
     let length = u32::try_from(trailer.len()).unwrap_or(u32::MAX);
     trailer.extend_from_slice(&length.to_be_bytes());
     trailer.extend_from_slice(MARK);
@@ -228,16 +229,15 @@ fn read_trailer(file: &File, size: u64) -> io::Result<(u64, Whole)> {
 }
 
 fn parse(text: &[u8]) -> Option<Whole> {
-    let mut words = text.splitn(4, |&byte| byte == b' ');
-    let mut word = || std::str::from_utf8(words.next()?).ok();
-    let (length, modified) = (word()?.parse().ok()?, word()?.parse().ok()?);
-    let server = word()?.to_owned();
-    let etag = words.next()?;
+    let (length, text) = text.split_first_chunk()?;
+    let (modified, text) = text.split_first_chunk()?;
+    let space = text.iter().position(|&byte| byte == b' ')?;
+    let (server, etag) = (text.get(..space)?, text.get(space + 1..)?);
     Some(Whole {
-        length,
-        last_modified: HttpDate::from_unix(modified),
+        length: u64::from_be_bytes(*length),
+        last_modified: HttpDate::from_unix(i64::from_be_bytes(*modified)),
         given: Given {
-            server,
+            server: String::from_utf8(server.to_vec()).ok()?,
             etag: (!etag.is_empty()).then(|| etag.to_vec()),
         },
     })
