@@ -8,8 +8,9 @@
 //! Rules: the certificate and the name in it are always checked. No shell is in between, and of a source or redirect
 //! only host and port reach the arguments. A helper has a place among `helpers`, from before it is started until it
 //! is reaped. Whoever takes its `Child` out of the table, the connection that ends or the stop of the program, kills
-//! and reaps it; SIGKILL, since it inherits the blocked signals: so a signal for all of us, from the terminal or the
-//! service manager, leaves it to finish its content in the time of grace. Reaping waits for nothing but the kernel.
+//! and reaps it, and the stop waits for whoever is at it; SIGKILL, since it inherits the blocked signals: so a signal
+//! for all of us, from the terminal or the service manager, leaves it to finish its content in the time of grace.
+//! Reaping waits for nothing but the kernel.
 //!
 //! Not here: which connections are kept and who waits for a place (`upstream::connect`), the time for a handshake
 //! (`upstream::call`).
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::limits::limits;
 use crate::sys::lock::{Bell, lock};
@@ -38,6 +39,9 @@ pub const MISSING: &str = "openssl, which speaks TLS, is not in PATH: install it
 
 /// About how much of what a helper says is kept, in bytes.
 const SAID: usize = 4096;
+
+/// How long the stop waits for helpers that others start or reap.
+const STOP: Duration = Duration::from_secs(1);
 
 /// The longest password that a helper takes, in bytes: it would send the rest of a longer one to the source.
 const PASSWORD_MOST: usize = 1022;
@@ -85,6 +89,8 @@ struct State {
     /// Places taken.
     taken: u64,
     running: Vec<Child>,
+    /// How many are being started or reaped now, and so are not in the table: the stop waits for them.
+    apart: u64,
     /// How often a place was given back or a connection kept, so that no change is missed.
     changes: u64,
     /// The program ends: no helper is started any more.
@@ -130,28 +136,44 @@ impl Helpers {
         }
     }
 
-    /// Kills and reaps all helpers, since the program ends.
+    /// Kills and reaps all helpers, since the program ends. Those that others start or reap just now are waited for,
+    /// `STOP` at most: the program's end would leave them.
     pub fn stop(&self) {
+        let deadline = Instant::now() + STOP;
         let mut state = lock(&self.state);
         state.stopped = true;
-        let running = std::mem::take(&mut state.running);
-        drop(state);
-        for mut child in running {
-            let _ = reap(&mut child);
+        loop {
+            let running = std::mem::take(&mut state.running);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if running.is_empty() && (state.apart == 0 || left.is_zero()) {
+                return;
+            }
+            if running.is_empty() {
+                state = self.changed.wait(state, left);
+                continue;
+            }
+            drop(state);
+            for mut child in running {
+                let _ = reap(&mut child);
+            }
+            state = lock(&self.state);
         }
     }
 
-    /// Notes a child as running; one that comes after the stop is reaped at once.
-    fn add(&self, mut child: Child) -> io::Result<u32> {
-        let id = child.id();
+    /// Starts a child and notes it as running; none after the stop.
+    fn spawn(&self, command: &mut Command) -> io::Result<u32> {
         let mut state = lock(&self.state);
         if state.stopped {
-            drop(state);
-            let _ = reap(&mut child);
             return Err(ErrorKind::Interrupted.into());
         }
-        state.running.push(child);
-        Ok(id)
+        state.apart += 1;
+        drop(state);
+        let child = command.spawn();
+        self.come_back(child.map(|child| {
+            let id = child.id();
+            lock(&self.state).running.push(child);
+            id
+        }))
     }
 
     /// Takes a child out of the table, and ends it.
@@ -159,8 +181,17 @@ impl Helpers {
         let mut state = lock(&self.state);
         let at = state.running.iter().position(|child| child.id() == id)?;
         let mut child = state.running.swap_remove(at);
+        state.apart += 1;
         drop(state);
-        reap(&mut child).ok()
+        let status = reap(&mut child);
+        self.come_back(status).ok()
+    }
+
+    /// One that was apart is in the table, reaped or never was.
+    fn come_back<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        lock(&self.state).apart -= 1;
+        self.changed.ring();
+        result
     }
 }
 
@@ -197,14 +228,14 @@ impl Helper {
             .stdin(OwnedFd::from(theirs.try_clone()?))
             .stdout(OwnedFd::from(theirs))
             .stderr(OwnedFd::from(mouth));
-        let child = command.spawn().map_err(|cause| {
+        let id = place.0.spawn(&mut command).map_err(|cause| {
             // Without the path: it would be shown to everybody who sees the status page.
             io::Error::new(cause.kind(), format!("cannot start openssl: {cause}"))
         })?;
         // It has copies of the ends that are the helper's: they must not outlive it.
         drop(command);
         let helper = Self {
-            id: Some(place.0.add(child)?),
+            id: Some(id),
             words,
             said: Vec::new(),
             address: target.address,
