@@ -8,8 +8,9 @@
 //! Rules: the certificate and the name in it are always checked. No shell is in between, and of a source or redirect
 //! only host and port reach the arguments. A helper has a place among `helpers`, from before it is started until it
 //! is reaped. Whoever takes its `Child` out of the table, the connection that ends or the stop of the program, kills
-//! and reaps it; SIGKILL, since it inherits the blocked signals: so a signal for all of us, from the terminal or the
-//! service manager, leaves it to finish its content in the time of grace. Reaping waits for nothing but the kernel.
+//! and reaps it, and the stop waits for whoever is at it; SIGKILL, since it inherits the blocked signals: so a signal
+//! for all of us, from the terminal or the service manager, leaves it to finish its content in the time of grace.
+//! Reaping waits for nothing but the kernel.
 //!
 //! Not here: which connections are kept and who waits for a place (`upstream::connect`), the time for a handshake
 //! (`upstream::call`).
@@ -28,9 +29,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::sys::limits::{limits, ms};
+use crate::sys::limits::limits;
 use crate::sys::lock::{Bell, lock};
 
 /// What is said where the program that speaks TLS is missing.
@@ -38,6 +39,12 @@ pub const MISSING: &str = "openssl, which speaks TLS, is not in PATH: install it
 
 /// About how much of what a helper says is kept, in bytes.
 const SAID: usize = 4096;
+
+/// How long the stop waits for helpers that others start or reap.
+const STOP: Duration = Duration::from_secs(1);
+
+/// The longest password that a helper takes, in bytes: it would send the rest of a longer one to the source.
+const PASSWORD_MOST: usize = 1022;
 
 /// Whom a helper connects to, and whom it must find there.
 #[derive(Debug)]
@@ -82,8 +89,8 @@ struct State {
     /// Places taken.
     taken: u64,
     running: Vec<Child>,
-    /// How many have been taken out of `running` and are not reaped yet, so that the stop waits for them.
-    reaping: u64,
+    /// How many are being started or reaped now, and so are not in the table: the stop waits for them.
+    apart: u64,
     /// How often a place was given back or a connection kept, so that no change is missed.
     changes: u64,
     /// The program ends: no helper is started any more.
@@ -129,33 +136,44 @@ impl Helpers {
         }
     }
 
-    /// Kills and reaps all helpers, since the program ends.
+    /// Kills and reaps all helpers, since the program ends. Those that others start or reap just now are waited for,
+    /// `STOP` at most: the program's end would leave them.
     pub fn stop(&self) {
+        let deadline = Instant::now() + STOP;
         let mut state = lock(&self.state);
         state.stopped = true;
-        let running = std::mem::take(&mut state.running);
-        drop(state);
-        for mut child in running {
-            let _ = reap(&mut child);
-        }
-        // A connection that has just ended reaps its own, which takes no longer.
-        let mut state = lock(&self.state);
-        while state.reaping > 0 {
-            state = self.changed.wait(state, ms(limits().pause_ms));
+        loop {
+            let running = std::mem::take(&mut state.running);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if running.is_empty() && (state.apart == 0 || left.is_zero()) {
+                return;
+            }
+            if running.is_empty() {
+                state = self.changed.wait(state, left);
+                continue;
+            }
+            drop(state);
+            for mut child in running {
+                let _ = reap(&mut child);
+            }
+            state = lock(&self.state);
         }
     }
 
-    /// Notes a child as running; one that comes after the stop is reaped at once.
-    fn add(&self, mut child: Child) -> io::Result<u32> {
-        let id = child.id();
+    /// Starts a child and notes it as running; none after the stop.
+    fn spawn(&self, command: &mut Command) -> io::Result<u32> {
         let mut state = lock(&self.state);
         if state.stopped {
-            drop(state);
-            let _ = reap(&mut child);
             return Err(ErrorKind::Interrupted.into());
         }
-        state.running.push(child);
-        Ok(id)
+        state.apart += 1;
+        drop(state);
+        let child = command.spawn();
+        self.come_back(child.map(|child| {
+            let id = child.id();
+            lock(&self.state).running.push(child);
+            id
+        }))
     }
 
     /// Takes a child out of the table, and ends it.
@@ -163,12 +181,17 @@ impl Helpers {
         let mut state = lock(&self.state);
         let at = state.running.iter().position(|child| child.id() == id)?;
         let mut child = state.running.swap_remove(at);
-        state.reaping += 1;
+        state.apart += 1;
         drop(state);
-        let status = reap(&mut child).ok();
-        lock(&self.state).reaping -= 1;
+        let status = reap(&mut child);
+        self.come_back(status).ok()
+    }
+
+    /// One that was apart is in the table, reaped or never was.
+    fn come_back<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        lock(&self.state).apart -= 1;
         self.changed.ring();
-        status
+        result
     }
 }
 
@@ -181,7 +204,8 @@ fn reap(child: &mut Child) -> io::Result<ExitStatus> {
 /// A helper that runs; killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Helper {
-    id: u32,
+    /// Its process, until that is reaped: the system gives the number to another one then.
+    id: Option<u32>,
     words: UnixStream,
     said: Vec<u8>,
     address: SocketAddr,
@@ -192,10 +216,10 @@ impl Helper {
     /// Starts a helper. What is sent on the connection before its handshake is done goes out after it.
     ///
     /// # Errors
-    /// When the program is missing or cannot be started, or a host cannot be an argument.
+    /// When the program is missing or cannot be started, or a host or a password cannot be given to it.
     pub fn start(place: Place, target: &Target<'_>) -> io::Result<(TcpStream, Self)> {
         let program = program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, MISSING))?;
-        check_host(target.host)?;
+        check(target)?;
         let (ours, theirs) = UnixStream::pair()?;
         let (words, mouth) = UnixStream::pair()?;
         words.set_nonblocking(true)?;
@@ -204,14 +228,14 @@ impl Helper {
             .stdin(OwnedFd::from(theirs.try_clone()?))
             .stdout(OwnedFd::from(theirs))
             .stderr(OwnedFd::from(mouth));
-        let child = command.spawn().map_err(|cause| {
+        let id = place.0.spawn(&mut command).map_err(|cause| {
             // Without the path: it would be shown to everybody who sees the status page.
             io::Error::new(cause.kind(), format!("cannot start openssl: {cause}"))
         })?;
         // It has copies of the ends that are the helper's: they must not outlive it.
         drop(command);
         let helper = Self {
-            id: place.0.add(child)?,
+            id: Some(id),
             words,
             said: Vec::new(),
             address: target.address,
@@ -243,13 +267,18 @@ impl Helper {
         while lock(&self.place.0.state).stopped {
             thread::park();
         }
-        let status = self.place.0.end(self.id);
+        let status = self.reap();
         self.listen();
         words::cause(&self.said).unwrap_or_else(|| {
             let status = status.map_or_else(String::new, |status| format!(" ({status})"));
             let why = format!("openssl ended without a word{status}");
             io::Error::new(ErrorKind::ConnectionReset, why)
         })
+    }
+
+    fn reap(&mut self) -> Option<ExitStatus> {
+        let id = self.id.take()?;
+        self.place.0.end(id)
     }
 
     /// Takes in what it has said meanwhile.
@@ -265,17 +294,27 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        self.place.0.end(self.id);
+        self.reap();
     }
 }
 
-/// Whether a host can be an argument: nothing takes it for an option or for more than a host.
-fn check_host(host: &str) -> io::Result<()> {
+/// Whether a target can be given to a helper.
+fn check(target: &Target<'_>) -> io::Result<()> {
+    let why = match target.user {
+        _ if !is_host(target.host) => "no valid host",
+        Some((_, password)) if password.len() > PASSWORD_MOST => {
+            "the proxy's password is too long for openssl"
+        }
+        _ => return Ok(()),
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, why))
+}
+
+/// Whether a host can be an argument: nothing takes it for an option or for more than a host. A name with a dot first
+/// would stand for all names that end so.
+fn is_host(host: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-    match host.bytes().all(valid) && !host.starts_with('-') && !host.is_empty() {
-        true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::InvalidInput, "no valid host")),
-    }
+    host.bytes().all(valid) && !host.starts_with(['-', '.']) && !host.is_empty()
 }
 
 fn command(program: PathBuf, target: &Target<'_>) -> Command {

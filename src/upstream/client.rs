@@ -24,6 +24,7 @@ use super::proxy::Proxy;
 use super::request::Request;
 use super::response::Response;
 use crate::http::{Url, without_user_info};
+use crate::net::Wire;
 use crate::net::tls::{self, Helpers, Place};
 use crate::sys::limits::{limits, ms};
 
@@ -211,11 +212,7 @@ impl Client {
             None => {
                 // Nobody waits for a place who has one.
                 budget.place = None;
-                let place = &mut budget.place;
-                let wire = match self
-                    .connector
-                    .turn(&call.route, false, call.exchange, place)
-                {
+                let wire = match self.turn(call, false, budget) {
                     Ok(wire) => wire?,
                     Err(cause) => return Some(Err(cause)),
                 };
@@ -233,6 +230,18 @@ impl Client {
         }
     }
 
+    /// A kept connection, unless it must be fresh, or leave to make a new one.
+    fn turn(
+        &self,
+        call: &Call<'_>,
+        fresh: bool,
+        budget: &mut Budget,
+    ) -> Result<Option<Wire>, Error> {
+        let (patience, place) = (budget.head, &mut budget.place);
+        self.connector
+            .turn(&call.route, fresh, call.exchange, patience, place)
+    }
+
     /// The result from one address. It is the first of `left` that are still to be tried, and gets its share of
     /// the time.
     fn ask_address(
@@ -244,10 +253,9 @@ impl Client {
     ) -> Result<Response, Error> {
         let share = |time: Duration| time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
         loop {
-            let place = &mut budget.place;
-            self.connector
-                .turn(&call.route, true, call.exchange, place)?;
-            let (begun, most, place) = (Instant::now(), share(budget.connect), place.take());
+            self.turn(call, true, budget)?;
+            let (begun, most) = (Instant::now(), share(budget.connect));
+            let place = budget.place.take();
             let wire = self.connector.connect(&call.route, address, most, place);
             budget.connect = budget.connect.saturating_sub(begun.elapsed());
             let patience = match left {

@@ -3,7 +3,7 @@
 //! Rules: the address of a host that gave the last usable response is tried first. A kept connection serves for
 //! at most `kept_ms` after its last use, and is closed then even if no request comes. Over TLS each connection needs a
 //! place among the helpers (`net::tls`). A request that finds none free takes that of a kept connection, the oldest
-//! first; if all are in use, it waits for a place, or for a connection to its own source.
+//! first; if all are in use, it waits for a place, or for a connection to its own source, as long as it would wait for a head.
 //!
 //! Not here: how long to try, requests and responses (`client`), whether through a proxy (`proxy`), which
 //! source to ask (`upstream`).
@@ -81,8 +81,8 @@ impl Connector {
     }
 
     /// A kept connection for `route`, unless it must be `fresh`. None stands for leave to make a new one, and then for
-    /// a connection over TLS there is a `place` for its helper. Only that is waited for: for `turn_ms` at most, and no
-    /// longer than until `exchange` is given up.
+    /// a connection over TLS there is a `place` for its helper. Only that is waited for: for `patience` and `turn_ms`
+    /// at most, and no longer than until `exchange` is given up.
     ///
     /// # Errors
     /// When no place became free.
@@ -91,9 +91,10 @@ impl Connector {
         route: &Route<'_>,
         fresh: bool,
         exchange: &Exchange,
+        patience: Duration,
         place: &mut Option<Place>,
     ) -> Result<Option<Wire>, Error> {
-        let deadline = Instant::now() + ms(limits().turn_ms);
+        let deadline = Instant::now() + patience.min(ms(limits().turn_ms));
         loop {
             let seen = self.helpers.changes();
             if !fresh && let Some(wire) = self.reuse(&route.peer) {

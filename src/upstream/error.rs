@@ -52,6 +52,11 @@ impl Error {
         matches!(self, Self::Timeout(_))
     }
 
+    /// Whether all helpers that speak TLS were busy for too long.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Helper(cause) if cause.kind() == io::ErrorKind::TimedOut)
+    }
+
     /// As what it counts; none if the source is in order: it has no such file, or nobody wants it any more.
     pub fn reason(&self) -> Option<Reason> {
         match self {
@@ -149,7 +154,7 @@ impl Failure {
                 retry_after: *retry_after,
             },
             Error::Timeout(_) => Self::Timeout,
-            Error::Helper(cause) if cause.kind() == io::ErrorKind::TimedOut => Self::Busy,
+            _ if error.is_busy() => Self::Busy,
             Error::Connect(cause) if cause.kind() == io::ErrorKind::TimedOut => Self::Timeout,
             other if other.is_not_found() => Self::NotFound,
             _ => Self::BadGateway,

@@ -146,7 +146,7 @@ impl Upstream {
     ) -> Result<Response, Failure> {
         let hurry = self.timeout.min(ms(limits().patience_ms));
         let mut failure = None;
-        let mut lacking = false;
+        let (mut lacking, mut busy) = (false, false);
         let mut late = Vec::new();
         for (at, number) in order.iter().enumerate() {
             let Some(source) = self.sources.get(*number) else {
@@ -173,7 +173,10 @@ impl Upstream {
                 Err(cause) if cause.is_timeout() && demoted => {
                     late.push((*number, Late::Silent(cause)));
                 }
-                Err(cause) if cause.is_timeout() && patience < self.timeout => {
+                Err(cause)
+                    if (cause.is_timeout() || cause.is_busy()) && patience < self.timeout =>
+                {
+                    busy |= cause.is_busy();
                     late.push((*number, Late::Hurried));
                 }
                 Err(cause) => {
@@ -182,8 +185,9 @@ impl Upstream {
                 }
             }
         }
-        if lacking && failure == Some(Failure::NotFound) {
-            // A source that answered knows better than one that was silent for a few seconds: no second try.
+        if lacking && !busy && failure == Some(Failure::NotFound) {
+            // A source that answered knows better than one that was silent for a few seconds: no second try. One that
+            // was not asked, since all helpers were busy, may have the file.
             return Err(Failure::NotFound);
         }
         for (number, late) in late {

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use crate::storm::seed_and_rounds;
 use crate::storm::tally::Tally;
-use crate::support::{CacheDir, Daemon, Dice, Figures, REFUSED, wait_within};
+use crate::support::{CacheDir, Certificate, Daemon, Dice, Figures, Front, REFUSED, wait_within};
 use client::run as visit;
 use file::File;
-use source::{HOSTS, Source};
+use source::{HOST, HOSTS, Source};
 
 /// A client that looks at every byte.
 mod client;
@@ -35,12 +35,12 @@ mod source;
 /// The longest that one thing may take, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Files in a round, and sources.
+/// Files in a round, usually, and sources.
 const FILES: u64 = 60;
 const SOURCES: usize = 3;
 
 /// Waits that a storm cannot afford at their full length. The two addresses of a source share its patience.
-const LIMITS: &str = "patience_ms=1500,demote_ms=300,kept_ms=300,kept_answer_ms=200,suspect_ms=100,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
+const LIMITS: &str = "demote_ms=300,kept_ms=300,kept_answer_ms=200,suspect_ms=100,pause_ms=1,far_ms=150,ring_ms=500,ring_bytes=300000,\
                       linger_ms=500,look_ms=50,unknown_bytes=2000000";
 
 #[test]
@@ -76,12 +76,30 @@ fn nothing_can_be_stored() {
     .run();
 }
 
+#[test]
+fn the_first_source_speaks_tls() {
+    // Each connection to it is two processes and a handshake, which take their time on a busy machine.
+    Storm {
+        files: 12,
+        timeout: 6,
+        certificate: Some(Certificate::of(&format!("DNS:{HOST}"))),
+        ..Storm::new("tls")
+    }
+    .run();
+}
+
 /// What a storm blows through.
 struct Storm {
     name: &'static str,
     daemons: usize,
     prelude: &'static str,
     least_free: &'static str,
+    /// Files in a round.
+    files: u64,
+    /// How long the last source may be silent, in seconds; others three quarters of that.
+    timeout: u64,
+    /// That of the first source, if it speaks TLS.
+    certificate: Option<Certificate>,
     seed: u64,
     rounds: u64,
     figures: Arc<Figures>,
@@ -95,6 +113,9 @@ impl Storm {
             daemons: 1,
             prelude: "true",
             least_free: "0",
+            files: FILES,
+            timeout: 2,
+            certificate: None,
             seed,
             rounds,
             figures: Arc::default(),
@@ -108,8 +129,14 @@ impl Storm {
             .collect();
         let addresses: Vec<SocketAddr> = sources.iter().map(Source::address).collect();
         sources.iter().for_each(|source| source.meet(&addresses));
+        let mut urls: Vec<String> = sources.iter().map(Source::url).collect();
+        let front = self.certificate.as_ref();
+        let front = front.map(|it| Front::start(addresses[0], it, &[]));
+        if let Some(front) = &front {
+            urls[0] = front.url(HOST);
+        }
         let (daemons, processes): (Vec<Daemon>, Vec<String>) = (0..self.daemons)
-            .map(|_| self.daemon(&cache, &sources))
+            .map(|_| self.daemon(&cache, &urls))
             .unzip();
         let tallies: Vec<Tally> = daemons
             .iter()
@@ -146,20 +173,29 @@ impl Storm {
                 daemon.logged("goes on at byte").len() as u64,
             );
             assert!(daemon.logged("panick").is_empty(), "a thread panicked");
+            daemon.wait_childless();
+        }
+        if let Some(front) = &front {
+            let connections = front.connections() as u64;
+            assert!(connections > 0, "nobody spoke TLS");
+            self.figures.add("connections over TLS", connections);
         }
         eprintln!("storm {}: {}", self.name, self.figures);
     }
 
     /// A daemon, and the number of its process.
-    fn daemon(&self, cache: &CacheDir, sources: &[Source]) -> (Daemon, String) {
+    fn daemon(&self, cache: &CacheDir, urls: &[String]) -> (Daemon, String) {
         let mut setup = Daemon::on(cache)
-            .limits(LIMITS)
+            .limits(&format!("{LIMITS},patience_ms={}", self.timeout * 750))
             .env("PACKAGE_CACHE_HOSTS", HOSTS)
             .arg("-v")
-            .arg("--timeout=2");
+            .arg(format!("--timeout={}", self.timeout));
         setup = setup.arg("--min-free").arg(self.least_free).source(REFUSED);
-        for source in sources {
-            setup = setup.source(source.url());
+        for url in urls {
+            setup = setup.source(url);
+        }
+        if let Some(certificate) = &self.certificate {
+            setup = setup.env("SSL_CERT_FILE", certificate.path());
         }
         let note = cache.outside().join("process");
         let daemon = setup
@@ -180,7 +216,7 @@ impl Storm {
         let top = format!("r{seed}");
         // A file where a directory is needed.
         cache.put(format!("{top}/blocked"), b"", 1);
-        let files: Vec<Arc<File>> = (0..FILES)
+        let files: Vec<Arc<File>> = (0..self.files)
             .map(|number| {
                 let dir = dice.pick(&["a", "a/b", "c", "d/e/f", "blocked"]);
                 // Not of an archive: some have no content.
@@ -191,7 +227,7 @@ impl Storm {
         sources
             .iter()
             .for_each(|source| source.lay_out(&files, seed));
-        self.figures.add("files", FILES);
+        self.figures.add("files", self.files);
         let tallies: Vec<&Tally> = daemons.iter().collect();
         let (mut got, mut faults) = (Vec::new(), Vec::new());
         thread::scope(|scope| {

@@ -14,7 +14,7 @@ use super::reply::Reply;
 use crate::support::{Dice, Exchange, Figures, Recorded, Server};
 
 /// The name of all sources, and what the daemon is told of its addresses.
-const HOST: &str = "pool.example";
+pub const HOST: &str = "pool.example";
 pub const HOSTS: &str = "pool.example=127.0.0.2+127.0.0.1";
 
 /// A request as far as a source cares.

@@ -134,3 +134,34 @@ fn no_proxy_names_sources_of_https_too() {
         assert_eq!(daemon.get("/d/a.tar").status, status, "{list}");
     }
 }
+
+#[test]
+fn a_host_that_would_be_checked_for_less_than_its_name_is_no_source() {
+    let mirror = Mirror::start();
+    let tunnel = Tunnel::start(port(&mirror), "200 OK");
+    mirror.origin.file("/d/a.tar", b"content");
+    // To openssl the first is no name at all, and the others stand for every name that ends so.
+    for host in [".example", "..example.", "."] {
+        let cache = CacheDir::new();
+        let daemon = Daemon::on(&cache)
+            .source(format!("https://{host}"))
+            .env("SSL_CERT_FILE", mirror.certificate.path())
+            .env("https_proxy", &tunnel.address);
+        let daemon = daemon.start();
+        daemon.get("/d/a.tar").assert_error(502);
+        daemon.wait_for_log("no valid host");
+    }
+    assert!(mirror.origin.requests().is_empty());
+}
+
+#[test]
+fn of_a_password_that_openssl_takes_in_part_the_source_gets_nothing() {
+    let (mirror, cache) = (Mirror::start(), CacheDir::new());
+    let tunnel = Tunnel::start(port(&mirror), "200 OK");
+    mirror.origin.file("/d/a.tar", b"content");
+    let proxy = format!("me:{}@{}", "s".repeat(1100), tunnel.address);
+    let daemon = mirror.daemon(&cache).env("https_proxy", proxy).start();
+    daemon.get("/d/a.tar").assert_error(502);
+    daemon.wait_for_log("cannot speak TLS: the proxy's password is too long");
+    assert!(mirror.origin.requests().is_empty());
+}

@@ -30,6 +30,8 @@ fn assert_refused(what: &str, url: &str, trusted: &Certificate, why: &str) {
     let open = daemon.descriptors();
     daemon.get("/d/a.tar").assert_whole(b"the file");
     daemon.wait_childless();
+    // The connection to the second source is kept, and serves again.
+    wait_until("nothing more is open", || daemon.descriptors() <= open + 1);
     daemon.get("/d/b.tar").assert_whole(b"the file");
     let line = daemon.wait_for_log("warning: ");
     let lines = daemon.logged("warning: ");
@@ -38,7 +40,6 @@ fn assert_refused(what: &str, url: &str, trusted: &Certificate, why: &str) {
     assert!(!line.contains("/usr/"), "{what}: {line}");
     // It is at the end of the order meanwhile.
     assert_eq!(lines.len(), 1, "{what}: {lines:?}");
-    // The connection to the second source is kept.
     wait_until("nothing more is open", || daemon.descriptors() <= open + 1);
 }
 

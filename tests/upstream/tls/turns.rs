@@ -71,6 +71,29 @@ fn while_one_waits_for_a_helper_another_source_serves_the_next() {
 }
 
 #[test]
+fn who_finds_all_helpers_busy_goes_on_to_another_source_and_comes_back() {
+    let (mirror, cache, gate) = (Mirror::start(), CacheDir::new(), Gate::new());
+    mirror.origin.script("/d/a.tar", halves(b"content.", &gate));
+    mirror.origin.file("/d/c.tar", b"here alone");
+    let plain = Origin::start();
+    plain.file("/d/b.tar", b"other content");
+    let daemon = mirror.daemon(&cache).source(plain.url());
+    let daemon = daemon
+        .limits("helpers=1,patience_ms=300,suspect_ms=60000")
+        .start();
+    let mut client = daemon.begin("/d/a.tar");
+    client.assert_begins(b"cont");
+    daemon.get("/d/b.tar").assert_whole(b"other content");
+    daemon.wait_for_log("cannot speak TLS: all helpers are busy");
+    // That the other lacks it does not mean that there is no such file.
+    let mut waiting = daemon.begin("/d/c.tar");
+    wait_until("the other was asked", || plain.count("/d/c.tar") == 1);
+    gate.open();
+    client.assert_ends(b"ent.");
+    waiting.answer().assert_whole(b"here alone");
+}
+
+#[test]
 fn idle_helpers_are_few_and_give_way_at_the_limit() {
     let (one, cache) = (Mirror::start(), CacheDir::new());
     let other = Front::start(one.origin.address(), &one.certificate, &[]);
