@@ -169,11 +169,15 @@ impl Helpers {
         state.apart += 1;
         drop(state);
         let child = command.spawn();
-        self.come_back(child.map(|child| {
+        let mut state = lock(&self.state);
+        state.apart -= 1;
+        let id = child.map(|child| {
             let id = child.id();
-            lock(&self.state).running.push(child);
+            state.running.push(child);
             id
-        }))
+        });
+        self.changed.ring();
+        id
     }
 
     /// Takes a child out of the table, and ends it.
@@ -184,14 +188,9 @@ impl Helpers {
         state.apart += 1;
         drop(state);
         let status = reap(&mut child);
-        self.come_back(status).ok()
-    }
-
-    /// One that was apart is in the table, reaped or never was.
-    fn come_back<T>(&self, result: io::Result<T>) -> io::Result<T> {
         lock(&self.state).apart -= 1;
         self.changed.ring();
-        result
+        status.ok()
     }
 }
 
