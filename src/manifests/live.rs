@@ -182,17 +182,12 @@ impl Live {
         }
         let begun = Instant::now();
         let (mut index, mut stamps) = (Index::default(), Stamps::default());
-        match index.read(&self.dirs, &mut stamps) {
-            Ok(()) => log::info!(
-                "the Manifests list {} distfiles; read in {} ms",
-                index.len(),
-                begun.elapsed().as_millis()
-            ),
-            Err(why) => {
-                log::warning!("{why}; until then what was read before counts too");
-                if let Some(old) = self.index() {
-                    index = old.with(index);
-                }
+        let read = index.read(&self.dirs, &mut stamps);
+        let (count, took) = (index.len(), begun.elapsed().as_millis());
+        if let Err(why) = &read {
+            log::warning!("{why}; until then what was read before counts too");
+            if let Some(old) = self.index() {
+                index = old.with(index);
             }
         }
         *scan = Scan {
@@ -202,6 +197,10 @@ impl Live {
             changed: false,
         };
         self.has_looked(Some(index));
+        // Who reads this may rely on it.
+        if read.is_ok() {
+            log::info!("the Manifests list {count} distfiles; read in {took} ms");
+        }
     }
 
     /// All Manifests have been looked at, which gave this index if there is another one.
