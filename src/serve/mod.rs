@@ -302,8 +302,9 @@ fn sweep_in_background(store: &Arc<Store>) {
         loop {
             let swept = walk::sweep(store.root());
             if swept.count > 0 {
-                let root = store.root().display();
-                log::info!("swept {} leftovers in {root}", swept.count);
+                let (root, count) = (store.root().display(), swept.count);
+                let s = if count == 1 { "" } else { "s" };
+                log::info!("swept {count} leftover{s} in {root}");
             }
             // What was kept and never asked for again goes too, while the process runs. Nobody waits for that.
             let Some(next) = swept.next else { return };

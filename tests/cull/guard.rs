@@ -238,7 +238,7 @@ fn a_sweep_passes_over_what_root_alone_may_enter() {
     )
     .unwrap();
     let daemon = Daemon::on(&cache).arg("-v").after(nobody).start();
-    daemon.wait_for_log("swept 1 leftovers");
+    daemon.wait_for_log("swept 1 leftover in");
     let complaints = daemon.logged("cannot read");
     assert!(complaints.is_empty(), "{complaints:?}");
 }

@@ -214,6 +214,8 @@ fn what_clients_and_sources_counted_is_what_is_shown() {
     assert_eq!(of(1).0, "/d/broken.tar");
     assert!(of(1).1.contains("broke off"), "{:?}", of(1));
     outside.count("none", &Response::new(200, Vec::new()));
+    // The answer before is counted a moment after its client has it.
+    rig.daemon.wait_idle();
     let shown = Json::parse(&json_text(&rig.daemon, &mut outside));
     assert_eq!(shown.number("requests.none"), outside.requests["none"] - 1);
     assert_metrics(&rig, &outside, received);

@@ -65,6 +65,20 @@ fn a_second_signal_keeps_nothing() {
     assert_eq!(it.cache.walk(), ["d"]);
 }
 
+#[test]
+fn what_gives_way_while_the_process_runs_is_not_kept() {
+    let it = Restarts::new();
+    it.mirror.set(|state| state.hold = AT);
+    let daemon = it.limited(",transfers=1").start();
+    let mut client = daemon.begin(FILE);
+    client.assert_begins(&it.content[..AT]);
+    drop(client);
+    it.mirror.set(|state| state.hold = usize::MAX);
+    daemon.get("/d/b.tar").assert_whole(&it.content);
+    it.cache.assert_stored("d/b.tar", &it.content);
+    assert_eq!(it.cache.walk(), ["d", "d/b.tar"]);
+}
+
 /// The kept partial is changed in this way: then it is not taken, but what is there stays.
 #[track_caller]
 fn assert_left_alone(what: &str, change: impl FnOnce(&Path, &Path)) {
