@@ -148,7 +148,7 @@ impl Cache {
     pub fn begin_stop(&self) {
         self.store.begin_stop();
         for running in &lock(&self.in_flight).running {
-            running.give_way();
+            running.stop_unread();
         }
     }
 

@@ -274,19 +274,24 @@ impl Transfer {
 
     /// Gives the transfer up if nobody reads it; whether it did.
     pub fn give_way(&self) -> bool {
-        self.give_up(false)
+        self.give_up(|cursor| !cursor.forsaken)
+    }
+
+    /// Gives the transfer up if it has no reader at all, since the process stops. A client that has closed its side may
+    /// still read, and nobody waits for its turn.
+    pub fn stop_unread(&self) {
+        self.give_up(|_| true);
     }
 
     /// Gives the transfer up, since the process stops.
     pub fn stop(&self) {
-        self.give_up(true);
+        self.give_up(|_| false);
     }
 
-    /// Gives the transfer up unless all of it was received, or somebody reads it and that counts; whether it did.
-    fn give_up(&self, even_read: bool) -> bool {
+    /// Gives the transfer up unless all of it was received, or it has a reader that counts; whether it did.
+    fn give_up(&self, counts: fn(&Cursor) -> bool) -> bool {
         let mut state = lock(&self.state);
-        let read = !even_read && state.cursors.iter().any(|cursor| !cursor.forsaken);
-        if read || state.abandoned || self.has_all(&state) {
+        if state.cursors.iter().any(counts) || state.abandoned || self.has_all(&state) {
             return false;
         }
         state.abandoned = true;

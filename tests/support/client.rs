@@ -180,6 +180,11 @@ impl Client {
         assert!(rest == content, "other bytes");
     }
 
+    /// Says that nothing more will be sent, as nc does at the end of its input.
+    pub fn close_writing(&self) {
+        self.reader.close_writing();
+    }
+
     /// Waits for the daemon to close; `None` when it sends anything before.
     #[track_caller]
     pub fn wait_closed(&mut self) -> Option<End> {

@@ -4,7 +4,7 @@
 //! bad status line or silence, is an error in words.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::Response;
@@ -162,6 +162,11 @@ impl Reader {
             let _ = self.fill(1)?;
         }
         Ok(self.ahead.len())
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn close_writing(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Waits for the close; `None` when anything comes before.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The guide for several distributions: one cache with a source by name for each, and the real apt, pacman, dnf, pip
 # and Portage, each set up by the guide's own line, cold and warm, while an index changes and one mirror is silent.
-# dnf and Portage are left out where they are not installed.
+# dnf and Portage are left out where they are not installed; where apk is not, its requests are made for it.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 PATH=${PORTAGE_VENV:+$PORTAGE_VENV/bin:}$PATH
@@ -131,20 +131,46 @@ fedora_gets() { # VERSION
 		curl -sS -f "$cache_url/fedora/$path/tool-$1.bin" | cmp - "$mirror/fedora/$path/tool-$1.bin"
 }
 
-# There is no apk here: its requests are made for it.
-alpine_gets() {
-	local each url
-	url=$(guided alpine/v3)
+alpine_gets() { # VERSION
+	local each url root=$work/apk
+	url=$(guided alpine/v3 | head -n 1)
+	if [ -n "$apk" ]; then
+		rm -rf "$root"
+		mkdir -p "$root/etc/apk" "$root/got"
+		echo "$url" >"$root/etc/apk/repositories"
+		echo x86_64 >"$root/etc/apk/arch"
+		apk -q --allow-untrusted --no-cache --root "$root" add --initdb --usermode tool &&
+			cmp "$root/usr/share/tool" "$work/tool-$1" || return 1
+	fi
 	for each in APKINDEX.tar.gz "tool-$1-r0.apk"; do
 		curl -sS -f "$url/x86_64/$each" | cmp - "$mirror/alpine/${url#*/alpine/}/x86_64/$each" || return 1
 	done
 }
 
+# A package is two archives, one behind the other; the first has no end (abuild-tar --cut).
+package_alpine() { # VERSION PLACE
+	local tree=$work/build
+	mkdir -p "$tree/usr/share"
+	head -c 100000 /dev/urandom >"$work/tool-$1"
+	cp "$work/tool-$1" "$tree/usr/share/tool"
+	tar -C "$tree" --format=ustar --owner=0 --group=0 --numeric-owner -czf "$work/data.tar.gz" usr
+	printf '%s = %s\n' pkgname tool pkgver "$1-r0" pkgdesc x url http://x builddate 1700000000 packager x size 100000 \
+		arch x86_64 origin tool license MIT datahash "$(sha256sum <"$work/data.tar.gz" | cut -d ' ' -f 1)" >"$tree/.PKGINFO"
+	tar -C "$tree" -b 1 --format=ustar --owner=0 --group=0 --numeric-owner -cf - .PKGINFO | head -c -1024 | gzip |
+		cat - "$work/data.tar.gz" >"$2/tool-$1-r0.apk"
+	rm -r "$tree"
+	apk -q index --allow-untrusted -o "$2/APKINDEX.tar.gz" "$2"/*.apk
+}
+
 publish_alpine() { # VERSION TIME
 	local place=$mirror/alpine/v3.22/main/x86_64
 	mkdir -p "$place"
-	head -c 100000 /dev/urandom >"$place/tool-$1-r0.apk"
-	echo "index with $1" | gzip >"$place/APKINDEX.tar.gz"
+	if [ -n "$apk" ]; then
+		package_alpine "$1" "$place"
+	else
+		head -c 100000 /dev/urandom >"$place/tool-$1-r0.apk"
+		echo "index with $1" | gzip >"$place/APKINDEX.tar.gz"
+	fi
 	touch -d "$2" "$place/APKINDEX.tar.gz"
 }
 
@@ -175,6 +201,7 @@ gentoo_gets() { # VERSION
 }
 
 all='debian archlinux alpine pypi'
+apk=$(command -v apk) || echo "         $name: without apk"
 if command -v dnf >"$logs/programs" && command -v createrepo_c >>"$logs/programs"; then all="$all fedora"; else echo "         $name: without dnf: apt-get install dnf createrepo-c"; fi
 if command -v ebuild >>"$logs/programs"; then all="$all gentoo"; else echo "         $name: without Portage: set PORTAGE_VENV as portage.sh says"; fi
 for each in $all; do "publish_$each" 1.0 '2 hours ago' >>"$logs/commands" 2>&1; done

@@ -159,6 +159,27 @@ fn what_clients_have_whole_is_stored_and_not_kept() {
 }
 
 #[test]
+fn a_client_that_has_closed_its_side_has_the_grace_too() {
+    let (it, held, gate) = (Restarts::new(), Origin::start(), Gate::new());
+    held.script("/o/b.tar", halves(&it.content, &gate));
+    let mut daemon = it
+        .limited(",grace_ms=20000,look_ms=20,peek_ms=20,idle_ms=300")
+        .arg(format!("--source=o={}/o", held.url()))
+        .start();
+    let mut client = daemon.begin("/o/b.tar");
+    let (first, rest) = it.content.split_at(LENGTH / 2);
+    client.assert_begins(first);
+    client.close_writing();
+    // A connection that idles measures the time: longer than it takes to see that.
+    assert!(daemon.client().wait_closed().is_some());
+    daemon.signal("TERM");
+    daemon.wait_for_log("stopping");
+    gate.open();
+    client.assert_ends(rest);
+    assert_eq!(daemon.wait_exit().code(), Some(0));
+}
+
+#[test]
 fn what_is_kept_may_be_the_whole_file() {
     let it = Restarts::kept();
     let name = it.cache.file(&it.partials()[0]);
