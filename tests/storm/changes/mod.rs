@@ -151,6 +151,8 @@ fn burst<'a>(
 /// What in the cache is no version of its name, with its time where the source has told it.
 fn wrong_names(cache: &CacheDir, world: &World) -> Vec<String> {
     let names = cache.walk().into_iter();
+    // A question that its source has not accepted yet, on a busy machine, may begin another transfer after the quiet.
+    let names = names.filter(|name| !name.ends_with(".part"));
     let files = names.filter(|name| cache.file(name).is_file());
     files
         .filter(|name| {
