@@ -139,8 +139,8 @@ alpine_gets() { # VERSION
 		mkdir -p "$root/etc/apk" "$root/got"
 		echo "$url" >"$root/etc/apk/repositories"
 		echo x86_64 >"$root/etc/apk/arch"
-		apk -q --allow-untrusted --no-cache --root "$root" add --initdb --usermode tool &&
-			cmp "$root/usr/share/tool" "$work/tool-$1" || return 1
+		apk -q --allow-untrusted --no-cache --root "$root" fetch -o "$root/got" tool &&
+			cmp "$root/got/tool-$1-r0.apk" "$mirror/alpine/${url#*/alpine/}/x86_64/tool-$1-r0.apk" || return 1
 	fi
 	for each in APKINDEX.tar.gz "tool-$1-r0.apk"; do
 		curl -sS -f "$url/x86_64/$each" | cmp - "$mirror/alpine/${url#*/alpine/}/x86_64/$each" || return 1
@@ -151,8 +151,7 @@ alpine_gets() { # VERSION
 package_alpine() { # VERSION PLACE
 	local tree=$work/build
 	mkdir -p "$tree/usr/share"
-	head -c 100000 /dev/urandom >"$work/tool-$1"
-	cp "$work/tool-$1" "$tree/usr/share/tool"
+	head -c 100000 /dev/urandom >"$tree/usr/share/tool"
 	tar -C "$tree" --format=ustar --owner=0 --group=0 --numeric-owner -czf "$work/data.tar.gz" usr
 	printf '%s = %s\n' pkgname tool pkgver "$1-r0" pkgdesc x url http://x builddate 1700000000 packager x size 100000 \
 		arch x86_64 origin tool license MIT datahash "$(sha256sum <"$work/data.tar.gz" | cut -d ' ' -f 1)" >"$tree/.PKGINFO"
