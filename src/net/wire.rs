@@ -9,11 +9,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::tls::Helper;
 use crate::http::{Malformed, Parsed};
+use crate::sys::calls;
 
 /// How much is read ahead at a time, in bytes.
 const AHEAD: usize = 16 * 1024;
@@ -274,12 +276,9 @@ pub enum Pending {
 
 /// Looks what has arrived on a connection, without waiting and without reading it.
 pub fn pending(stream: &TcpStream) -> Pending {
-    let looked = stream
-        .set_nonblocking(true)
-        .and_then(|()| stream.peek(&mut [0]));
-    match (looked, stream.set_nonblocking(false)) {
-        (Ok(1..), Ok(())) => Pending::Bytes,
-        (Err(cause), Ok(())) if cause.kind() == ErrorKind::WouldBlock => Pending::Nothing,
+    match calls::peek(stream.as_fd()) {
+        Ok(1..) => Pending::Bytes,
+        Err(cause) if cause.kind() == ErrorKind::WouldBlock => Pending::Nothing,
         _ => Pending::End,
     }
 }

@@ -38,7 +38,8 @@ use crate::cache::Cache;
 use crate::log;
 use crate::net::clients::Clients;
 use crate::net::{Threads, timed_out};
-use crate::sys::calls::{OUT_OF_DESCRIPTORS, Poll};
+use crate::sys::calls::Poll;
+use crate::sys::errno;
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
 
@@ -239,10 +240,7 @@ impl Poller {
         if timed_out(cause) || cause.kind() == ErrorKind::ConnectionAborted {
             return;
         }
-        let out_of_descriptors = cause
-            .raw_os_error()
-            .is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code));
-        if out_of_descriptors {
+        if errno::is_out_of_descriptors(cause) {
             self.clients.make_room();
         }
         let mut state = lock(&self.state);

@@ -21,8 +21,8 @@ use super::lead::Lead;
 use crate::log;
 use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
-use crate::sys::calls;
 use crate::sys::limits::{limits, ms};
+use crate::sys::{calls, errno};
 use crate::upstream::Failure;
 
 /// The least and the most bytes for one sendfile(2). After a small piece a slow reader's progress shows soon;
@@ -163,7 +163,7 @@ impl<'a> Sender<'a> {
                 self.progress(count).map(|()| count)
             }
             // The file system cannot splice, or a sandbox forbids the call.
-            Err(cause) if calls::is_unsupported(&cause) => {
+            Err(cause) if errno::is_unsupported(&cause) => {
                 static SAID: Once = Once::new();
                 SAID.call_once(|| log::notice!("sendfile: {cause}; files are read and written"));
                 self.copy(file, at, left)

@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 use crate::http::HttpDate;
 use crate::log;
 use crate::stats::{Space, Stats};
-use crate::sys::calls;
+use crate::sys::{calls, errno};
 use partial::Partials;
 use room::Rooms;
 use times::Times;
@@ -163,13 +163,7 @@ impl Store {
             Ok((_, metadata)) if metadata.is_dir() => Lookup::Directory,
             Ok(_) => Lookup::Unusable(io::Error::other("not a regular file")),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Lookup::Miss,
-            Err(cause)
-                if cause
-                    .raw_os_error()
-                    .is_some_and(|code| calls::OUT_OF_DESCRIPTORS.contains(&code)) =>
-            {
-                Lookup::Busy(cause)
-            }
+            Err(cause) if errno::is_out_of_descriptors(&cause) => Lookup::Busy(cause),
             Err(cause) => Lookup::Unusable(cause),
         }
     }

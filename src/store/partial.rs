@@ -6,7 +6,7 @@
 //!
 //! Content that is there from the beginning needs none of that: its file has no name until it gets its final one, so
 //! it is gone if the process is. That takes half of the time. Where the file system has no such files, or the name
-//! is taken (a file that is replaced, a link), it goes the usual way.
+//! is taken (a file that is replaced, a link), it goes the usual way: it is copied at the end.
 
 mod kept;
 
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
@@ -22,12 +22,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::room::Room;
 use super::syncs::Syncs;
-use super::target::{Target, follow, remove_directories};
+use super::target::{Target, remove_directories};
 use super::times::Times;
 use super::{CachePath, Modified, Store};
 use crate::log;
-use crate::sys::calls;
 use crate::sys::lock::lock;
+use crate::sys::{calls, errno};
 
 pub use kept::{Kept, Whole};
 
@@ -163,9 +163,6 @@ impl Partial {
         times: Times,
     ) -> io::Result<Self> {
         let target = store.place(path);
-        if follow(&target)?.is_some() {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
         let dir = target.parent().unwrap_or(&store.root);
         let (file, made) = match open_nameless(dir) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
@@ -237,7 +234,7 @@ impl Partial {
         let begun = Instant::now();
         // The time is synced too: it is part of the entity tag, and says what Last-Modified was.
         match self.file.sync_all() {
-            Err(cause) if calls::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
+            Err(cause) if errno::is_unsupported(&cause) => say_unsynced(&self.target, &cause),
             synced => synced?,
         }
         self.partials.syncs.note(self.device, begun.elapsed());
@@ -257,9 +254,8 @@ impl Partial {
             lock(&self.partials.live).remove(present);
             self.path = None;
         } else {
-            let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            calls::link(Path::new(&open), &self.target)
-                .or_else(|_| self.publish_copy(store, path))?;
+            let linked = calls::link(self.file.as_fd(), &self.target);
+            linked.or_else(|_| self.publish_copy(store, path))?;
         }
         self.made.clear();
         Ok(())

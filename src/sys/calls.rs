@@ -12,14 +12,13 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd as Fd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::ptr::null_mut;
 
 #[cfg(any(target_arch = "mips64", target_arch = "sparc64"))]
 compile_error!("sys/calls.rs does not know this architecture's numbers of signals and options");
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("sys/calls.rs knows the system calls of 64-bit Linux only");
 
-/// ENFILE and EMFILE: no descriptor is left in the system, in this process.
-pub const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
 /// The open(2) flag that keeps a FIFO or device from blocking the open.
 pub const O_NONBLOCK: i32 = 0o4000;
 /// The open(2) flag for a file of ours whose time of last use is to stay.
@@ -34,13 +33,14 @@ const SIGXFSZ: c_int = 25;
 const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
 const SIG_DFL: usize = 0;
-const SIG_ERR: usize = usize::MAX;
 const SIG_IGN: usize = 1;
 const SOL_SOCKET: c_int = 1;
 const SO_LINGER: c_int = 13;
 const RLIMIT_NOFILE: c_int = 7;
 const AT_CWD: c_int = -100;
 const AT_FOLLOW: c_int = 0x400;
+const AT_EMPTY_PATH: c_int = 0x1000;
+const PEEK_NOW: c_int = 0x42; // MSG_PEEK, MSG_DONTWAIT
 const EPOLL_ADD: c_int = 1;
 const EPOLL_REMOVE: c_int = 2;
 const EPOLL_IN: u32 = 1;
@@ -57,8 +57,7 @@ type Request = std::ffi::c_ulong;
 /// `sigset_t`: 1,024 bits in both C libraries, signal 1 the lowest of the first word.
 #[repr(C)]
 struct SignalSet(u64, [u64; 15]);
-const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1, [0; 15]); // SIGTERM, 15, and SIGINT, 2
-const HANG_UP: SignalSet = SignalSet(1, [0; 15]); // SIGHUP, 1
+const STOP: SignalSet = SignalSet(1 << 14 | 1 << 1 | 1, [0; 15]); // SIGTERM, 15; SIGINT, 2; SIGHUP, 1
 
 /// `struct epoll_event`: the events, and the descriptor that was registered with them.
 #[derive(Clone, Copy)]
@@ -68,6 +67,7 @@ struct Event(u32, u64);
 
 unsafe extern "C" {
     fn sendfile(out: c_int, input: c_int, offset: *mut i64, count: usize) -> isize;
+    fn recv(socket: c_int, out: *mut u8, count: usize, flags: c_int) -> isize;
     fn sigprocmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
     fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
@@ -95,14 +95,7 @@ fn checked(result: c_int) -> io::Result<c_int> {
     }
 }
 
-/// Whether a call failed because the file system, the kernel or a sandbox does not offer it: EPERM, EINVAL, ENOSYS
-/// or EOPNOTSUPP.
-pub fn is_unsupported(cause: &io::Error) -> bool {
-    matches!(cause.raw_os_error(), Some(1 | 22 | 38 | 95))
-}
-
-/// Sends at most `count` bytes of `file` from `offset` on to `socket` (sendfile(2)); how many, 0 at the end of
-/// the file.
+/// Sends at most `count` bytes of `file` from `offset` on to `socket` (sendfile(2)); how many, 0 at the end of the file.
 pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io::Result<usize> {
     let mut at = i64::try_from(offset).map_err(io::Error::other)?;
     // SAFETY: both descriptors are open while borrowed; `at` outlives the call.
@@ -115,27 +108,23 @@ pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io:
 pub fn block_signals() -> io::Result<()> {
     // SAFETY: the sets outlive the calls; a null old set is allowed; SIG_IGN and SIG_DFL run no code of ours.
     unsafe {
-        checked(sigprocmask(SIG_BLOCK, &STOP, std::ptr::null_mut()))?;
-        // It is blocked first, or it could end us in between. If it was ignored, it is unblocked again: a
+        // SIGHUP too is blocked first, or it could end us in between. If it was ignored, it is unblocked again: a
         // signal that is blocked and ignored would still be waited for.
-        checked(sigprocmask(SIG_BLOCK, &HANG_UP, std::ptr::null_mut()))?;
+        checked(sigprocmask(SIG_BLOCK, &STOP, null_mut()))?;
         if signal(SIGHUP, SIG_DFL) == SIG_IGN {
             signal(SIGHUP, SIG_IGN);
-            checked(sigprocmask(SIG_UNBLOCK, &HANG_UP, std::ptr::null_mut()))?;
+            checked(sigprocmask(SIG_UNBLOCK, &SignalSet(1, [0; 15]), null_mut()))?;
         }
-        match signal(SIGXFSZ, SIG_IGN) {
-            SIG_ERR => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
+        signal(SIGXFSZ, SIG_IGN);
     }
+    Ok(())
 }
 
 /// Waits for a blocked SIGTERM, SIGINT or SIGHUP and returns its number.
 pub fn wait_signal() -> i32 {
-    const ANY: SignalSet = SignalSet(STOP.0 | HANG_UP.0, [0; 15]);
     let mut number = 0;
     // SAFETY: the set and `number` outlive the call, which fails for no set of existing signals.
-    unsafe { sigwait(&ANY, &mut number) };
+    unsafe { sigwait(&STOP, &mut number) };
     number
 }
 
@@ -145,8 +134,7 @@ pub fn set_backlog(socket: Fd<'_>, backlog: i32) -> io::Result<()> {
     checked(unsafe { listen(socket.as_raw_fd(), backlog) }).map(drop)
 }
 
-/// Makes the close of `socket` a reset (SO_LINGER 0), which no peer takes for an end of content; `on` false
-/// undoes it.
+/// Makes the close of `socket` a reset (SO_LINGER 0), which no peer takes for an end of content; `on` false undoes it.
 pub fn set_reset(socket: Fd<'_>, on: bool) -> io::Result<()> {
     let (linger, fd) = ([c_int::from(on), 0], socket.as_raw_fd());
     // SAFETY: `linger` has the layout and the 8 bytes of `struct linger` and outlives the call.
@@ -160,12 +148,11 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     checked(unsafe { getrlimit(RLIMIT_NOFILE, limit.as_mut_ptr()) })?;
     let [soft, hard] = limit;
     // SAFETY: as above.
-    let raised = checked(unsafe { setrlimit(RLIMIT_NOFILE, [hard, hard].as_ptr()) }).is_ok();
-    Ok(if raised { hard } else { soft })
+    let raised = checked(unsafe { setrlimit(RLIMIT_NOFILE, [hard, hard].as_ptr()) });
+    Ok(raised.map_or(soft, |_| hard))
 }
 
-/// The bytes that a process without privileges can still use on the file system of `dir`, and the bytes it has
-/// in all; 0 in all where it does not say.
+/// The bytes that others than root can still use on the file system of `dir`, and those it has in all (0: not said).
 pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     let path = CString::new(dir.as_os_str().as_bytes())?;
     let mut out = [0_u64; 32];
@@ -176,13 +163,28 @@ pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     Ok((bytes(available), bytes(blocks)))
 }
 
-/// Gives the open file to which the link `from` leads (`/proc/self/fd/7`) the name `to`, if that is free (linkat(2)).
-pub fn link(from: &Path, to: &Path) -> io::Result<()> {
-    let [from, to] = [from, to].map(|path| CString::new(path.as_os_str().as_bytes()));
-    let (from, to) = (from?, to?);
+/// Gives an open file without a name the name `to`, if that is free. Linux before 6.10 lets only the privileged name the
+/// descriptor itself; for others the way leads through /proc.
+pub fn link(file: Fd<'_>, to: &Path) -> io::Result<()> {
+    let fd = file.as_raw_fd();
+    let by_path = |_| link_at(AT_CWD, &format!("/proc/self/fd/{fd}"), to, AT_FOLLOW);
+    link_at(fd, "", to, AT_EMPTY_PATH).or_else(by_path)
+}
+
+/// Gives what lies at `from`, seen from the directory or file `at`, the name `to` too (linkat(2)).
+fn link_at(at: c_int, from: &str, to: &Path, how: c_int) -> io::Result<()> {
+    let to = CString::new(to.as_os_str().as_bytes())?;
+    let from = CString::new(from)?;
     // SAFETY: both texts end in NUL and outlive the call.
-    let linked = unsafe { linkat(AT_CWD, from.as_ptr(), AT_CWD, to.as_ptr(), AT_FOLLOW) };
-    checked(linked).map(drop)
+    checked(unsafe { linkat(at, from.as_ptr(), AT_CWD, to.as_ptr(), how) }).map(drop)
+}
+
+/// How many bytes wait to be read from a socket, 1 at most, without waiting and without reading it; 0 at the end.
+pub fn peek(socket: Fd<'_>) -> io::Result<usize> {
+    let mut byte = 0;
+    // SAFETY: the descriptor is open while borrowed; `byte` has room for the one byte and outlives the call.
+    let count = unsafe { recv(socket.as_raw_fd(), &raw mut byte, 1, PEEK_NOW) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
 /// Bytes in the send queue of a TCP socket that the peer has not acknowledged (SIOCOUTQ).
@@ -204,8 +206,7 @@ impl Poll {
         unsafe { checked(epoll_create1(0o2_000_000)).map(|fd| Self(OwnedFd::from_raw_fd(fd))) }
     }
 
-    /// Adds a socket. An event of a `shared` one, which is in several sets, wakes one or few of them
-    /// (EPOLLEXCLUSIVE).
+    /// Adds a socket. An event of a `shared` one, which is in several sets, wakes one or few of them (EPOLLEXCLUSIVE).
     pub fn add(&self, socket: Fd<'_>, shared: bool) -> io::Result<()> {
         self.control(EPOLL_ADD, socket, if shared { EPOLL_EXCLUSIVE } else { 0 })
     }
@@ -222,8 +223,7 @@ impl Poll {
         checked(unsafe { epoll_ctl(self.0.as_raw_fd(), what, fd, &mut event) }).map(drop)
     }
 
-    /// Waits until sockets can be read or `milliseconds` are over (-1: no limit). Returns up to 64 of those
-    /// that can.
+    /// Waits until sockets can be read or `milliseconds` are over (-1: no limit). Returns up to 64 of those that can.
     pub fn wait(&self, milliseconds: i32) -> io::Result<impl Iterator<Item = RawFd> + use<>> {
         let mut events = [Event(0, 0); 64];
         let (set, all) = (self.0.as_raw_fd(), events.as_mut_ptr());

@@ -3,6 +3,7 @@
 //! Not here: anything of HTTP, of the cache or of a connection.
 
 pub mod calls;
+pub mod errno;
 pub mod limits;
 pub mod lock;
 pub mod thread;

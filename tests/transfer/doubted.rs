@@ -212,17 +212,18 @@ impl Two {
 #[test]
 fn who_was_left_behind_gets_no_end_of_what_was_found_wrong() {
     let Two {
-        rig,
-        path,
+        rig: _rig,
         end,
+        asked,
         mut fast,
         mut slow,
         ..
     } = Two::start();
+    // Where the kernel gives its socket a little more room meanwhile, it goes around the transfer, and is refused.
+    asked.open();
     end.open();
     assert_ne!(fast.rest().1, End::Complete);
     assert_ne!(slow.rest().1, End::Complete);
-    assert_eq!(rig.origin.count(&path), 1, "it went around the transfer");
 }
 
 #[test]

@@ -44,6 +44,42 @@ fn send_file_fails_beyond_a_file_and_from_a_directory() {
 }
 
 #[test]
+fn an_open_file_gets_a_name_in_either_way_if_that_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = tempfile::tempfile_in(dir.path()).unwrap();
+    file.write_all(b"content").unwrap();
+    let (fd, to) = (file.as_raw_fd(), dir.path().join("by path"));
+    let path = format!("/proc/self/fd/{fd}");
+    link_at(AT_CWD, &path, &to, AT_FOLLOW).unwrap();
+    link(file.as_fd(), &dir.path().join("either way")).unwrap();
+    for name in ["by path", "either way"] {
+        let to = dir.path().join(name);
+        assert_eq!(std::fs::read(&to).unwrap(), b"content");
+        let taken = link(file.as_fd(), &to).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists, "{name}");
+    }
+}
+
+#[test]
+fn a_peek_reads_nothing_and_waits_for_nothing() {
+    let (near, mut far) = pair();
+    let nothing = peek(near.as_fd()).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    far.write_all(b"xy").unwrap();
+    drop(far);
+    let poll = Poll::new().unwrap();
+    poll.add(near.as_fd(), false).unwrap();
+    assert_eq!(poll.wait(10_000).unwrap().count(), 1);
+    assert_eq!(peek(near.as_fd()).unwrap(), 1);
+    let mut all = Vec::new();
+    (&near).read_to_end(&mut all).unwrap();
+    assert_eq!(
+        (all.as_slice(), peek(near.as_fd()).unwrap()),
+        (&b"xy"[..], 0)
+    );
+}
+
+#[test]
 fn poll_tells_which_sockets_can_be_read() {
     let ((one, _one), (two, mut other)) = (pair(), pair());
     let poll = Poll::new().unwrap();
@@ -156,15 +192,4 @@ fn effective_uid_owns_new_files() {
         tempfile::tempfile().unwrap().metadata().unwrap().uid(),
         geteuid()
     );
-}
-
-#[test]
-fn what_is_not_offered_is_no_failure() {
-    // EPERM, EINVAL, ENOSYS, EOPNOTSUPP; EIO, EPIPE, ENOSPC.
-    for (codes, unsupported) in [(&[1, 22, 38, 95][..], true), (&[5, 32, 28], false)] {
-        for code in codes {
-            let cause = io::Error::from_raw_os_error(*code);
-            assert_eq!(is_unsupported(&cause), unsupported, "{cause}");
-        }
-    }
 }
