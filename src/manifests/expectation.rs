@@ -30,6 +30,11 @@ impl Expectation {
         self.listed.is_some() && self.all.is_empty()
     }
 
+    /// Whether content that is something else has the Manifests looked at again, which may take `index_ms`.
+    pub fn may_take_long(&self) -> bool {
+        self.listed.is_some() && !self.all.is_empty()
+    }
+
     /// All that it may be, with what has changed lately in the Manifests; waits for `index_ms` at most until that was read.
     pub fn look_again(&self) -> Vec<Expected> {
         match &self.listed {

@@ -145,6 +145,26 @@ fn a_live_index_is_there_once_it_was_built_and_finds_what_has_changed() {
 }
 
 #[test]
+fn only_what_a_manifest_lists_may_have_it_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "c/p", &dist("a", 1, 1));
+    let live = Live::new(vec![dir.path().to_path_buf()]);
+    live.follow();
+    assert!(live.look_again(std::time::Duration::from_secs(10)));
+    let named = format!("by-hash/SHA256/{}", "1".repeat(64));
+    for (path, expects, long) in [
+        ("distfiles/a", true, true),
+        ("distfiles/b", false, false),
+        ("other/a", false, false),
+        (&named, true, false),
+    ] {
+        let expected = Expectation::of(Path::new(path), &live);
+        assert_eq!(expected.may_take_long(), long, "{path}");
+        assert_eq!(!expected.all.is_empty(), expects, "{path}");
+    }
+}
+
+#[test]
 fn without_repositories_nobody_waits() {
     let live = Live::new(Vec::new());
     assert!(!live.has_repositories());

@@ -69,7 +69,9 @@ pub fn fetch_at_once(
     writer: Writer,
 ) -> Result<Received, Writer> {
     let (asked, exchange) = (&request.upstream, writer.exchange());
-    if matches!(request.purpose, Purpose::Part(_)) || !upstream.begin(asked, exchange) {
+    // Nobody would see that the client has left while its thread waits for the Manifests.
+    let waits = matches!(request.purpose, Purpose::Part(_)) || request.expected.may_take_long();
+    if waits || !upstream.begin(asked, exchange) {
         return Err(writer);
     }
     let mut proof = None;

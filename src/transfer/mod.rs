@@ -32,7 +32,7 @@
 //! * **A client's thread begins**, since most small files come at once on a kept connection, and a thread of its own
 //!   would cost as much as all the rest. It waits for the source for `look_ms`, like every client that waits, and
 //!   goes on to the end only if all of the answer is there, so that it waits for nothing else (`upstream::fetch`). If
-//!   not, a thread of its own takes the writer over and goes on where that one was.
+//!   not, and where a wrong answer would have the Manifests read again, a thread of its own takes the writer over and goes on where that one was.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
