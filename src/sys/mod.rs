@@ -1,4 +1,4 @@
-//! Sys: system calls that the standard library lacks, the limits of the program, its threads and its locks.
+//! Sys: system calls and error numbers that the standard library lacks, the limits of the program, its threads and its locks.
 //!
 //! Not here: anything of HTTP, of the cache or of a connection.
 
