@@ -162,7 +162,7 @@ impl Client {
     }
 
     /// One request and its final response, from the first address that gives one that is not 5xx; else the last
-    /// result.
+    /// result, but that an address was silent counts for more than any other error.
     fn exchange(
         &self,
         url: &Url,
@@ -185,14 +185,21 @@ impl Client {
         };
         addresses.retain(|address| Some(*address) != asked);
         for (at, address) in addresses.iter().enumerate() {
-            if let Some(Ok(response)) = last.take() {
-                self.discard(response, exchange);
+            let mut late = None;
+            match last.take() {
+                Some(Ok(response)) => self.discard(response, exchange),
+                Some(Err(cause)) => late = Some(cause).filter(Error::is_timeout),
+                None => {}
             }
             let result = self.ask_address(&call, *address, addresses.len() - at, budget);
             if is_good(&result) || exchange.is_given_up() {
                 return result;
             }
-            last = Some(result);
+            last = Some(match late {
+                // An address that was silent may have had too little time: the source is not done with.
+                Some(late) => result.or(Err(late)),
+                None => result,
+            });
         }
         last.unwrap_or_else(|| Err(Error::Timeout(Duration::ZERO)))
     }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    CacheDir, Client, Daemon, Exchange, Gate, LIMIT, MODIFIED, Origin, Rig, Script, Server, Setup,
-    Step, head, missing, noise, ok, reply, wait_until,
+    CacheDir, Client, Daemon, Exchange, Gate, LIMIT, MODIFIED, Origin, REFUSED, Rig, Script,
+    Server, Setup, Step, head, missing, noise, ok, reply, wait_until,
 };
 
 /// A response that redirects and whose small content never ends.
@@ -257,6 +258,33 @@ fn an_address_without_a_useful_answer_is_followed_by_the_next_one() {
         Ok(true)
     });
     assert_address_is_passed(1, |exchange| exchange.drip().map(|()| false));
+}
+
+#[test]
+fn a_slow_address_beside_a_broken_one_gets_more_time_if_no_other_source_has_the_file() {
+    let asked = AtomicUsize::new(0);
+    let slow = move |exchange: &mut Exchange| {
+        exchange.read_last()?;
+        match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => exchange.stall()?,
+            _ => exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe file")?,
+        }
+        Ok(false)
+    };
+    let slow = Server::start_on(TcpListener::bind("127.0.0.2:0").unwrap(), LIMIT, slow);
+    let port = slow.address().port();
+    let Ok(broken) = TcpListener::bind(("127.0.0.1", port)) else {
+        return;
+    };
+    let _broken = Server::start_on(broken, LIMIT, |_| Ok(false));
+    let cache = CacheDir::new();
+    let daemon = Daemon::on(&cache)
+        .source(format!("http://pool.example:{port}"))
+        .source(REFUSED)
+        .env("PACKAGE_CACHE_HOSTS", "pool.example=127.0.0.2+127.0.0.1")
+        .limits("patience_ms=300")
+        .start();
+    daemon.get("/a.tar").assert_whole(b"the file");
 }
 
 #[test]
