@@ -5,7 +5,7 @@ interface, and prints a Markdown table. Progress goes to standard error.
 usage: bench.py [--growth] PROGRAM
 
 Environment:
-  BENCH_ROUNDS=5      rounds; each measures every column once, in turn
+  BENCH_ROUNDS=5      rounds; each measures every column once, in turn, and begins with the next one
   BENCH_SECONDS=2     how long one measurement of hits lasts
   BENCH_ROWS=REGEX    only the rows whose name matches
   BENCH_COLUMNS=WORDS only these servers (ours, bare, static, fresh, cache, squid, original, direct)
@@ -132,7 +132,9 @@ def measure(bed, row, notes):
     for column in list(columns):
         attempt(column, row.verify)
     for turn in range(min(bed.rounds * row.times, row.rounds or sys.maxsize)):
-        for column in [name for name in columns if turn == 0 or name not in SIDE]:
+        # Each is first in its turn: the first of a round may find caches and memory cold.
+        first = turn % max(len(columns), 1)
+        for column in [name for name in columns[first:] + columns[:first] if turn == 0 or name not in SIDE]:
             say(f"  {row.work}, round {turn + 1}: {column}")
             got = attempt(column, row.measure)
             for metric, values in figures.items():
