@@ -108,7 +108,7 @@ impl fmt::Display for Bytes {
             return f.pad(&self.0.to_string());
         }
         // In tenths of the unit, rounded.
-        let tenths = |shift: u32| (u128::from(self.0) * 10 + (1 << (shift - 1))) >> shift;
+        let tenths = |shift: u32| ((u128::from(self.0) * 10 + (1 << (shift - 1))) >> shift) as u64;
         let units = [(10, "K"), (20, "M"), (30, "G"), (40, "T")];
         let fits = |(shift, _): &(u32, &str)| tenths(*shift) < 10_240;
         let (shift, unit) = units.into_iter().find(fits).unwrap_or((40, "T"));

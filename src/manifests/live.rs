@@ -183,7 +183,7 @@ impl Live {
         let begun = Instant::now();
         let (mut index, mut stamps) = (Index::default(), Stamps::default());
         let read = index.read(&self.dirs, &mut stamps);
-        let (count, took) = (index.len(), begun.elapsed().as_millis());
+        let (count, took) = (index.len(), begun.elapsed().as_millis() as u64);
         if let Err(why) = &read {
             log::warning!("{why}; until then what was read before counts too");
             if let Some(old) = self.index() {

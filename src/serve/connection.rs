@@ -301,7 +301,7 @@ impl Connection {
                 sent,
                 cache_status,
             };
-            let took = self.begun.elapsed().as_millis();
+            let took = self.begun.elapsed().as_millis() as u64;
             log::access(format_args!("{entry} {took}ms"));
         }
         match result {

@@ -10,7 +10,6 @@
 
 mod kept;
 
-use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read};
@@ -34,7 +33,8 @@ pub use kept::{Kept, Whole};
 /// The partials of this process.
 #[derive(Debug, Default)]
 pub struct Partials {
-    live: Mutex<HashSet<PathBuf>>,
+    /// Few: no more than transfers run.
+    live: Mutex<Vec<PathBuf>>,
     syncs: Syncs,
     /// The source of their random names.
     random: RandomState,
@@ -54,9 +54,14 @@ impl Partials {
         reserved(dir, random, "part")
     }
 
+    /// The partial of that name is none any more.
+    fn ends(&self, path: &Path) {
+        lock(&self.live).retain(|live| live.as_os_str() != path.as_os_str());
+    }
+
     /// Unlinks them all, just before the process exits.
     pub fn abandon(&self) {
-        for path in lock(&self.live).drain() {
+        for path in lock(&self.live).drain(..) {
             let _ = fs::remove_file(path);
         }
     }
@@ -251,7 +256,7 @@ impl Partial {
     pub fn publish(mut self, store: &Store, path: &CachePath) -> io::Result<()> {
         if let Some(present) = &self.path {
             fs::rename(present, &self.target)?;
-            lock(&self.partials.live).remove(present);
+            self.partials.ends(present);
             self.path = None;
         } else {
             let linked = calls::link(self.file.as_fd(), &self.target);
@@ -274,7 +279,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            lock(&self.partials.live).remove(path);
+            self.partials.ends(path);
             let _ = fs::remove_file(path);
         }
         remove_directories(&self.made);
@@ -328,7 +333,7 @@ fn create_locked(partials: &Partials, parent: &Path) -> io::Result<(File, PathBu
             say_lockless(parent, cause);
         }
         if is_ours(&locked, file.metadata()?.nlink()) {
-            lock(&partials.live).insert(path.clone());
+            lock(&partials.live).push(path.clone());
             return Ok((file, path));
         }
     }

@@ -175,6 +175,7 @@ impl Rooms {
         };
         let least = self.min_free.of(total);
         if u128::from(free) < needed.saturating_add(least.into()) {
+            let needed = u64::try_from(needed).unwrap_or(u64::MAX);
             return Err(io::Error::new(
                 ErrorKind::StorageFull,
                 format!(

@@ -137,8 +137,9 @@ pub fn sweep(root: &Path) -> Swept {
             // The partial for the file that a link leads to lies beside that file.
             if entry.file_type().is_ok_and(|of| of.is_symlink())
                 && let Ok(Some(file)) = target::follow(&entry.path())
-                && let Some(dir) = file.parent().and_then(|dir| dir.canonicalize().ok())
-                && beside.insert(dir.clone())
+                && let Some(dir) = file.parent()
+                && let Ok(of) = fs::metadata(dir)
+                && beside.insert((of.dev(), of.ino()))
                 && let Ok(entries) = fs::read_dir(dir)
             {
                 entries.flatten().for_each(|entry| swept.entry(&entry));

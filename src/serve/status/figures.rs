@@ -89,6 +89,8 @@ impl fmt::Display for Bytes {
             }
             (tenths, unit) = ((tenths + 512) / 1_024, larger);
         }
+        // A u128 has its own code to be shown, which nothing else needs.
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
         match unit {
             "B" => f.pad(&format!("{} B", tenths / 10)),
             _ => f.pad(&format!("{}.{} {unit}", tenths / 10, tenths % 10)),

@@ -125,7 +125,7 @@ impl Partial {
         let present = self.path.as_ref().ok_or(ErrorKind::NotFound)?;
         let dir = self.target.parent().unwrap_or(Path::new("/"));
         fs::rename(present, name(dir, path))?;
-        lock(&self.partials.live).remove(present);
+        self.partials.ends(present);
         self.path = None;
         Ok(())
     }
@@ -164,7 +164,7 @@ fn take(store: &Store, path: &CachePath) -> io::Result<Option<Kept>> {
     let room = Room::reserve(&store.rooms, &target.dir, target.device, Some(rest))?;
     let present = store.partials.free_name(&target.dir);
     fs::rename(&name, &present)?;
-    lock(&store.partials.live).insert(present.clone());
+    lock(&store.partials.live).push(present.clone());
     let partial = Partial {
         partials: store.partials.clone(),
         file: file.into(),
