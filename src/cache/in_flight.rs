@@ -18,7 +18,7 @@ use crate::stats::{self, Outcome};
 use crate::store::{CachePath, Lookup};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
-use crate::transfer::{self, Purpose, Reader, Received, Request, Transfer, Writer};
+use crate::transfer::{self, Left, Purpose, Reader, Received, Request, Transfer, Writer};
 use crate::upstream::Failure;
 
 /// The table of transfers.
@@ -222,17 +222,17 @@ impl Turn {
                 self.end(received);
                 Ok(())
             }
-            Err(writer) => {
-                let run = Box::new(move || self.run(writer));
+            Err(left) => {
+                let run = Box::new(move || self.run(left));
                 threads.run(run).map_err(|_| Busy)
             }
         }
     }
 
-    fn run(&self, writer: Writer) {
+    fn run(&self, left: Left) {
         let (cache, request) = (&*self.cache, self.transfer.request());
         self.guard(|| {
-            let received = transfer::fetch(&cache.store, &cache.upstream, request, writer);
+            let received = transfer::fetch(&cache.store, &cache.upstream, request, left);
             self.end(received);
         });
     }

@@ -52,25 +52,29 @@ impl Body {
         self.length
     }
 
-    /// All of the content, if its length is known and all of that has come and is still unread.
-    pub fn at_hand<'a>(&self, wire: &'a Wire) -> Option<&'a [u8]> {
-        let left = match self.rest {
-            Rest::Length(left) => left,
-            Rest::Done => 0,
-            Rest::Chunked(_) | Rest::UntilClose => return None,
-        };
-        let unread = self.length == Some(left);
-        wire.ahead()
-            .get(..usize::try_from(left).ok()?)
-            .filter(|_| unread)
+    /// What has come of the content and is still unread, if its length is known. Chunks do not count: what has come
+    /// may be half of a chunk size.
+    pub fn ahead<'a>(&self, wire: &'a Wire) -> &'a [u8] {
+        let ahead = wire.ahead();
+        match self.rest {
+            Rest::Length(left) if left < ahead.len() as u64 => {
+                ahead.get(..left as usize).unwrap_or_default()
+            }
+            Rest::Length(_) => ahead,
+            _ => &[],
+        }
     }
 
-    /// Goes on to the end of content that is at hand.
+    /// Goes on behind what has come.
     pub fn pass(&mut self, wire: &mut Wire) {
-        if let Rest::Length(left) = self.rest {
-            wire.consume(usize::try_from(left).unwrap_or(usize::MAX));
+        let count = self.ahead(wire).len();
+        if let Rest::Length(left) = &mut self.rest {
+            wire.consume(count);
+            *left = left.saturating_sub(count as u64);
+            if *left == 0 {
+                self.rest = Rest::Done;
+            }
         }
-        self.rest = Rest::Done;
     }
 
     /// Whether the framing is satisfied.

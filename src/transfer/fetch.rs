@@ -1,8 +1,9 @@
 //! Fetch: one transfer, from the request to the source's head, by a thread of its own or at once.
 //!
 //! Rules: what is not package content, or has no room, is relayed and never stored. What the sources said of a
-//! stored file is noted before the readers are told. A transfer on a thread of its own looks first whether an earlier
-//! process has kept its beginning (`kept`); one that is done at once is too small for that.
+//! stored file is noted before the readers are told. Where an earlier process has kept the beginning (`kept`), a thread of
+//! its own asks for the rest. The first readers have the head, and the content that came with it, before another thread
+//! is woken for the rest.
 //!
 //! Not here: which requests share a transfer (`cache`), receiving the content (`receive`).
 
@@ -19,71 +20,112 @@ use crate::http::{StatusCode, age};
 use crate::manifests::Proof;
 use crate::stats::Outcome;
 use crate::store::{Partial, Store, Validation};
+use crate::sys::limits::limits;
 use crate::upstream::{Failure, Response, Upstream};
 
-/// Runs one transfer up to the name of its file.
-pub fn fetch(
+/// What is left of a transfer for a thread of its own.
+pub enum Left {
+    /// All that was not begun, or is gone on with where it was (`upstream::fetch`).
+    All(Writer),
+    /// The content: readers have the head already.
+    Content(Box<Content>),
+}
+
+/// The content of a usable response, of which readers have the head and what of the content came with it.
+pub struct Content {
+    writer: Writer,
+    /// How many bytes had been received when the response began.
+    begun_at: u64,
+    partial: Option<Partial>,
+    representation: Arc<Representation>,
+    proof: Option<Proof>,
+    response: Response,
+}
+
+impl Content {
+    /// Receives the rest of it, up to the name.
+    fn receive(self, store: &Arc<Store>, upstream: &Upstream, request: &Request) -> Received {
+        let (partial, representation) = (self.partial, self.representation);
+        let receive = Receive::new(
+            store,
+            upstream,
+            request,
+            self.writer,
+            self.begun_at,
+            partial,
+            representation,
+        );
+        receive.proving(self.proof).run(self.response)
+    }
+}
+
+/// Runs what is left of one transfer, up to the name of its file.
+pub fn fetch(store: &Arc<Store>, upstream: &Upstream, request: &Request, left: Left) -> Received {
+    let content = match left {
+        Left::All(writer) => ask(store, upstream, request, writer)?,
+        Left::Content(content) => content,
+    };
+    content.receive(store, upstream, request)
+}
+
+/// Asks the sources, for the rest alone where the beginning was kept.
+fn ask(
     store: &Arc<Store>,
     upstream: &Upstream,
     request: &Request,
     writer: Writer,
-) -> Received {
-    let exchange = writer.exchange();
-    match kept::ask(store, upstream, request, exchange) {
-        Some(Ok(Rest(response, proof, kept))) => {
-            return take(
-                store,
-                upstream,
-                request,
-                writer,
-                response,
-                proof,
-                Some(kept),
-            );
-        }
-        Some(Err(failure)) => return Err(fail(store, request, writer, failure)),
-        None => {}
-    }
-    let mut proof = None;
-    let asked = match &request.purpose {
-        Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
-        _ => upstream.fetch(&request.upstream, exchange, &mut |response| {
-            proof = judge(response, request, upstream, exchange)?;
-            Ok(())
+) -> Result<Box<Content>, Outcome> {
+    let (exchange, mut proof) = (writer.exchange(), None);
+    let asked = match kept::ask(store, upstream, request, exchange) {
+        Some(rest) => rest.map(|Rest(response, rest, kept)| {
+            proof = rest;
+            (response, Some(kept))
         }),
+        None => match &request.purpose {
+            Purpose::Part(part) => part.ask(upstream, &request.upstream, exchange),
+            _ => upstream.fetch(&request.upstream, exchange, &mut |response| {
+                proof = judge(response, request, upstream, exchange)?;
+                Ok(())
+            }),
+        }
+        .map(|response| (response, None)),
     };
     match asked {
-        Ok(response) => take(store, upstream, request, writer, response, proof, None),
+        Ok((response, kept)) => take(store, upstream, request, writer, response, proof, kept),
         Err(failure) => Err(fail(store, request, writer, failure)),
     }
 }
 
-/// Runs one transfer as far, if that takes no wait for a source longer than `look_ms`.
+/// Runs one transfer, if that takes no wait for a source longer than `look_ms`.
 ///
 /// # Errors
-/// Gives the writer back for `fetch`, which goes on from there.
+/// Gives back for `fetch` what is left if it takes one.
 pub fn fetch_at_once(
     store: &Arc<Store>,
     upstream: &Upstream,
     request: &Request,
     writer: Writer,
-) -> Result<Received, Writer> {
+) -> Result<Received, Left> {
     let (asked, exchange) = (&request.upstream, writer.exchange());
     // Nobody would see that the client has left while its thread waits for the Manifests.
     let waits = matches!(request.purpose, Purpose::Part(_)) || request.expected.may_take_long();
     if waits || !upstream.begin(asked, exchange) {
-        return Err(writer);
+        return Err(Left::All(writer));
     }
     let mut proof = None;
     let response = upstream.fetch_begun(asked, exchange, &mut |response| {
         proof = judge(response, request, upstream, exchange)?;
         Ok(())
     });
-    match response {
-        Some(response) => Ok(take(
-            store, upstream, request, writer, response, proof, None,
-        )),
-        None => Err(writer),
+    let response = match response {
+        // Who has a thread for it asks for the rest alone.
+        Some(response) if !is_kept(store, request, &response) => response,
+        _ => return Err(Left::All(writer)),
+    };
+    let is_whole = response.at_hand().is_some();
+    match take(store, upstream, request, writer, response, proof, None) {
+        Ok(content) if !is_whole => Err(Left::Content(content)),
+        taken => Ok(taken.and_then(|content| content.receive(store, upstream, request))),
     }
 }
 
@@ -102,8 +144,14 @@ fn fail(store: &Store, request: &Request, writer: Writer, failure: Failure) -> O
     }
 }
 
-/// Receives the content of a usable response, which `proof` must find right. If its beginning was kept, the response has
-/// the rest.
+/// Whether an earlier process may have kept the beginning of the content.
+fn is_kept(store: &Store, request: &Request, response: &Response) -> bool {
+    let length = response.length().unwrap_or(0);
+    request.is_shared() && length >= limits().partial_bytes && store.has_kept(&request.path)
+}
+
+/// Shows the readers a usable response, whose content `proof` must find right, with what of the content is there. If its
+/// beginning was kept, the response has the rest.
 fn take(
     store: &Arc<Store>,
     upstream: &Upstream,
@@ -112,7 +160,7 @@ fn take(
     mut response: Response,
     proof: Option<Proof>,
     kept: Option<Beginning>,
-) -> Received {
+) -> Result<Box<Content>, Outcome> {
     let exchange = writer.exchange();
     if let Some(held) = request
         .held
@@ -138,7 +186,7 @@ fn take(
         let _ = writer.finish();
         return Err(Outcome::Passed);
     }
-    let (partial, length, written) = match kept {
+    let (mut partial, length, written) = match kept {
         Some(kept) => {
             writer.has(kept.received);
             (Some(kept.partial), Some(kept.length), false)
@@ -157,11 +205,35 @@ fn take(
     if written {
         response.pass();
         writer.has(representation.length.unwrap_or(0));
-    } else if !response.has_content() {
-        writer.tell();
     }
-    let receive = Receive::new(store, upstream, request, writer, partial, representation);
-    receive.proving(proof).run(response)
+    let begun_at = writer.received();
+    if !written {
+        show_first(&mut response, &writer, partial.as_mut());
+    }
+    Ok(Box::new(Content {
+        writer,
+        begun_at,
+        partial,
+        representation,
+        proof,
+        response,
+    }))
+}
+
+/// Shows the readers the head, and what of the content came with it if that is stored.
+fn show_first(response: &mut Response, writer: &Writer, partial: Option<&mut Partial>) {
+    let ahead = response.ahead();
+    if ahead.is_empty() {
+        return writer.tell();
+    }
+    // What is not stored, and what cannot be written now, is read again by who receives the rest.
+    if let Some(partial) = partial
+        && writer.write(ahead).is_ok()
+    {
+        // If there is no room for more, the next block shows it.
+        let _ = partial.wrote(ahead.len() as u64);
+        response.pass();
+    }
 }
 
 /// What a failed validation says of the stored file.

@@ -31,8 +31,9 @@
 //!   goes around the transfer: what it would get is the same.
 //! * **A client's thread begins**, since most small files come at once on a kept connection, and a thread of its own
 //!   would cost as much as all the rest. It waits for the source for `look_ms`, like every client that waits, and
-//!   goes on to the end only if all of the answer is there, so that it waits for nothing else (`upstream::fetch`). If
-//!   not, and where a wrong answer would have the Manifests read again, a thread of its own takes the writer over and goes on where that one was.
+//!   goes on only as far as the answer is there, so that it waits for nothing else (`upstream::fetch`): with most to the
+//!   end, with a long one to the head and the first content, which its client then has without another thread. A thread
+//!   of its own takes the rest over, or all where nothing came or a wrong answer would have the Manifests read again.
 //! * **The order at the end**: received, the connection given back, sync, rename, out of the table. A request
 //!   that comes before the last step joins a transfer that has everything; one that comes after it finds the
 //!   file.
@@ -66,7 +67,7 @@ use crate::upstream::{Exchange, Failure};
 use pace::Pace;
 use ring::Ring;
 
-pub use fetch::{fetch, fetch_at_once};
+pub use fetch::{Left, fetch, fetch_at_once};
 pub use publish::Received;
 pub use reader::{Reader, Ready};
 pub use representation::Representation;

@@ -62,18 +62,19 @@ struct Breaks {
 }
 
 impl<'a> Receive<'a> {
-    /// Content of which `representation` says what it is, for `writer`; without a partial it is not stored.
+    /// Content of which `representation` says what it is, for `writer`, from a response that began at byte `begun_at`;
+    /// without a partial it is not stored.
     pub fn new(
         store: &'a Arc<Store>,
         upstream: &'a Upstream,
         request: &'a Request,
         writer: Writer,
+        begun_at: u64,
         partial: Option<Partial>,
         representation: Arc<Representation>,
     ) -> Self {
         // A part is continued by the reader that asked for it (`serve::relay`).
         let whole = !matches!(request.purpose, Purpose::Part(_));
-        let begun_at = writer.received();
         Self {
             store,
             upstream,

@@ -1,6 +1,6 @@
 //! Begun: a request that was sent by one thread and is gone on with by the same or another.
 //!
-//! Rules: the thread that began it waits for `look_ms` at most.
+//! Rules: the thread that began it waits for `look_ms` at most, for all of a small content or the first bytes of a long one.
 
 use std::time::Instant;
 
@@ -10,8 +10,11 @@ use crate::http::{
 use crate::net::Wire;
 use crate::sys::limits::{limits, ms};
 
-/// The longest content that is worth a wait, in bytes: it is sent in one piece too.
+/// The longest content that is awaited as a whole, in bytes: it is sent in one piece too.
 const SMALL: u64 = 32 * 1024;
+
+/// Of longer content so many bytes are awaited: they tell of what kind it is.
+const FIRST: u64 = 64;
 
 /// A request that was sent, and what was read of the response.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Reads what comes of the response within `look_ms`, unless it is a long one. Whether all has come of a response
-    /// that needs no further request: then going on with it waits for nothing.
+    /// Reads what comes of the response within `look_ms`. Whether all has come of a response that needs no further
+    /// request, or the first bytes of a long one: then going on with it, up to there, waits for nothing.
     pub fn look(&mut self, asked: Method) -> bool {
         let deadline = Instant::now() + ms(limits().look_ms);
         loop {
@@ -40,9 +43,13 @@ impl Begun {
                 self.head = self.wire.head_ahead(parse).and_then(Result::ok);
             }
             match self.length(asked) {
-                Some(length) if length <= self.wire.ahead().len() as u64 => return true,
-                Some(length) if length <= SMALL => {}
-                _ => return false,
+                Some(length) => {
+                    let enough = if length <= SMALL { length } else { FIRST };
+                    if enough <= self.wire.ahead().len() as u64 {
+                        return true;
+                    }
+                }
+                None => return false,
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Fetch: content from the first source that gives it, in one go or begun by one thread and gone on with by another.
 //!
 //! Theory: a thread that may not wait for a source begins. It sends the request on a kept connection and looks for
-//! `look_ms` what comes. If that is all of a response, as with most small files, the same thread goes on with it and
-//! waits for nothing. Else, or if the response is of no use, another thread goes on from there: the request was
-//! sent, and is not sent again. In between the [`Exchange`] has what was begun.
+//! `look_ms` what comes. If that is all of a response, as with most small files, or a long one has begun, the same thread
+//! goes on with what is there and waits for nothing. Else, or if the response is of no use, another thread goes on from
+//! there: the request was sent, and is not sent again. In between the [`Exchange`] has what was begun.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ impl Upstream {
         self.client.begin(&url, request, exchange)
     }
 
-    /// The response to a request that was begun and has come as a whole, if it is usable and `prove` does not refuse
+    /// The response to a request that was begun and of which enough has come, if it is usable and `prove` does not refuse
     /// it; waits for nothing. If there is none, `fetch` goes on to the next source.
     pub fn fetch_begun(
         &self,

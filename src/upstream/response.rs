@@ -100,25 +100,24 @@ impl Response {
         self.wire.address()
     }
 
-    /// Whether content of a known length has begun to arrive with the head. Chunked content does not count:
-    /// what has arrived may be half of a chunk size.
-    pub fn has_content(&self) -> bool {
-        let ahead = !self.first.is_empty() || !self.wire.ahead().is_empty();
-        self.length().is_some() && ahead
+    /// What has come of the content and can be read at once; there may be more.
+    pub fn ahead(&self) -> &[u8] {
+        match self.first.as_slice() {
+            [] => self.body.ahead(&self.wire),
+            first => first,
+        }
     }
 
     /// All of the content, if its length is known and all of that has come.
     pub fn at_hand(&self) -> Option<&[u8]> {
-        match self.first.as_slice() {
-            [] => self.body.at_hand(&self.wire),
-            first => (self.length() == Some(first.len() as u64)).then_some(first),
-        }
+        let ahead = self.ahead();
+        (self.length() == Some(ahead.len() as u64)).then_some(ahead)
     }
 
-    /// Goes on to the end of content that is at hand, as if it were read.
+    /// Goes on behind what is `ahead`, as if it were read.
     pub fn pass(&mut self) {
         if self.first.is_empty() {
-            self.count(self.at_hand().map_or(0, <[u8]>::len));
+            self.count(self.ahead().len());
             self.body.pass(&mut self.wire);
         }
         self.first.clear();

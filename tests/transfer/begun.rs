@@ -1,7 +1,8 @@
 //! Requests on a kept connection: who asks begins, and goes on alone if all of the answer comes at once.
 
 use crate::support::{
-    Gate, Rig, Script, Step, gated, head, modified, noise, ok, reply, unchanged, wait_until,
+    Daemon, Gate, Rig, Script, Step, gated, head, modified, noise, ok, part, reply, unchanged,
+    wait_until,
 };
 
 /// A rig with a connection to its source that is kept.
@@ -201,5 +202,65 @@ fn a_file_that_came_a_moment_ago_is_not_fetched_again() {
     });
     for at in 0..FILES {
         assert_eq!(rig.origin.count(&target(at)), 1, "{at}");
+    }
+}
+
+#[test]
+fn a_source_that_gave_the_first_bytes_of_long_content_goes_on_with_it() {
+    let content = noise(100_000);
+    let (rig, second) = Rig::pair(&[], |setup| setup.limits("pause_ms=1,overlap_bytes=10000"));
+    let rig = kept(rig);
+    let rest = || part(&content, 10_000, 90_000, &modified());
+    let broken = vec![piece(content.len(), &content[..20_000])];
+    rig.origin.script("/d/long.tar", broken);
+    rig.origin.script("/d/long.tar", rest());
+    second.script("/d/long.tar", rest());
+    rig.daemon.get("/d/long.tar").assert_whole(&content);
+    let asked = (rig.origin.count("/d/long.tar"), second.count("/d/long.tar"));
+    assert_eq!(asked, (2, 0));
+}
+
+#[test]
+fn what_was_kept_of_long_content_is_gone_on_with() {
+    const AT: usize = 200_000;
+    const LIMITS: &str = "grace_ms=50,partial_bytes=65536,look_ms=60000";
+    let mut rig = kept(Rig::with(|setup| setup.limits(LIMITS)));
+    let content = noise(300_000);
+    let script = vec![piece(content.len(), &content[..AT]), Step::Stall];
+    rig.origin.script("/d/long.tar", script);
+    let mut client = rig.daemon.begin("/d/long.tar");
+    client.assert_begins(&content[..AT]);
+    rig.daemon.signal("TERM");
+    assert_eq!(rig.daemon.wait_exit().code(), Some(0));
+    rig.daemon = Daemon::on(&rig.cache)
+        .source(rig.origin.url())
+        .limits(LIMITS)
+        .start();
+    std::fs::remove_file(rig.cache.file("warm.tar")).unwrap();
+    let rig = kept(rig);
+    let again = AT - 65_536;
+    let rest = part(&content, again, content.len() - again, &modified());
+    rig.origin.script("/d/long.tar", rest);
+    rig.daemon.get("/d/long.tar").assert_whole(&content);
+    rig.cache.assert_stored("d/long.tar", &content);
+    let requests = rig.origin.requests();
+    let last = requests.last().unwrap();
+    assert_eq!(last.field("range"), Some(&*format!("bytes={again}-")));
+}
+
+#[test]
+fn long_content_that_cannot_be_written_from_its_first_bytes_on_reaches_the_client() {
+    // The first write is cut in its middle, or there is no room for all of it.
+    for prelude in ["ulimit -f 8", "ulimit -f 0"] {
+        let rig = Rig::with(|setup| setup.after(prelude));
+        rig.origin.script("/warm.txt", at_once(b""));
+        rig.daemon.get("/warm.txt").assert_whole(b"");
+        rig.daemon.wait_idle();
+        let content = noise(100_000);
+        rig.origin.script("/d/long.tar", at_once(&content));
+        let mut client = rig.daemon.client();
+        client.get("/d/long.tar").assert_whole(&content);
+        assert_eq!(rig.origin.connections(), 1, "{prelude}");
+        wait_until("nothing is left", || rig.cache.walk() == ["warm.txt"]);
     }
 }

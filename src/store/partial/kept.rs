@@ -69,6 +69,13 @@ impl Store {
         }
     }
 
+    /// Whether something was kept for `path`.
+    pub fn has_kept(&self, path: &CachePath) -> bool {
+        let target = self.place(path);
+        let dir = target.parent().unwrap_or(&self.root);
+        name(dir, path).symlink_metadata().is_ok()
+    }
+
     /// Takes the partial that was kept for `path`, if there is one that can be gone on with.
     pub fn take_kept(&self, path: &CachePath) -> Option<Kept> {
         match take(self, path) {
