@@ -20,18 +20,17 @@ use crate::http::{StatusCode, age};
 use crate::manifests::Proof;
 use crate::stats::Outcome;
 use crate::store::{Partial, Store, Validation};
-use crate::sys::limits::limits;
-use crate::upstream::{Failure, Response, Upstream};
+use crate::upstream::{Came, Failure, Response, Upstream};
 
 /// What is left of a transfer for a thread of its own.
 pub enum Left {
-    /// All that was not begun, or is gone on with where it was (`upstream::fetch`).
+    /// All of it: it is gone on with where it was (`upstream::fetch`), or anew where something was kept.
     All(Writer),
     /// The content: readers have the head already.
     Content(Box<Content>),
 }
 
-/// The content of a usable response, of which readers have the head and what of the content came with it.
+/// The content of a usable response, of which readers have the head and, if it is stored, what came with that.
 pub struct Content {
     writer: Writer,
     /// How many bytes had been received when the response began.
@@ -108,23 +107,30 @@ pub fn fetch_at_once(
 ) -> Result<Received, Left> {
     let (asked, exchange) = (&request.upstream, writer.exchange());
     // Nobody would see that the client has left while its thread waits for the Manifests.
-    let waits = matches!(request.purpose, Purpose::Part(_)) || request.expected.may_take_long();
-    if waits || !upstream.begin(asked, exchange) {
+    if matches!(request.purpose, Purpose::Part(_)) || request.expected.may_take_long() {
         return Err(Left::All(writer));
     }
+    let came = upstream.begin(asked, exchange);
+    // To prove content takes all of it, or a wait (`prove::judge`).
+    let proved = !request.expected.all.is_empty();
+    if came == Came::Nothing || came == Came::First && proved {
+        return Err(Left::All(writer));
+    }
+    // Who has a thread for it asks for the rest alone.
+    let is_kept = came == Came::First && request.is_shared() && store.has_kept(&request.path);
     let mut proof = None;
     let response = upstream.fetch_begun(asked, exchange, &mut |response| {
-        proof = judge(response, request, upstream, exchange)?;
+        if !is_kept {
+            proof = judge(response, request, upstream, exchange)?;
+        }
         Ok(())
     });
-    let response = match response {
-        // Who has a thread for it asks for the rest alone.
-        Some(response) if !is_kept(store, request, &response) => response,
-        _ => return Err(Left::All(writer)),
+    let Some(response) = response.filter(|_| !is_kept) else {
+        exchange.let_go();
+        return Err(Left::All(writer));
     };
-    let is_whole = response.at_hand().is_some();
     match take(store, upstream, request, writer, response, proof, None) {
-        Ok(content) if !is_whole => Err(Left::Content(content)),
+        Ok(content) if came == Came::First => Err(Left::Content(content)),
         taken => Ok(taken.and_then(|content| content.receive(store, upstream, request))),
     }
 }
@@ -142,12 +148,6 @@ fn fail(store: &Store, request: &Request, writer: Writer, failure: Failure) -> O
         Failure::NotFound => Outcome::Passed,
         _ => Outcome::Failed,
     }
-}
-
-/// Whether an earlier process may have kept the beginning of the content.
-fn is_kept(store: &Store, request: &Request, response: &Response) -> bool {
-    let length = response.length().unwrap_or(0);
-    request.is_shared() && length >= limits().partial_bytes && store.has_kept(&request.path)
 }
 
 /// Shows the readers a usable response, whose content `proof` must find right, with what of the content is there. If its
@@ -230,7 +230,7 @@ fn show_first(response: &mut Response, writer: &Writer, partial: Option<&mut Par
     if let Some(partial) = partial
         && writer.write(ahead).is_ok()
     {
-        // If there is no room for more, the next block shows it.
+        // It is too little for a look at the room.
         let _ = partial.wrote(ahead.len() as u64);
         response.pass();
     }

@@ -16,6 +16,17 @@ const SMALL: u64 = 32 * 1024;
 /// Of longer content so many bytes are awaited: they tell of what kind it is.
 const FIRST: u64 = 64;
 
+/// What has come of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// Nothing that can be gone on with at once.
+    Nothing,
+    /// The head and the first bytes of long content.
+    First,
+    /// All of it.
+    Whole,
+}
+
 /// A request that was sent, and what was read of the response.
 #[derive(Debug)]
 pub struct Begun {
@@ -28,28 +39,26 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Reads what comes of the response within `look_ms`. Whether all has come of a response that needs no further
-    /// request, or the first bytes of a long one: then going on with it, up to there, waits for nothing.
-    pub fn look(&mut self, asked: Method) -> bool {
+    /// Reads what comes of the response within `look_ms`: all of one that needs no further request, or the first bytes of a
+    /// long one. Going on with it, as far as it has come, then waits for nothing.
+    pub fn look(&mut self, asked: Method) -> Came {
         let deadline = Instant::now() + ms(limits().look_ms);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             self.wire.set_patience(left);
             // What failed now fails again for whoever goes on.
             if left.is_zero() || !self.wire.fill().is_ok_and(|count| count > 0) {
-                return false;
+                return Came::Nothing;
             }
             if self.head.is_none() {
                 self.head = self.wire.head_ahead(parse).and_then(Result::ok);
             }
+            let ahead = self.wire.ahead().len() as u64;
             match self.length(asked) {
-                Some(length) => {
-                    let enough = if length <= SMALL { length } else { FIRST };
-                    if enough <= self.wire.ahead().len() as u64 {
-                        return true;
-                    }
-                }
-                None => return false,
+                Some(length) if length <= ahead => return Came::Whole,
+                Some(length) if length > SMALL && ahead >= FIRST => return Came::First,
+                Some(_) => {}
+                None => return Came::Nothing,
             }
         }
     }

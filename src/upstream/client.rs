@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::begun::Came;
 use super::call::Call;
 use super::connect::Connector;
 use super::error::Error;
@@ -57,8 +58,8 @@ impl Client {
     }
 
     /// Sends the request for `url` on a kept connection, if there is one, and looks what comes of the response within
-    /// `look_ms`: [`Client::ask`] goes on with that. Whether it will then wait for nothing.
-    pub fn begin(&self, url: &Url, request: &Request, exchange: &Exchange) -> bool {
+    /// `look_ms`: [`Client::ask`] goes on with that, and waits for nothing if anything has come.
+    pub fn begin(&self, url: &Url, request: &Request, exchange: &Exchange) -> Came {
         let call = self.call(url, request, exchange);
         // Who begins may not wait, not even until a helper is reaped.
         let kept = match url.is_tls() {
@@ -66,15 +67,15 @@ impl Client {
             false => self.connector.reuse(&call.route.peer),
         };
         let Some(wire) = kept else {
-            return false;
+            return Came::Nothing;
         };
         let Ok(mut begun) = call.send(wire, ms(limits().kept_answer_ms)) else {
             exchange.let_go();
-            return false;
+            return Came::Nothing;
         };
-        let is_whole = begun.look(request.method);
+        let came = begun.look(request.method);
         exchange.leave(begun);
-        is_whole
+        came
     }
 
     /// Asks `url` and follows its redirects. All connects together take `connect_ms`, all heads together

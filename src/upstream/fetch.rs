@@ -7,20 +7,20 @@
 
 use std::time::Instant;
 
-use super::{Entry, Error, Exchange, Failure, Request, Response, Upstream};
+use super::{Came, Entry, Error, Exchange, Failure, Request, Response, Upstream};
 
 impl Upstream {
     /// Sends `request` to the first source, if that is in its place and a connection to it is kept, and reads what
-    /// comes of the response within `look_ms`; `fetch` goes on with that. Whether [`Upstream::fetch_begun`] can, too.
-    pub fn begin(&self, request: &Request, exchange: &Exchange) -> bool {
+    /// comes of the response within `look_ms`; `fetch` goes on with that. If anything came, [`Upstream::fetch_begun`] can, too.
+    pub fn begin(&self, request: &Request, exchange: &Exchange) -> Came {
         let (first, now) = (self.serving(request).first(), Instant::now());
         let Some((number, Entry { source, health })) =
             first.and_then(|number| Some((*number, self.sources.get(*number)?)))
         else {
-            return false;
+            return Came::Nothing;
         };
         if health.is_demoted(now) || self.wrong.last(number, request.path(), now).is_some() {
-            return false;
+            return Came::Nothing;
         }
         exchange.asks(number);
         let url = source.url.below(source.path_of(request.path()));

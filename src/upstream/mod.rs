@@ -42,6 +42,7 @@ use health::Health;
 use names::Names;
 use wrong::Wrong;
 
+pub use begun::Came;
 pub use error::{Error, Failure};
 pub use exchange::Exchange;
 pub use proxy::Proxy;

@@ -291,8 +291,10 @@ impl Response {
             // The response to HEAD has no content to look at.
             Coded::FileIf(_) if request.method == Method::Head => true,
             Coded::FileIf(magic) => {
-                self.read_first(magic.len(), ms(limits().patience_ms))?;
-                self.first.starts_with(magic)
+                if self.ahead().len() < magic.len() {
+                    self.read_first(magic.len(), ms(limits().patience_ms))?;
+                }
+                self.ahead().starts_with(magic)
             }
         };
         match is_file {

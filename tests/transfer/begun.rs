@@ -1,5 +1,6 @@
-//! Requests on a kept connection: who asks begins, and goes on alone if all of the answer comes at once.
+//! Requests on a kept connection: who asks begins, and goes on alone as far as the answer comes at once.
 
+use crate::support::verify::sum;
 use crate::support::{
     Daemon, Gate, Rig, Script, Step, gated, head, modified, noise, ok, part, reply, unchanged,
     wait_until,
@@ -218,6 +219,22 @@ fn a_source_that_gave_the_first_bytes_of_long_content_goes_on_with_it() {
     rig.daemon.get("/d/long.tar").assert_whole(&content);
     let asked = (rig.origin.count("/d/long.tar"), second.count("/d/long.tar"));
     assert_eq!(asked, (2, 0));
+}
+
+/// To prove it takes all of it, for which the client's thread does not wait.
+#[test]
+fn self_proving_content_that_breaks_off_is_gone_on_with() {
+    let rig = kept(Rig::with(|setup| {
+        setup.limits("pause_ms=1,overlap_bytes=10000")
+    }));
+    let content = noise(50_000);
+    let target = format!("/d/by-hash/SHA256/{}", sum("sha256sum", &content));
+    let broken = vec![piece(content.len(), &content[..40_000])];
+    rig.origin.script(&target, broken);
+    rig.origin
+        .script(&target, part(&content, 30_000, 20_000, &modified()));
+    rig.daemon.get(&target).assert_whole(&content);
+    rig.cache.assert_stored(&target[1..], &content);
 }
 
 #[test]

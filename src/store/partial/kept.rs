@@ -71,9 +71,8 @@ impl Store {
 
     /// Whether something was kept for `path`.
     pub fn has_kept(&self, path: &CachePath) -> bool {
-        let target = self.place(path);
-        let dir = target.parent().unwrap_or(&self.root);
-        name(dir, path).symlink_metadata().is_ok()
+        Target::of(&self.root, path)
+            .is_ok_and(|target| name(&target.dir, path).symlink_metadata().is_ok())
     }
 
     /// Takes the partial that was kept for `path`, if there is one that can be gone on with.
