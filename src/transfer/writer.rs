@@ -50,18 +50,16 @@ impl Writer {
             Some(length) => Shown::Before(length.saturating_sub(limits().unproved_bytes)),
             None => Shown::AllButLast,
         };
-        let stored = file.is_some();
-        if let Some(file) = file {
-            let _ = self.transfer.file.set(file);
-        }
-        let _ = self.transfer.representation.set(representation);
         let mut state = lock(&self.transfer.state);
         state.pace = Pace::begin(state.received());
         state.shown = shown;
         state.phase = Phase::Receiving;
-        if !stored {
-            state.ring = Some(Ring::new(0));
+        match file {
+            Some(file) => drop(self.transfer.file.set(file)),
+            None => state.ring = Some(Ring::new(0)),
         }
+        // Under the lock: who sees what it is must see with it how much of it is shown.
+        let _ = self.transfer.representation.set(representation);
     }
 
     /// Wakes the readers because the head is there. The first block of content wakes them as well: if it is
