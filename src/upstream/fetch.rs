@@ -24,7 +24,11 @@ impl Upstream {
         }
         exchange.asks(number);
         let url = source.url.below(source.path_of(request.path()));
-        self.client.begin(&url, request, exchange)
+        let came = self.client.begin(&url, request, exchange);
+        if exchange.begun().is_some() {
+            self.count_question(number);
+        }
+        came
     }
 
     /// The response to a request that was begun and of which enough has come, if it is usable and `prove` does not refuse

@@ -283,6 +283,12 @@ impl Upstream {
         }
     }
 
+    fn count_question(&self, number: usize) {
+        if let Some(source) = self.stats.source(number) {
+            source.requests.add(1);
+        }
+    }
+
     /// One question to a source; redirects are followed.
     fn ask_url(
         &self,
@@ -292,8 +298,9 @@ impl Upstream {
         patience: Duration,
         exchange: &Exchange,
     ) -> Result<Response, Error> {
-        if let Some(source) = self.stats.source(number) {
-            source.requests.add(1);
+        // One that was begun is counted already, also if nobody goes on with it.
+        if exchange.begun().is_none() {
+            self.count_question(number);
         }
         self.client.ask(url, request, patience, exchange)
     }

@@ -2,8 +2,8 @@
 
 use crate::support::verify::sum;
 use crate::support::{
-    Daemon, Gate, Rig, Script, Step, gated, head, modified, noise, ok, part, reply, unchanged,
-    wait_until,
+    Daemon, Gate, Rig, Script, Step, gated, head, metrics, modified, noise, ok, part, reply,
+    unchanged, wait_until,
 };
 
 /// A rig with a connection to its source that is kept.
@@ -254,6 +254,7 @@ fn what_was_kept_of_long_content_is_gone_on_with() {
         .limits(LIMITS)
         .start();
     std::fs::remove_file(rig.cache.file("warm.tar")).unwrap();
+    let before = rig.origin.requests().len();
     let rig = kept(rig);
     let again = AT - 65_536;
     let rest = part(&content, again, content.len() - again, &modified());
@@ -263,6 +264,12 @@ fn what_was_kept_of_long_content_is_gone_on_with() {
     let requests = rig.origin.requests();
     let last = requests.last().unwrap();
     assert_eq!(last.field("range"), Some(&*format!("bytes={again}-")));
+    // One that was begun for all of it was a question, too.
+    let samples = metrics(&rig.daemon.get("/.package-cache/metrics").text());
+    let mut counts = samples.iter();
+    let questions =
+        counts.find(|(name, _)| name.starts_with("package_cache_source_requests_total"));
+    assert_eq!(*questions.unwrap().1, (requests.len() - before) as f64);
 }
 
 #[test]
