@@ -227,7 +227,7 @@ impl Cache {
                     self.ask_sources(query, path, purpose, &mut joins_foreign, client)
                 }
                 Sought::Busy(..) if client.is_evicted() => Some(Found::Failed(Failure::Busy)),
-                Sought::Busy(path, cause) => await_descriptor(&path, &cause, &mut looks),
+                Sought::Busy(path, cause) => await_descriptor(&path, &cause, client, &mut looks),
             };
             if let Some(found) = found {
                 return found;
@@ -334,15 +334,21 @@ fn unasked(sought: Sought) -> Sought {
     }
 }
 
-/// Waits a moment for a descriptor, since connections that were evicted soon give theirs back. After `busy_ms`
-/// in all the client gets 503.
-fn await_descriptor(path: &CachePath, cause: &io::Error, looks: &mut u32) -> Option<Found> {
+/// Evicts a connection and waits a moment for its descriptor. After `busy_ms` in all the client gets 503: to relay the file
+/// takes a descriptor too.
+fn await_descriptor(
+    path: &CachePath,
+    cause: &io::Error,
+    client: &Client,
+    looks: &mut u32,
+) -> Option<Found> {
     const LOOKS: u32 = 50;
     *looks += 1;
     if *looks < LOOKS {
+        client.make_room();
         thread::sleep(ms(limits().busy_ms) / LOOKS);
         return None;
     }
-    log::info!("cannot open {path}: {cause}; the client is asked to come again");
+    log::warning!("cannot open {path}: {cause}; the client is asked to come again");
     Some(Found::Failed(Failure::Busy))
 }

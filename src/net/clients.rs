@@ -289,6 +289,11 @@ impl Client {
         self.place.clients.most()
     }
 
+    /// Evicts another connection, so that a descriptor becomes free.
+    pub fn make_room(&self) {
+        self.place.clients.make_room();
+    }
+
     /// Whether the program stops.
     pub fn stopping(&self) -> bool {
         self.place.clients.stopping()

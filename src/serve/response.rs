@@ -55,6 +55,7 @@ impl Response {
             content: Content::Empty,
             status: None,
             looked_up: false,
+            ending: Ending::default(),
             date,
         }
     }

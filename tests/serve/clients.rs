@@ -70,6 +70,19 @@ fn few_descriptors_are_made_to_do() {
 }
 
 #[test]
+fn a_hit_for_which_no_descriptor_is_left_gets_that_of_an_idle_client() {
+    let rig = filled(|setup| setup);
+    let mut clients: Vec<_> = (0..8).map(|_| rig.daemon.client()).collect();
+    for client in &mut clients {
+        client.get("/a.tar").assert_whole(b"content of a");
+        rig.daemon.wait_idle();
+    }
+    rig.daemon.allow_no_more_descriptors();
+    clients[7].get("/b.tar").assert_whole(b"content of b");
+    assert!(clients[0].wait_closed().is_some());
+}
+
+#[test]
 fn up_to_the_limit_nobody_is_evicted() {
     let rig = filled(|setup| setup.arg("--max-connections=16"));
     for _ in 0..400 {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -200,6 +200,16 @@ impl Daemon {
     pub fn descriptors(&self) -> usize {
         let open = format!("/proc/{}/fd", self.child.id());
         std::fs::read_dir(open).unwrap().count()
+    }
+
+    /// From here on it can open no more descriptors than it has open now.
+    pub fn allow_no_more_descriptors(&self) {
+        let id = self.child.id();
+        let is_free = |number: &u32| !Path::new(&format!("/proc/{id}/fd/{number}")).exists();
+        let free = (0..).find(is_free).unwrap();
+        let mut limit = Command::new("prlimit");
+        limit.args([format!("--pid={id}"), format!("--nofile={free}:")]);
+        assert!(limit.status().unwrap().success(), "{limit:?}");
     }
 
     /// The processes that it has started and not reaped, with their states: `S`, `Z`.
