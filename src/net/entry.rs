@@ -1,7 +1,7 @@
 //! Entry: one connection's state, changed by its own thread and by threads that need room (`clients` has the
 //! theory).
 
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub struct Entry {
     /// The connection itself.
     pub stream: Arc<TcpStream>,
     /// The address that it counts for (`table::group`).
-    pub address: IpAddr,
+    pub address: u64,
     /// Since when, in microseconds since `start`, shifted by `ACTIVITY`; and the activity.
     pub state: AtomicU64,
     /// When its present response began, in microseconds since `start`.

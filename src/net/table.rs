@@ -1,7 +1,7 @@
 //! Table: the entries of all connections, and the choice of the one to evict (`clients` has the theory).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -167,7 +167,7 @@ impl Table {
 
     /// The slowest response of the address that has most connections, if it crawls.
     fn crawler(&mut self) -> Option<(u64, usize)> {
-        let mut connections: HashMap<IpAddr, usize> = HashMap::new();
+        let mut connections: HashMap<u64, u64> = HashMap::new();
         for row in self.rows.iter().flatten() {
             *connections.entry(row.entry.address).or_default() += 1;
         }
@@ -182,7 +182,7 @@ impl Table {
                 && rate < limits().crawl_bytes
             {
                 let of_address = connections.get(&row.entry.address).copied();
-                crawlers.push((usize::MAX - of_address.unwrap_or(0), rate, state, at));
+                crawlers.push((u64::MAX - of_address.unwrap_or(0), rate, state, at));
             }
         }
         let (_, _, state, at) = crawlers.into_iter().min()?;
@@ -190,14 +190,11 @@ impl Table {
     }
 }
 
-/// The address that a connection counts for. In IPv6 it is the /64 network, since a host can use any address in
-/// it.
-pub fn group(address: IpAddr) -> IpAddr {
+/// The address that a connection counts for, as a number. In IPv6 it is the /64 network, since a host can use any
+/// address in it; none of a host's looks like one in IPv4.
+pub fn group(address: IpAddr) -> u64 {
     match address.to_canonical() {
-        IpAddr::V6(six) => {
-            let [a, b, c, d, ..] = six.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        four => four,
+        IpAddr::V4(four) => u64::from(u32::from(four)),
+        IpAddr::V6(six) => (u128::from(six) >> 64) as u64,
     }
 }
