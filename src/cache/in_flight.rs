@@ -18,7 +18,7 @@ use crate::stats::{self, Outcome};
 use crate::store::{CachePath, Lookup};
 use crate::sys::limits::{limits, ms};
 use crate::sys::lock::lock;
-use crate::transfer::{self, Left, Purpose, Reader, Received, Request, Transfer, Writer};
+use crate::transfer::{self, Left, Purpose, Reader, Received, Request, Transfer, Unnamed, Writer};
 use crate::upstream::Failure;
 
 /// The table of transfers.
@@ -49,8 +49,9 @@ impl InFlight {
 
 /// The result of joining or starting a transfer.
 pub(super) enum Joined {
-    /// A reader, and whether another request began the transfer (then this one is collapsed).
-    Reading(Reader, bool),
+    /// A reader, and whether another request began the transfer (then this one is collapsed); if not, what may be left
+    /// of it for this thread.
+    Reading(Reader, bool, Ending),
     /// The transfer has ended just now: look into the store again.
     Ended,
     /// There is no transfer, and why.
@@ -70,7 +71,7 @@ impl Cache {
         let mut in_flight = lock(&self.in_flight);
         loop {
             if let Some(reader) = in_flight.join(&request) {
-                return Joined::Reading(reader, true);
+                return Joined::Reading(reader, true, Ending::default());
             }
             // If none has ended since, the store has nothing new. One that validates is of no use to others already when
             // the source has answered, which is before it ends.
@@ -187,7 +188,7 @@ impl Cache {
         in_flight.running.push(transfer);
         drop(in_flight);
         match turn.run_at_once(writer) {
-            Ok(()) => Joined::Reading(reader, false),
+            Ok(ending) => Joined::Reading(reader, false, ending),
             Err(Busy) => Joined::Failed(Failure::Busy),
         }
     }
@@ -198,35 +199,37 @@ struct Busy;
 
 /// A transfer's place among those that run. When it is dropped, the transfer leaves the table and the next one
 /// has its turn.
+#[derive(Debug)]
 struct Turn {
     cache: Arc<Cache>,
     transfer: Arc<Transfer>,
 }
 
 impl Turn {
-    /// Runs the transfer on this thread as long as that takes no wait, then on a thread of its own.
-    fn run_at_once(self, writer: Writer) -> Result<(), Busy> {
+    /// Runs the transfer on this thread as long as that takes no wait, then on a thread of its own. What is quick is left
+    /// for when the client has its response.
+    fn run_at_once(self, writer: Writer) -> Result<Ending, Busy> {
         let (cache, request) = (&self.cache, self.transfer.request());
-        let threads = Arc::clone(&cache.threads);
         match transfer::fetch_at_once(&cache.store, &cache.upstream, request, writer) {
-            Ok(Ok(file)) if !file.is_quick() => {
-                let cache = Arc::clone(cache);
-                let publish = Box::new(move || self.guard(|| self.end(Ok(file))));
-                // The client has all of it, whatever becomes of the name.
-                if threads.run(publish).is_err() {
-                    cache.stats().transferred(Outcome::Passed);
+            Ok(Ok(file)) => {
+                let quick = file.is_quick();
+                let ending = Ending(Some(Box::new((self, file))));
+                match quick {
+                    true => return Ok(ending),
+                    false => ending.hand_over(),
                 }
-                Ok(())
             }
-            Ok(received) => {
-                self.end(received);
-                Ok(())
-            }
+            Ok(received) => self.end(received),
             Err(left) => {
+                let cache = Arc::clone(cache);
                 let run = Box::new(move || self.run(left));
-                threads.run(run).map_err(|_| Busy)
+                if cache.threads.run(run).is_err() {
+                    cache.stats().transferred(Outcome::Failed);
+                    return Err(Busy);
+                }
             }
         }
+        Ok(Ending::default())
     }
 
     fn run(&self, left: Left) {
@@ -253,6 +256,28 @@ impl Turn {
             let path = &self.transfer.request().path;
             log::error!("the transfer of {path} panicked; its clients were cut off");
             self.cache.stats().transferred(Outcome::Failed);
+        }
+    }
+}
+
+/// The end of a transfer whose content a client's thread has received, or nothing: the file gets its name when this is
+/// dropped, which is to be after the response was sent, and on another thread if that has to wait for the client.
+#[derive(Debug, Default)]
+pub struct Ending(Option<Box<(Turn, Unnamed)>>);
+
+impl Ending {
+    /// Leaves it to another thread; if none can be had, it is done on this one.
+    pub fn hand_over(self) {
+        if let Some(threads) = self.0.as_ref().map(|it| Arc::clone(&it.0.cache.threads)) {
+            let _ = threads.run(Box::new(move || drop(self)));
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some((turn, file)) = self.0.take().map(|it| *it) {
+            turn.guard(|| turn.end(Ok(file)));
         }
     }
 }

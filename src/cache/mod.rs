@@ -34,6 +34,7 @@ use crate::transfer::{Part, Purpose, Reader, Representation, Request, Via};
 use crate::upstream::{Failure, Upstream};
 use in_flight::{InFlight, Joined};
 
+pub use in_flight::Ending;
 pub use patterns::Glob;
 
 /// What a client asks for.
@@ -80,6 +81,8 @@ pub enum Found {
         representation: Arc<Representation>,
         /// Whether another request began the transfer.
         collapsed: bool,
+        /// What may be left of the transfer for when the response was sent.
+        ending: Ending,
     },
     /// There is none.
     Failed(Failure),
@@ -258,8 +261,8 @@ impl Cache {
         let foreign = request.foreign;
         let deadline = Instant::now() + ms(limits().turn_ms);
         let joined = self.join_or_start(request, query.ended, client, deadline);
-        let (reader, collapsed) = match joined {
-            Joined::Reading(reader, collapsed) => (reader, collapsed),
+        let (reader, collapsed, ending) = match joined {
+            Joined::Reading(reader, collapsed, ending) => (reader, collapsed, ending),
             Joined::Ended => return None,
             Joined::Failed(failure) => return Some(Found::Failed(failure)),
         };
@@ -268,6 +271,7 @@ impl Cache {
                 reader,
                 representation,
                 collapsed,
+                ending,
             }),
             Ok(None) => Some(Found::Failed(Failure::Timeout)),
             Err(_) if !foreign && is_of_another(&reader, collapsed, client) => {
@@ -308,7 +312,7 @@ impl Cache {
         let part = Part::new(same, range, overlap, attempt)?;
         let request = Request::part(reader.request(), part);
         match self.join_or_start(request, 0, client, deadline) {
-            Joined::Reading(reader, _) => Some(reader),
+            Joined::Reading(reader, ..) => Some(reader),
             Joined::Ended | Joined::Failed(_) => None,
         }
     }

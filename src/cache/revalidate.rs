@@ -103,8 +103,8 @@ impl Cache {
         request.joins_foreign = *joins_foreign;
         let foreign = request.foreign;
         let joined = self.join_or_start(request, query.ended, client, deadline);
-        let (reader, collapsed) = match joined {
-            Joined::Reading(reader, collapsed) => (reader, collapsed),
+        let (reader, collapsed, ending) = match joined {
+            Joined::Reading(reader, collapsed, ending) => (reader, collapsed, ending),
             Joined::Ended => return None,
             Joined::Failed(_) => {
                 let said = Validation::Unanswered;
@@ -126,6 +126,7 @@ impl Cache {
                     reader,
                     representation,
                     collapsed,
+                    ending,
                 });
             }
             Ok(None) => {

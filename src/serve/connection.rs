@@ -282,7 +282,8 @@ impl Connection {
         if activity == Activity::Unframed && !self.client.turn_to(activity, self.begun) {
             return Next::Cut;
         }
-        let mut sender = Sender::new(&self.client, lead, activity, self.begun);
+        let ending = std::mem::take(&mut response.ending);
+        let mut sender = Sender::new(&self.client, lead, activity, self.begun, ending);
         let result = response.content.send(&mut out, &mut sender, &self.cache);
         self.moved = sender.moved();
         let sent = sender.sent().saturating_sub(head);
@@ -292,6 +293,8 @@ impl Connection {
             sent: sent.saturating_sub(sender.framing()),
             first_byte: sender.first_byte(),
         });
+        // Dropped when all is done: the client has its response.
+        let _ending = sender.ending();
         lead.buffer = out;
         if log::enabled(log::Level::Info) {
             let entry = access::Entry {

@@ -20,7 +20,11 @@ pub fn respond(cache: &Cache, request: &RequestHead, path: &CachePath, found: Fo
             reader,
             representation,
             collapsed,
-        } => from_transfer(request, reader, &representation, collapsed),
+            ending,
+        } => Response {
+            ending,
+            ..from_transfer(request, reader, &representation, collapsed)
+        },
         Found::Failed(failure) => Response::failure(failure),
     }
 }

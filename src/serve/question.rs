@@ -30,7 +30,7 @@ pub fn respond(
 ) -> Response {
     let via = match check(request, cache) {
         Ok(via) => via,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if let Some(page) = Page::of(request).filter(|_| shows_status) {
         // A balancer's question is answered also when no thread is left.
@@ -41,7 +41,7 @@ pub fn respond(
     }
     let place = match place(request) {
         Ok(place) => place,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let (Place::Listing(path) | Place::Opaque(path) | Place::File(path)) = &place else {
         return Response::failure(Failure::NotFound);
@@ -79,17 +79,20 @@ fn of_file(
 }
 
 /// The Via entries to pass on; or why the request is refused, whatever it asks for.
-fn check(request: &RequestHead, cache: &Cache) -> Result<Vec<String>, Response> {
+fn check(request: &RequestHead, cache: &Cache) -> Result<Vec<String>, Box<Response>> {
     if !matches!(request.method, Method::Get | Method::Head) {
-        return Err(Response::method(request.method));
+        return Err(Box::new(Response::method(request.method)));
     }
     let mut expects = request.fields.members("Expect");
     if expects.any(|expects| !expects.eq_ignore_ascii_case(b"100-continue")) {
         let why = "only 100-continue can be expected";
-        return Err(Response::text(StatusCode::EXPECTATION_FAILED, why));
+        return Err(Box::new(Response::text(
+            StatusCode::EXPECTATION_FAILED,
+            why,
+        )));
     }
     let most = usize::try_from(limits().via_hops).unwrap_or(usize::MAX);
-    let looped = |why| Err(Response::text(StatusCode::LOOP_DETECTED, why));
+    let looped = |why| Err(Box::new(Response::text(StatusCode::LOOP_DETECTED, why)));
     match via::passed_on(&request.fields, cache.pseudonym(), most) {
         Ok(via) => Ok(via),
         Err(Loop::Own) => {
@@ -101,8 +104,9 @@ fn check(request: &RequestHead, cache: &Cache) -> Result<Vec<String>, Response> 
 }
 
 /// What the path of a request names, or why it is refused.
-fn place(request: &RequestHead) -> Result<Place, Response> {
+fn place(request: &RequestHead) -> Result<Place, Box<Response>> {
     let path = request.target.path();
     let path = path.ok_or(Malformed::bad_request("the target has no path"));
-    path.and_then(CachePath::place).map_err(Response::malformed)
+    let place = path.and_then(CachePath::place);
+    place.map_err(|why| Box::new(Response::malformed(why)))
 }

@@ -8,6 +8,7 @@
 use std::time::SystemTime;
 
 use super::content::Content;
+use crate::cache::Ending;
 use crate::http::{
     CacheStatus, HttpDate, LastDate, Malformed, Method, ResponseHead, StatusCode, Version, Word,
 };
@@ -24,6 +25,8 @@ pub struct Response {
     pub status: Option<CacheStatus>,
     /// Whether a file was looked up for it.
     pub looked_up: bool,
+    /// What is to be done when it was sent.
+    pub ending: Ending,
     /// When it was made, by our clock.
     pub date: HttpDate,
 }
@@ -44,6 +47,7 @@ impl Response {
             content: Content::Text(text),
             status: None,
             looked_up: false,
+            ending: Ending::default(),
             date: HttpDate::of(SystemTime::now()),
         }
     }
@@ -116,10 +120,7 @@ impl Response {
                 StatusCode::GATEWAY_TIMEOUT,
                 "it is not in the cache, and only-if-cached wants no source asked",
             ),
-            Failure::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many transfers, try again",
-            ),
+            Failure::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too busy, try again"),
         };
         let mut response = Self::text(status, why);
         let retry_after = match failure {

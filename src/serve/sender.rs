@@ -18,6 +18,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use super::lead::Lead;
+use crate::cache::Ending;
 use crate::log;
 use crate::net::clients::Client;
 use crate::net::{Activity, timed_out};
@@ -66,11 +67,20 @@ pub struct Sender<'a> {
     acknowledged: i64,
     moved: Instant,
     piece: usize,
+    /// What is to be done when the response was sent.
+    ending: Ending,
 }
 
 impl<'a> Sender<'a> {
-    /// Sends a response of the kind `activity` to `client` from `now` on.
-    pub fn new(client: &'a Client, lead: &'a mut Lead, activity: Activity, now: Instant) -> Self {
+    /// Sends a response of the kind `activity` to `client` from `now` on. Another thread does what is `ending`, if this
+    /// one has to wait for the client.
+    pub fn new(
+        client: &'a Client,
+        lead: &'a mut Lead,
+        activity: Activity,
+        now: Instant,
+        ending: Ending,
+    ) -> Self {
         Self {
             client,
             lead,
@@ -82,6 +92,7 @@ impl<'a> Sender<'a> {
             acknowledged: i64::MIN,
             moved: now,
             piece: FIRST_PIECE,
+            ending,
         }
     }
 
@@ -93,6 +104,11 @@ impl<'a> Sender<'a> {
     /// Bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// What is still to be done when the response was sent.
+    pub fn ending(self) -> Ending {
+        self.ending
     }
 
     /// How many of them frame chunks.
@@ -231,6 +247,7 @@ impl<'a> Sender<'a> {
         if !timed_out(&cause) {
             return Err(cause);
         }
+        std::mem::take(&mut self.ending).hand_over();
         if self.client.is_evicted() {
             return self.hold(0);
         }

@@ -1,7 +1,7 @@
 //! Syncs: on which devices a sync is quick, as where no disk is behind the file system.
 //!
 //! Rules: a device is not known to be quick before one of its syncs was. A single slow one says little, since a busy
-//! machine may stop a thread at any point: so many in a row do.
+//! machine may stop a thread at any point: so many in a row do, or one that stalls.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use crate::sys::lock::lock;
 
 /// A sync that takes less is quick; a disk needs more.
 const QUICK: Duration = Duration::from_micros(100);
+
+/// A sync that takes so long stalls.
+const STALL: Duration = Duration::from_millis(10);
 
 /// After so many slow ones in a row a device is slow.
 const SLOW: u32 = 3;
@@ -28,6 +31,7 @@ impl Syncs {
         let (quick, full) = (took < QUICK, known.len() >= DEVICES);
         match known.iter_mut().find(|(other, _)| *other == device) {
             Some((_, slow)) if quick => *slow = 0,
+            Some((_, slow)) if took >= STALL => *slow = SLOW,
             Some((_, slow)) => *slow = slow.saturating_add(1),
             None if quick && !full => known.push((device, 0)),
             None => {}
@@ -64,6 +68,8 @@ mod tests {
             (slow, true),
             (slow, false),
             (slow, false),
+            (quick, true),
+            (STALL, false),
             (quick, true),
         ] {
             assert_eq!(quick_after(took), expected);

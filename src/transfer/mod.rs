@@ -68,7 +68,7 @@ use pace::Pace;
 use ring::Ring;
 
 pub use fetch::{Left, fetch, fetch_at_once};
-pub use publish::Received;
+pub use publish::{Received, Unnamed};
 pub use reader::{Reader, Ready};
 pub use representation::Representation;
 pub use request::{Held, Purpose, Request, Via};

@@ -1,7 +1,8 @@
 //! Publish: what follows once all of a transfer's content has come: sync, then the name.
 //!
 //! Rules: readers have ended before. A sync may take long, so no client waits for one: a client's thread that has
-//! received the content publishes it itself only where syncs are quick (`Unnamed::is_quick`).
+//! received the content publishes it itself only where syncs are quick (`Unnamed::is_quick`), and when its client has the
+//! response (`cache::Ending`).
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 # and no files without a name; and a host whose clock begins in 1970. Everything is served, and all that has room is stored.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs strace stat:coreutils
+needs cc:gcc strace stat:coreutils
 enter
 begin
 
@@ -24,6 +24,10 @@ stop_cache() {
 
 same() { # PATH
 	curl -sS --max-time 20 -o "$work/got" -D "$work/missed" "$cache_url/$1" && cmp "$work/got" "$work/mirror/$1"
+}
+
+served_within_a_second() { # PATH
+	curl -sS --max-time 1 -o "$work/got" "$cache_url/$1" && cmp "$work/got" "$work/mirror/$1"
 }
 
 stored() { # PATH
@@ -105,6 +109,35 @@ for call in pwrite64:EDQUOT pwrite64:EIO pwrite64:EFBIG fsync:EIO linkat,rename:
 	stop_cache
 	check "$call: nothing stays" test -z "$(find "$work/cache" -type f)"
 done
+
+# Where syncs were quick, one stalls: no client waits for it, neither who asks nor who comes meanwhile.
+cat >"$work/stall.c" <<-END
+	#include <sys/syscall.h>
+	#include <unistd.h>
+	int fsync(int file)
+	{
+		if (access("$work/stall", F_OK) == 0)
+			sleep(3);
+		return syscall(SYS_fsync, file);
+	}
+END
+cc -shared -fPIC -o "$work/stall.so" "$work/stall.c"
+mount -t tmpfs tmpfs "$work/cache"
+for each in $(seq 9); do cp "$work/mirror/d/small.tar" "$work/mirror/d/small$each.tar"; done
+LD_PRELOAD=$work/stall.so start_cache --source "$mirror"
+for each in 1 2 3; do
+	check 'quick syncs: a miss is served' same "d/small$each.tar"
+	check 'quick syncs: and stored' stored "d/small$each.tar"
+done
+touch "$work/stall"
+for each in 4 5 6 7 8 9; do
+	check 'a sync that stalls: no client waits for it' served_within_a_second "d/small$each.tar"
+done
+check 'a sync that stalls: the first has no name yet' test ! -e "$work/cache/d/small4.tar"
+rm "$work/stall"
+for each in 4 5 6 7 8 9; do check 'a sync that stalls: in the end all are stored' stored "d/small$each.tar"; done
+stop_cache
+umount "$work/cache"
 
 # A file system without a size.
 mount -t ramfs ramfs "$work/cache"
