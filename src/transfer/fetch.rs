@@ -172,7 +172,9 @@ fn take(
         let (freshness, age) = (store.freshness(), age(&response.head.fields).unwrap_or(0));
         freshness.note_fresh(path, etag, age);
         freshness.note_validation(path, etag, Validation::Unchanged);
-        if held.given.is_none() && response.head.status == StatusCode::NOT_MODIFIED {
+        // A lagging mirror says so of a file that it has never had, too.
+        let unchanged = response.head.status == StatusCode::NOT_MODIFIED;
+        if held.given.is_none() && unchanged && response.last_modified() == held.date {
             freshness.note_given(path, etag, response.given());
         }
         upstream.finish(response, exchange);
