@@ -2,11 +2,12 @@
 //!
 //! Rules: at a stop a transfer leaves what it has received to the next process (`store::Kept`). A transfer of the same
 //! path takes that and asks the sources for the rest, with the same proof as after a break (`resume`), before any reader
-//! hears of it; from there on it is like any other. If a source has another file, or cannot show that it has the same,
-//! what was kept goes and the file is asked for anew. If none has an answer, it stays for another request.
+//! hears of it; from there on it is like any other. If a source has another file, or none can show that it has the same,
+//! twice asked, what was kept goes and the file is asked for anew. If none has an answer, it stays for another request.
 //!
 //! Not here: which partials are worth it, and their names (`store`).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::prove::expect;
@@ -18,7 +19,7 @@ use crate::log;
 use crate::manifests::Proof;
 use crate::store::{Kept, Partial, Store, Whole};
 use crate::sys::limits::limits;
-use crate::upstream::{Exchange, Failure, Response, Upstream};
+use crate::upstream::{Error, Exchange, Failure, Response, Upstream};
 
 /// The beginning of a file, which was kept.
 pub struct Beginning {
@@ -57,9 +58,9 @@ pub fn ask(
     let overlap = kept.tail(start).ok()?;
     let same = validators(&kept);
     let asked = request.upstream.rest(start);
-    let (mut proof, mut another) = (None, false);
+    let (mut proof, mut another, broke) = (None, false, Cell::new(false));
     let order = upstream.order_from(&asked, &same.given.server);
-    let answer = upstream.first(&order, &asked, exchange, &mut |response| {
+    let mut accept = |response: &mut Response| {
         let status = response.head.status;
         match status {
             StatusCode::NOT_MODIFIED => return response.check(&asked),
@@ -70,19 +71,24 @@ pub fn ask(
         let shown = check(Some(length), &same, response, start)
             .and_then(|skip| compare(response, skip, &overlap))
             .and_then(|()| expect(request, upstream, Some(length)));
-        another |= shown.is_err()
-            && matches!(
-                status,
-                StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
-            );
+        if matches!(shown, Err(Error::Broken(_) | Error::Timeout(_))) {
+            broke.set(true);
+        }
+        another |= matches!(shown, Err(Error::NotTheFile(_)))
+            || status == StatusCode::RANGE_NOT_SATISFIABLE;
         proof = shown?;
         Ok(())
-    });
+    };
+    let mut answer = upstream.first(&order, &asked, exchange, &mut accept);
+    // A break shows no other file.
+    if answer.is_err() && broke.get() && !exchange.is_given_up() {
+        answer = upstream.first(&order, &asked, exchange, &mut accept);
+    }
     if exchange.is_given_up() {
         kept.put_back(&request.path);
         return Some(Err(Failure::Broken));
     }
-    if another {
+    if another || answer.is_err() && broke.get() {
         exchange.let_go();
         return None;
     }
