@@ -83,7 +83,11 @@ impl Cache {
         if let Some(said) = lately.filter(|_| wrong_length) {
             return Some(self.instead(&path, stored, said, query, client));
         }
-        let patience = ms(limits().stale_ms);
+        // What is known to be wrong is worth no less of a wait than what is not here.
+        let patience = ms(match wrong_length {
+            true => limits().turn_ms,
+            false => limits().stale_ms,
+        });
         let deadline = Instant::now() + patience;
         let mut held = Held {
             etag: etag.clone(),
@@ -120,7 +124,8 @@ impl Cache {
         // Neither the wait for a turn nor another client's validation makes this one wait for more than
         // `stale_ms`.
         let until = deadline.min(reader.begun() + patience);
-        let said = match reader.await_head(client, Some(until)) {
+        let until = Some(until).filter(|_| !wrong_length);
+        let said = match reader.await_head(client, until) {
             Ok(Some(representation)) => {
                 return Some(Found::InTransfer {
                     reader,
