@@ -126,6 +126,8 @@ impl<'a> Receive<'a> {
                 }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
                     self.note_break(&response, &broken("it is empty"), length);
+                    self.broken.push(response.source);
+                    self.distrust_broken();
                     return self.fail();
                 }
                 Ok(()) if length.is_none_or(|length| received == length) => break,
@@ -144,8 +146,9 @@ impl<'a> Receive<'a> {
             match self.go_on() {
                 Some(next) => response = next,
                 None => {
-                    // Nobody has more of what they sent, so that may be no copy of what is expected.
-                    if self.proof.is_some() && !self.writer.is_abandoned() {
+                    // Nobody has more of what they sent, so that may be no copy of what is expected; and who comes next
+                    // gets another source's.
+                    if self.request.is_shared() && !self.writer.is_abandoned() {
                         self.broken.push(source);
                         self.distrust_broken();
                     }
