@@ -213,7 +213,8 @@ impl Client {
     /// or it turned out dead. A server may close a kept connection at any time, send on it unasked, or lose it without
     /// a word: that says nothing of the source.
     fn reuse(&self, call: &Call<'_>, budget: &mut Budget) -> Option<Result<Response, Error>> {
-        let patience = budget.head.min(ms(limits().kept_answer_ms));
+        // Some of the time must be left for a new connection.
+        let patience = (budget.head / 2).min(ms(limits().kept_answer_ms));
         let whole = budget.head;
         let (at, result) = match call.exchange.take() {
             Some(begun) => (begun.at, call.answer(begun, patience, patience)),
@@ -229,9 +230,11 @@ impl Client {
         };
         budget.spend(at);
         match result {
-            Err(Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_)) => {
+            Err(cause @ (Error::Broken(_) | Error::Malformed(_) | Error::Timeout(_))) => {
                 self.connector.distrust(&call.route.peer);
-                budget.head = whole;
+                if !cause.is_timeout() {
+                    budget.head = whole;
+                }
                 None
             }
             result => Some(result),
