@@ -106,7 +106,8 @@ impl Cache {
 
     /// The file under the other name of a distfile, if it is stored there and served without a question.
     pub(super) fn of_twin(&self, path: &CachePath, confirm: Confirm) -> Option<Found> {
-        let twin = layout::twin(path).filter(|_| confirm == Confirm::No && !self.changes(path))?;
+        let unasked = |twin: &CachePath| !self.changes(path) && !self.changes(twin);
+        let twin = layout::twin(path).filter(|twin| confirm == Confirm::No && unasked(twin))?;
         match self.store.find(&twin) {
             Lookup::Hit(stored) if !self.has_wrong_length(&twin, &stored) => Some(Found::Stored {
                 stored,
