@@ -116,6 +116,10 @@ impl Resume {
         let continued = upstream.first(&order, &request, exchange, &mut |response| {
             let source = response.source;
             let same = &self.same;
+            // A page that says so with 200 is no other file.
+            if response.head.status == StatusCode::OK {
+                response.check(&request)?;
+            }
             let shown = check(same.length, &same.validators, response, start)
                 .and_then(|skip| compare(response, skip, overlap));
             if matches!(shown, Err(Error::NotTheFile(_))) {
