@@ -40,10 +40,17 @@ impl Upstream {
         prove: &mut dyn FnMut(&mut Response) -> Result<(), Error>,
     ) -> Option<Response> {
         let number = exchange.begun()?;
-        let answer = self.ask_one(number, request, self.timeout, exchange, &mut |response| {
-            response.check(request)?;
-            prove(response)
-        });
+        let answer = self.ask_one(
+            number,
+            false,
+            request,
+            self.timeout,
+            exchange,
+            &mut |response| {
+                response.check(request)?;
+                prove(response)
+            },
+        );
         answer.map_err(|cause| exchange.refuse(cause)).ok()
     }
 

@@ -164,11 +164,7 @@ impl Upstream {
                 true => self.timeout,
                 false => hurry,
             };
-            let mut accept = |response: &mut Response| {
-                response.is_last = is_last;
-                accept(response)
-            };
-            match self.ask_one(*number, request, patience, exchange, &mut accept) {
+            match self.ask_one(*number, is_last, request, patience, exchange, accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
                 Err(cause) if cause.is_timeout() && demoted => {
@@ -191,7 +187,9 @@ impl Upstream {
             // was not asked, since all helpers were busy, may have the file.
             return Err(Failure::NotFound);
         }
-        for (number, late) in late {
+        let count = late.len();
+        for (at, (number, late)) in late.into_iter().enumerate() {
+            let is_last = at + 1 == count;
             let patience = match late {
                 Late::Silent(cause) => {
                     failure = Some(Failure::after(failure, &cause));
@@ -201,7 +199,7 @@ impl Upstream {
                 Late::PassedOver => hurry,
                 Late::Hurried => self.timeout,
             };
-            match self.ask_one(number, request, patience, exchange, accept) {
+            match self.ask_one(number, is_last, request, patience, exchange, accept) {
                 Ok(response) => return Ok(response),
                 Err(cause) => failure = Some(Failure::after(failure, &cause)),
             }
@@ -310,6 +308,7 @@ impl Upstream {
     fn ask_one(
         &self,
         number: usize,
+        is_last: bool,
         request: &Request,
         patience: Duration,
         exchange: &Exchange,
@@ -352,6 +351,7 @@ impl Upstream {
         }
         let answer = answer.and_then(|mut response| {
             response.source = number;
+            response.is_last = is_last;
             response.is_first = self.serving(request).first() == Some(&number);
             response.stats = Some(Arc::clone(&self.stats));
             response.by_itself = response.url.is_of(&source.url);
