@@ -284,6 +284,38 @@ fn only_the_first_source_may_bring_an_older_file() {
 }
 
 #[test]
+fn a_304_makes_nobody_the_giver_of_a_file_of_another_time() {
+    // Of a file that is older than ours 304 is right, too.
+    for (given, then) in [
+        (None, "ours"),
+        (Some(EARLIER), "ours"),
+        (Some(MODIFIED), "older"),
+    ] {
+        let cache = CacheDir::new();
+        cache.put("a/x.db", b"ours", MODIFIED_UNIX);
+        let (first, second) = (Origin::start(), Origin::start());
+        first.script("/a/x.db", reply("500 Oops", &[], b""));
+        let mut fields = vec!["ETag: \"theirs\"".to_owned()];
+        fields.extend(given.map(|date| format!("Last-Modified: {date}")));
+        let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+        second.script("/a/x.db", vec![head("304 Not Modified", &fields)]);
+        second.script("/a/x.db", at(EARLIER, b"older"));
+        let daemon = Daemon::on(&cache)
+            .source(first.url())
+            .source(second.url())
+            .arg("--revalidate=*.db")
+            .limits("share_ms=0")
+            .start();
+        daemon.get("/a/x.db").assert_whole(b"ours");
+        daemon.get("/a/x.db").assert_whole(then.as_bytes());
+        let tag = second.requests()[1]
+            .field("if-none-match")
+            .map(str::to_owned);
+        assert_eq!(tag.is_some(), then == "older", "{given:?}: {tag:?}");
+    }
+}
+
+#[test]
 fn a_storm_of_no_cache_is_bounded_and_harms_no_hit() {
     let rig = Rig::with(|setup| setup.limits("transfers=3,stale_ms=500"));
     let gate = Gate::new();

@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::support::verify::{Repository, dist};
 use crate::support::{
-    CacheDir, Daemon, Gate, MODIFIED_UNIX, Origin, Rig, gated, halves, missing, noise, ok,
-    wait_until,
+    CacheDir, Daemon, Gate, LATER, MODIFIED_UNIX, Origin, Rig, at, gated, halves, missing, noise,
+    ok, wait_until,
 };
 
 const FLAT: &str = "/distfiles/runit-2.1.2.tar.gz";
@@ -124,6 +124,15 @@ fn of_two_copies_the_one_with_a_listed_length_serves() {
         daemon.get(good).assert_whole(&content);
         assert_eq!(fs::read(cache.file(&good[1..])).unwrap(), content);
     }
+}
+
+#[test]
+fn what_is_revalidated_is_not_served_unasked_under_its_other_name() {
+    let rig = Rig::with(|setup| setup.arg("--revalidate=distfiles/??/*"));
+    rig.cache.put(&HASHED[1..], b"old", MODIFIED_UNIX);
+    rig.origin.script(FLAT, missing());
+    rig.origin.script(HASHED, at(LATER, b"new"));
+    rig.daemon.get(FLAT).assert_whole(b"new");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use crate::support::verify::{Repository, dist};
 use crate::support::{
-    CacheDir, Daemon, End, MODIFIED_UNIX, Origin, PROGRAM, REFUSED, Rig, Setup, missing, noise, ok,
-    wait_until,
+    CacheDir, Daemon, End, Gate, MODIFIED_UNIX, Origin, PROGRAM, REFUSED, Rig, Setup, gated,
+    missing, noise, ok, wait_until,
 };
 
 const PATH: &str = "/distfiles/0f/a-1.tar";
@@ -110,6 +110,20 @@ fn a_stored_file_of_a_wrong_length_is_replaced() {
     // Of another file it would mean nothing that it has not changed.
     assert_eq!(asked[0].field("if-modified-since"), None);
     assert!(rig.daemon.get(PATH).cache_status("hit"));
+}
+
+#[test]
+fn a_slow_source_is_waited_for_where_a_wrong_length_is_stored() {
+    let (content, gate) = (noise(1_000), Gate::new());
+    let limits = format!("{LIMITS},stale_ms=0");
+    let (rig, _second, _repository) = rig(&content, |setup| setup.limits(&limits).arg("-v"));
+    rig.daemon.wait_for_log("the Manifests list");
+    rig.cache.put(STORED, &content[..999], MODIFIED_UNIX);
+    rig.origin.script(PATH, gated(&gate, ok(&content)));
+    let mut client = rig.daemon.begin(PATH);
+    wait_until("it is asked for", || rig.origin.count(PATH) > 0);
+    gate.open();
+    client.answer().assert_whole(&content);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::support::verify::sum;
 use crate::support::{
-    Daemon, Gate, Rig, Script, Step, gated, head, metrics, modified, noise, ok, part, reply,
-    unchanged, wait_until,
+    Daemon, Gate, Origin, Rig, Script, Step, gated, head, metrics, modified, noise, ok, part,
+    reply, unchanged, wait_until,
 };
 
 /// A rig with a connection to its source that is kept.
@@ -235,6 +235,21 @@ fn self_proving_content_that_breaks_off_is_gone_on_with() {
         .script(&target, part(&content, 30_000, 20_000, &modified()));
     rig.daemon.get(&target).assert_whole(&content);
     rig.cache.assert_stored(&target[1..], &content);
+}
+
+#[test]
+fn it_is_gone_on_with_too_where_its_source_was_slow_at_first() {
+    let (second, content) = (Origin::start(), noise(50_000));
+    let limits = "pause_ms=1,overlap_bytes=10000,patience_ms=300";
+    let rig = Rig::with(|setup| setup.source(second.url()).limits(limits));
+    let target = format!("/d/by-hash/SHA256/{}", sum("sha256sum", &content));
+    rig.origin.script(&target, vec![Step::Stall]);
+    second.script(&target, reply("500 Oops", &[], b""));
+    let broken = vec![piece(content.len(), &content[..40_000])];
+    rig.origin.script(&target, broken);
+    rig.origin
+        .script(&target, part(&content, 30_000, 20_000, &modified()));
+    rig.daemon.get(&target).assert_whole(&content);
 }
 
 #[test]

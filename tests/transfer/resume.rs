@@ -1,7 +1,8 @@
 //! A source that dies in mid-body: going on with proof, or not at all.
 
 use crate::support::{
-    Client, End, Gate, Origin, Rig, Script, Setup, Step, head, modified, noise, ok, part, reply,
+    Client, End, Gate, MODIFIED_UNIX, Origin, Rig, Script, Setup, Step, head, modified, noise, ok,
+    part, reply,
 };
 
 const LENGTH: usize = 200_000;
@@ -343,4 +344,50 @@ fn a_way_around_that_breaks_goes_on_with_proof_only() {
     gate.open();
     ranged.assert_ends(&content[BROKE..]);
     client.assert_ends(&content[FIRST..]);
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_comes_from_another_source_next_time() {
+    let chunked = || head("200 OK", &["Transfer-Encoding: chunked"]);
+    let without_time = || head("200 OK", &["Content-Length: 1000"]);
+    for first in [chunked as fn() -> Step, without_time] {
+        let broken = || vec![first(), Step::Send(b"5\r\nhello\r\n".to_vec())];
+        let (rig, _second) = Rig::pair(&["/d/a.tar"], |setup| setup);
+        rig.origin.script("/d/a.tar", broken());
+        assert_ne!(rig.daemon.get("/d/a.tar").end, End::Complete);
+        rig.daemon.get("/d/a.tar").assert_whole(b"the file");
+        // What is stored is served while nobody has a whole one.
+        let rig = Rig::with(|setup| setup.arg("--revalidate=*.db"));
+        rig.cache.put("a/x.db", b"ours", MODIFIED_UNIX);
+        rig.origin.script("/a/x.db", broken());
+        assert_ne!(rig.daemon.get("/a/x.db").end, End::Complete);
+        let answer = rig.daemon.get("/a/x.db");
+        assert!(
+            answer
+                .assert_whole(b"ours")
+                .cache_status("detail=served-stale")
+        );
+    }
+}
+
+#[test]
+fn a_page_in_place_of_the_rest_is_no_other_file() {
+    let rig = Rig::with(|setup| setup.limits("pause_ms=1,overlap_bytes=100"));
+    let content = noise(2_000);
+    let length = format!("Content-Length: {}", content.len());
+    let script = vec![
+        head("200 OK", &[&length, &modified()]),
+        Step::Send(content[..1_000].to_vec()),
+    ];
+    rig.origin.script("/d/a.tar", script);
+    let page = reply(
+        "200 OK",
+        &["Content-Type: text/html"],
+        b"<p>Back in a minute",
+    );
+    rig.origin.script("/d/a.tar", page);
+    rig.origin
+        .script("/d/a.tar", part(&content, 900, 1_100, &modified()));
+    rig.daemon.get("/d/a.tar").assert_whole(&content);
+    assert_eq!(rig.origin.count("/d/a.tar"), 3);
 }

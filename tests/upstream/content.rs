@@ -79,6 +79,11 @@ fn an_empty_archive_is_a_failed_source() {
     assert_ne!(rig.daemon.get("/d/b.tar.xz").end, End::Complete);
     rig.daemon.wait_for_log("it is empty");
     rig.cache.wait_empty();
+    // The next client gets another source's.
+    let (two, _second) = Rig::pair(&["/d/b.tar.xz"], |setup| setup);
+    two.origin.script("/d/b.tar.xz", close_delimited(b""));
+    assert_ne!(two.daemon.get("/d/b.tar.xz").end, End::Complete);
+    two.daemon.get("/d/b.tar.xz").assert_whole(b"the file");
     // Other files may be empty.
     for name in ["layout.conf", "Packages", "a.patch"] {
         let target = format!("/d/{name}");

@@ -45,6 +45,22 @@ fn clients_that_leave_silent_sources_use_up_nothing() {
 }
 
 #[test]
+fn silence_on_a_kept_connection_costs_no_more_than_on_a_new_one() {
+    let (second, limits) = (Origin::start(), "patience_ms=6000,kept_answer_ms=3000");
+    let rig = Rig::with(|setup| setup.source(second.url()).limits(limits));
+    rig.origin.file("/first.tar", b"first");
+    rig.daemon.get("/first.tar").assert_whole(b"first");
+    rig.daemon.wait_idle();
+    rig.origin.script("/a.tar", vec![Step::Stall]);
+    second.file("/a.tar", b"the file");
+    let begun = Instant::now();
+    rig.daemon.get("/a.tar").assert_whole(b"the file");
+    assert_eq!(rig.origin.count("/a.tar"), 2);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(8_500), "{took:?}");
+}
+
+#[test]
 fn ranges_far_ahead_have_turns_too() {
     let limits = "transfers=4,far_ms=100,look_ms=50,turn_ms=300,idle_ms=600";
     let rig = Rig::with(|setup| setup.limits(limits));

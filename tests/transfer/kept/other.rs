@@ -108,6 +108,24 @@ fn another_source_goes_on_with_the_same_proof() {
 }
 
 #[test]
+fn a_break_within_the_proof_is_no_other_file() {
+    // Another source proves itself, or the same one at the second try.
+    let it = Restarts::kept();
+    it.mirror.set(|state| state.breaks = 1);
+    let second = Mirror::start(it.content.clone());
+    it.assert_comes_whole(&it.setup().source(second.server.url()).start());
+    assert_eq!((it.ranges().len(), second.look().requests.len()), (1, 1));
+    assert!(second.look().sent < it.content.len() / 2 + 65_536);
+    let again = format!("bytes={AGAIN}-");
+    for (breaks, ranges) in [(1, vec![&*again; 2]), (2, vec![&*again, &*again, "-"])] {
+        let it = Restarts::kept();
+        it.mirror.set(|state| state.breaks = breaks);
+        it.assert_comes_whole(&it.setup().start());
+        assert_eq!(it.ranges(), ranges);
+    }
+}
+
+#[test]
 fn a_client_that_wants_it_confirmed_has_the_source_asked_so() {
     let it = Restarts::kept();
     let daemon = it.setup().start();
