@@ -198,7 +198,12 @@ impl Client {
             }
             last = Some(match late {
                 // An address that was silent may have had too little time: the source is not done with.
-                Some(late) => result.or(Err(late)),
+                Some(late) => {
+                    if let Ok(response) = result {
+                        self.discard(response, exchange);
+                    }
+                    Err(late)
+                }
                 None => result,
             });
         }
