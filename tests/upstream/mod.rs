@@ -1,5 +1,7 @@
 //! Sources.
 
+/// A source whose host has several addresses.
+mod addresses;
 /// Connections to a source that serve again, and those that must not.
 mod connect;
 /// What is the file that was asked for: listings, documents, empty archives, codings.
