@@ -52,7 +52,7 @@ pub fn cut(stream: &TcpStream, address: IpAddr, cause: &SendError, reset: bool) 
     // Bytes that the client does not take would stay in the kernel for minutes.
     let untaken = matches!(cause, SendError::Client(cause) if cause.kind() == ErrorKind::TimedOut);
     if reset || untaken {
-        let _ = calls::set_reset(stream.as_fd(), true);
+        let _ = calls::set(stream.as_fd(), calls::RESET, true);
     }
 }
 

@@ -272,7 +272,7 @@ impl Connection {
         if unframed {
             // Until all of it was sent, every end of the connection must be a reset: a close would look like
             // the end of the content.
-            let _ = calls::set_reset(self.wire.stream().as_fd(), true);
+            let _ = calls::set(self.wire.stream().as_fd(), calls::RESET, true);
         }
         let activity = match unframed || version == Version::Http10 {
             true => Activity::Unframed,
@@ -311,7 +311,7 @@ impl Connection {
             Ok(()) if reusable => Next::Request,
             Ok(()) => {
                 if unframed {
-                    let _ = calls::set_reset(self.wire.stream().as_fd(), false);
+                    let _ = calls::set(self.wire.stream().as_fd(), calls::RESET, false);
                 }
                 Next::Close
             }

@@ -25,6 +25,10 @@ pub const O_NONBLOCK: i32 = 0o4000;
 pub const O_NOATIME: i32 = 0o1_000_000;
 /// The open(2) flags that make, in a directory, a file without a name.
 pub const O_TMPFILE: i32 = 0o20_000_000 | O_DIRECTORY;
+/// What makes the close of a socket a reset (SO_LINGER 0), which no peer takes for an end of content.
+pub const RESET: (c_int, c_int) = (1, 13);
+/// What holds segments back that are not full (TCP_CORK).
+pub const CORK: (c_int, c_int) = (6, 3);
 
 const OTHER_FLAGS: bool = cfg!(any(target_arch = "aarch64", target_arch = "powerpc64"));
 const O_DIRECTORY: i32 = if OTHER_FLAGS { 0o40_000 } else { 0o200_000 };
@@ -34,8 +38,6 @@ const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
-const SOL_SOCKET: c_int = 1;
-const SO_LINGER: c_int = 13;
 const RLIMIT_NOFILE: c_int = 7;
 const AT_CWD: c_int = -100;
 const AT_FOLLOW: c_int = 0x400;
@@ -134,11 +136,11 @@ pub fn set_backlog(socket: Fd<'_>, backlog: i32) -> io::Result<()> {
     checked(unsafe { listen(socket.as_raw_fd(), backlog) }).map(drop)
 }
 
-/// Makes the close of `socket` a reset (SO_LINGER 0), which no peer takes for an end of content; `on` false undoes it.
-pub fn set_reset(socket: Fd<'_>, on: bool) -> io::Result<()> {
-    let (linger, fd) = ([c_int::from(on), 0], socket.as_raw_fd());
-    // SAFETY: `linger` has the layout and the 8 bytes of `struct linger` and outlives the call.
-    checked(unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, linger.as_ptr(), 8) }).map(drop)
+/// Sets an option of `socket`, `RESET` or `CORK`; `on` false undoes it.
+pub fn set(socket: Fd<'_>, (level, name): (c_int, c_int), on: bool) -> io::Result<()> {
+    let (value, fd) = ([c_int::from(on), 0], socket.as_raw_fd());
+    // SAFETY: `value` has the 8 bytes of `struct linger`, of which the first 4 are an `int`, and outlives the call.
+    checked(unsafe { setsockopt(fd, level, name, value.as_ptr(), 8) }).map(drop)
 }
 
 /// Raises the soft limit on open descriptors to the hard one if possible; the limit that is in force then.
@@ -148,8 +150,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     checked(unsafe { getrlimit(RLIMIT_NOFILE, limit.as_mut_ptr()) })?;
     let [soft, hard] = limit;
     // SAFETY: as above.
-    let raised = checked(unsafe { setrlimit(RLIMIT_NOFILE, [hard, hard].as_ptr()) });
-    Ok(raised.map_or(soft, |_| hard))
+    Ok(checked(unsafe { setrlimit(RLIMIT_NOFILE, [hard; 2].as_ptr()) }).map_or(soft, |_| hard))
 }
 
 /// The bytes that others than root can still use on the file system of `dir`, and those it has in all (0: not said).
@@ -159,8 +160,9 @@ pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     // SAFETY: `path` ends in NUL; `out` is larger than the 112 bytes of `struct statvfs`; both outlive the call.
     checked(unsafe { statvfs(path.as_ptr(), out.as_mut_ptr()) })?;
     let [_block, fragment, blocks, _free, available, ..] = out;
-    let bytes = |blocks: u64| blocks.saturating_mul(fragment);
-    Ok((bytes(available), bytes(blocks)))
+    Ok([available, blocks]
+        .map(|count| count.saturating_mul(fragment))
+        .into())
 }
 
 /// Gives an open file without a name the name `to`, if that is free. Linux before 6.10 lets only the privileged name the

@@ -133,13 +133,14 @@ fn backlog_is_set_again() {
 #[test]
 fn linger_zero_makes_the_close_a_reset() {
     let (near, mut far) = pair();
-    set_reset(near.as_fd(), true).unwrap();
+    [true, false].map(|on| set(near.as_fd(), CORK, on).unwrap());
+    set(near.as_fd(), RESET, true).unwrap();
     drop(near);
     assert_eq!(
         far.read(&mut [0]).unwrap_err().kind(),
         ErrorKind::ConnectionReset
     );
-    assert!(set_reset(tempfile::tempfile().unwrap().as_fd(), true).is_err());
+    assert!(set(tempfile::tempfile().unwrap().as_fd(), RESET, true).is_err());
 }
 
 #[test]
