@@ -160,9 +160,8 @@ pub fn space(dir: &Path) -> io::Result<(u64, u64)> {
     // SAFETY: `path` ends in NUL; `out` is larger than the 112 bytes of `struct statvfs`; both outlive the call.
     checked(unsafe { statvfs(path.as_ptr(), out.as_mut_ptr()) })?;
     let [_block, fragment, blocks, _free, available, ..] = out;
-    Ok([available, blocks]
-        .map(|count| count.saturating_mul(fragment))
-        .into())
+    let bytes = [available, blocks].map(|count| count.saturating_mul(fragment));
+    Ok(bytes.into())
 }
 
 /// Gives an open file without a name the name `to`, if that is free. Linux before 6.10 lets only the privileged name the
@@ -175,8 +174,10 @@ pub fn link(file: Fd<'_>, to: &Path) -> io::Result<()> {
 
 /// Gives what lies at `from`, seen from the directory or file `at`, the name `to` too (linkat(2)).
 fn link_at(at: c_int, from: &str, to: &Path, how: c_int) -> io::Result<()> {
-    let to = CString::new(to.as_os_str().as_bytes())?;
-    let from = CString::new(from)?;
+    let (to, from) = (
+        CString::new(to.as_os_str().as_bytes())?,
+        CString::new(from)?,
+    );
     // SAFETY: both texts end in NUL and outlive the call.
     checked(unsafe { linkat(at, from.as_ptr(), AT_CWD, to.as_ptr(), how) }).map(drop)
 }
