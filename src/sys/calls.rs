@@ -110,8 +110,7 @@ pub fn send_file(socket: Fd<'_>, file: Fd<'_>, offset: u64, count: usize) -> io:
 pub fn block_signals() -> io::Result<()> {
     // SAFETY: the sets outlive the calls; a null old set is allowed; SIG_IGN and SIG_DFL run no code of ours.
     unsafe {
-        // SIGHUP too is blocked first, or it could end us in between. If it was ignored, it is unblocked again: a
-        // signal that is blocked and ignored would still be waited for.
+        // SIGHUP too is blocked first, or it could end us in between; if it was ignored, it is not to be waited for.
         checked(sigprocmask(SIG_BLOCK, &STOP, null_mut()))?;
         if signal(SIGHUP, SIG_DFL) == SIG_IGN {
             signal(SIGHUP, SIG_IGN);
@@ -174,10 +173,8 @@ pub fn link(file: Fd<'_>, to: &Path) -> io::Result<()> {
 
 /// Gives what lies at `from`, seen from the directory or file `at`, the name `to` too (linkat(2)).
 fn link_at(at: c_int, from: &str, to: &Path, how: c_int) -> io::Result<()> {
-    let (to, from) = (
-        CString::new(to.as_os_str().as_bytes())?,
-        CString::new(from)?,
-    );
+    let to = CString::new(to.as_os_str().as_bytes())?;
+    let from = CString::new(from)?;
     // SAFETY: both texts end in NUL and outlive the call.
     checked(unsafe { linkat(at, from.as_ptr(), AT_CWD, to.as_ptr(), how) }).map(drop)
 }
