@@ -122,9 +122,8 @@ impl Cache {
             }
         };
         // Neither the wait for a turn nor another client's validation makes this one wait for more than
-        // `stale_ms`.
-        let until = deadline.min(reader.begun() + patience);
-        let until = Some(until).filter(|_| !wrong_length);
+        // `stale_ms`. For a file in place of a wrong one it waits until the sources are done with, as for one that is missing.
+        let until = (!wrong_length).then(|| deadline.min(reader.begun() + patience));
         let said = match reader.await_head(client, until) {
             Ok(Some(representation)) => {
                 return Some(Found::InTransfer {

@@ -58,7 +58,7 @@ pub fn ask(
     let overlap = kept.tail(start).ok()?;
     let same = validators(&kept);
     let asked = request.upstream.rest(start);
-    let (mut proof, mut another, broke) = (None, false, Cell::new(false));
+    let (mut proof, another, broke) = (None, Cell::new(false), Cell::new(false));
     let order = upstream.order_from(&asked, &same.given.server);
     let mut accept = |response: &mut Response| {
         let status = response.head.status;
@@ -74,21 +74,23 @@ pub fn ask(
         if matches!(shown, Err(Error::Broken(_) | Error::Timeout(_))) {
             broke.set(true);
         }
-        another |= matches!(shown, Err(Error::NotTheFile(_)))
-            || status == StatusCode::RANGE_NOT_SATISFIABLE;
+        if matches!(shown, Err(Error::NotTheFile(_))) || status == StatusCode::RANGE_NOT_SATISFIABLE
+        {
+            another.set(true);
+        }
         proof = shown?;
         Ok(())
     };
     let mut answer = upstream.first(&order, &asked, exchange, &mut accept);
     // A break shows no other file.
-    if answer.is_err() && broke.get() && !exchange.is_given_up() {
+    if answer.is_err() && broke.get() && !another.get() && !exchange.is_given_up() {
         answer = upstream.first(&order, &asked, exchange, &mut accept);
     }
     if exchange.is_given_up() {
         kept.put_back(&request.path);
         return Some(Err(Failure::Broken));
     }
-    if another || answer.is_err() && broke.get() {
+    if another.get() || answer.is_err() && broke.get() {
         exchange.let_go();
         return None;
     }

@@ -172,6 +172,8 @@ impl Client {
         budget: &mut Budget,
     ) -> Result<Response, Error> {
         let call = self.call(url, request, exchange);
+        // Then it may be asked again with more time.
+        let hurried = budget.head <= ms(limits().patience_ms);
         let mut last = self.reuse(&call, budget);
         if let Some(result) = last.take_if(|result| is_good(result)) {
             return result;
@@ -198,12 +200,13 @@ impl Client {
             }
             last = Some(match late {
                 // An address that was silent may have had too little time: the source is not done with.
-                Some(late) => {
-                    if let Ok(response) = result {
+                Some(late) => match result {
+                    Ok(response) if hurried => {
                         self.discard(response, exchange);
+                        Err(late)
                     }
-                    Err(late)
-                }
+                    result => result.or(Err(late)),
+                },
                 None => result,
             });
         }

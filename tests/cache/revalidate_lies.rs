@@ -263,6 +263,16 @@ fn a_mirror_that_lags_costs_no_content_and_takes_nothing_back() {
     assert_eq!(second.count("/a/x.db"), 1);
 }
 
+/// A daemon that asks two sources about each index at each request.
+fn asking_each_time(cache: &CacheDir, first: &Origin, second: &Origin) -> Daemon {
+    Daemon::on(cache)
+        .source(first.url())
+        .source(second.url())
+        .arg("--revalidate=*.db")
+        .limits("share_ms=0")
+        .start()
+}
+
 #[test]
 fn only_the_first_source_may_bring_an_older_file() {
     let cache = CacheDir::new();
@@ -271,12 +281,7 @@ fn only_the_first_source_may_bring_an_older_file() {
     first.script("/a/x.db", reply("500 Oops", &[], b""));
     first.script("/a/x.db", at(EARLIER, b"older"));
     second.script("/a/x.db", at(EARLIER, b"older"));
-    let daemon = Daemon::on(&cache)
-        .source(first.url())
-        .source(second.url())
-        .arg("--revalidate=*.db")
-        .limits("share_ms=0")
-        .start();
+    let daemon = asking_each_time(&cache, &first, &second);
     daemon.get("/a/x.db").assert_whole(b"ours");
     assert_eq!(second.count("/a/x.db"), 1);
     daemon.get("/a/x.db").assert_whole(b"older");
@@ -300,12 +305,7 @@ fn a_304_makes_nobody_the_giver_of_a_file_of_another_time() {
         let fields: Vec<_> = fields.iter().map(String::as_str).collect();
         second.script("/a/x.db", vec![head("304 Not Modified", &fields)]);
         second.script("/a/x.db", at(EARLIER, b"older"));
-        let daemon = Daemon::on(&cache)
-            .source(first.url())
-            .source(second.url())
-            .arg("--revalidate=*.db")
-            .limits("share_ms=0")
-            .start();
+        let daemon = asking_each_time(&cache, &first, &second);
         daemon.get("/a/x.db").assert_whole(b"ours");
         daemon.get("/a/x.db").assert_whole(then.as_bytes());
         let tag = second.requests()[1]

@@ -85,3 +85,30 @@ fn a_slow_address_beside_a_broken_one_gets_more_time_if_no_other_source_has_the_
     assert_slow_address_gets_more_time("");
     assert_slow_address_gets_more_time("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
 }
+
+#[test]
+fn what_a_source_says_stands_if_there_is_no_more_time_for_its_slow_address() {
+    let silent = Server::start_on(
+        TcpListener::bind("127.0.0.2:0").unwrap(),
+        LIMIT,
+        |exchange| exchange.stall().map(|()| false),
+    );
+    let port = silent.address().port();
+    let Ok(busy) = TcpListener::bind(("127.0.0.1", port)) else {
+        return;
+    };
+    let _busy = Server::start_on(busy, LIMIT, |exchange| {
+        exchange.read_last()?;
+        exchange.send("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(false)
+    });
+    let cache = CacheDir::new();
+    let daemon = Daemon::on(&cache)
+        .source(format!("http://pool.example:{port}"))
+        .env("PACKAGE_CACHE_HOSTS", "pool.example=127.0.0.2+127.0.0.1")
+        .limits("patience_ms=300")
+        .start();
+    let answer = daemon.get("/a.tar");
+    answer.assert_error(503);
+    assert_eq!(answer.field("retry-after"), Some("7"));
+}
