@@ -17,7 +17,7 @@ use crate::manifests::Proof;
 use crate::stats::Verdict;
 use crate::store::Partial;
 use crate::sys::limits::{limits, ms};
-use crate::upstream::{Error, Exchange, Response, Upstream};
+use crate::upstream::{Error, Exchange, Fault, Response, Upstream};
 
 /// The proof to go on with while the content of `response` is received; none if there is nothing to prove, or all is
 /// proved already. Reading for that takes `patience_ms` at most.
@@ -69,7 +69,7 @@ pub fn judge(
             Ok(None)
         }
         Err(why) => {
-            upstream.gave_wrong(response.source, request.upstream.path());
+            upstream.at_fault(response.source, request.upstream.path(), Fault::Wrong);
             stats.verified(Verdict::Bad);
             Err(Error::NotTheFile(why))
         }

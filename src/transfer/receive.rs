@@ -24,7 +24,7 @@ use crate::net::timed_out;
 use crate::stats::{Outcome, Reason, Verdict};
 use crate::store::{Partial, Store, Validation};
 use crate::sys::limits::{limits, ms};
-use crate::upstream::{Failure, Response, Upstream};
+use crate::upstream::{Failure, Fault, Response, Upstream};
 
 /// How much is read from a source at a time, in bytes: of twice as much nothing is gained but memory.
 const SOURCE_BLOCK: usize = 512 * 1024;
@@ -44,7 +44,7 @@ pub struct Receive<'a> {
     resume: Option<Resume>,
     /// What shows at the end whether it is what is expected; none if nothing is.
     proof: Option<Proof>,
-    /// The sources that content came from until it broke off.
+    /// The sources that content came from until it broke off, each once, the last one last.
     broken: Vec<usize>,
     /// How many bytes had been received when the present response began.
     begun_at: u64,
@@ -116,27 +116,23 @@ impl<'a> Receive<'a> {
             let broken_off = self.writer.exchange().is_broken_off();
             match moved {
                 _ if broken_off && length != Some(received) => {
-                    self.note_break(
-                        &response,
-                        &broken("hardly anything comes, and others wait"),
-                        length,
-                    );
+                    let why = broken("hardly anything comes, and others wait");
+                    self.note_break(&response, &why, length);
                     self.upstream
                         .demote(response.source, self.upstream.timeout());
                 }
                 Ok(()) if received == 0 && length.is_none() && self.is_archive() => {
                     self.note_break(&response, &broken("it is empty"), length);
-                    self.broken.push(response.source);
-                    self.distrust_broken();
+                    self.blame(response.source);
+                    self.distrust_broken(Fault::Broke);
                     return self.fail();
                 }
                 Ok(()) if length.is_none_or(|length| received == length) => break,
                 Err(Stop::Abandoned) => return self.fail(),
-                Ok(()) => self.note_break(
-                    &response,
-                    &broken("the range sent was shorter than asked for"),
-                    length,
-                ),
+                Ok(()) => {
+                    let why = broken("the range sent was shorter than asked for");
+                    self.note_break(&response, &why, length);
+                }
                 Err(Stop::Broken(cause)) => self.note_break(&response, &cause, length),
             }
             // The broken connection is closed before another one is opened.
@@ -149,8 +145,8 @@ impl<'a> Receive<'a> {
                     // Nobody has more of what they sent, so that may be no copy of what is expected; and who comes next
                     // gets another source's.
                     if self.request.is_shared() && !self.writer.is_abandoned() {
-                        self.broken.push(source);
-                        self.distrust_broken();
+                        self.blame(source);
+                        self.distrust_broken(Fault::Broke);
                     }
                     return self.fail();
                 }
@@ -201,18 +197,24 @@ impl<'a> Receive<'a> {
             "source {}: not the file: {why}; nothing is stored, and clients are cut off before its end",
             response.url
         );
-        self.distrust_broken();
-        self.upstream.gave_wrong(response.source, path);
+        self.distrust_broken(Fault::Wrong);
+        self.upstream.at_fault(response.source, path, Fault::Wrong);
         let stats = self.upstream.stats();
         stats.source_failed(response.source, Reason::NotTheFile, path, why);
     }
 
+    /// Notes that the content of a source broke off.
+    fn blame(&mut self, source: usize) {
+        self.broken.retain(|earlier| *earlier != source);
+        self.broken.push(source);
+    }
+
     /// Has the sources whose content broke off asked last for this file. If one is stored, that is served for a while:
     /// else nobody would get it as long as a source has a wrong one.
-    fn distrust_broken(&self) {
+    fn distrust_broken(&self, fault: Fault) {
         let path = self.request.upstream.path();
         for source in &self.broken {
-            self.upstream.gave_wrong(*source, path);
+            self.upstream.at_fault(*source, path, fault);
         }
         if let Some(held) = &self.request.held {
             let (freshness, path) = (self.store.freshness(), &self.request.path);
@@ -277,7 +279,7 @@ impl<'a> Receive<'a> {
     fn note_break(&mut self, response: &Response, cause: &io::Error, length: Option<u64>) {
         let at = self.writer.received();
         if at > self.begun_at {
-            self.broken.push(response.source);
+            self.blame(response.source);
         }
         let of = length.map_or_else(String::new, |length| format!(" of {length}"));
         let (url, timeout) = (&response.url, self.upstream.timeout());

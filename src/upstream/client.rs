@@ -34,6 +34,8 @@ use crate::sys::limits::{limits, ms};
 pub struct Client {
     connector: Connector,
     proxy: Proxy,
+    /// The time of a source that is not hurried (`--timeout`).
+    timeout: Duration,
 }
 
 /// What is left of the time for one source.
@@ -44,16 +46,20 @@ struct Budget {
     head: Duration,
     /// Whether a connection that is reset before the first byte of a response may be tried once more.
     again: bool,
+    /// Whether this is less than a source's full time, which it gets if no other source has the file.
+    hurried: bool,
     /// A place for the helper of the next connection over TLS.
     place: Option<Place>,
 }
 
 impl Client {
-    /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`.
-    pub fn new(proxy: Proxy, helpers: Arc<Helpers>) -> Self {
+    /// Asks through `proxy`, where it applies, and starts what speaks TLS in places of `helpers`. `timeout` is the full time
+    /// for a source.
+    pub fn new(proxy: Proxy, helpers: Arc<Helpers>, timeout: Duration) -> Self {
         Self {
             connector: Connector::new(helpers),
             proxy,
+            timeout,
         }
     }
 
@@ -94,6 +100,7 @@ impl Client {
             connect: ms(limits().connect_ms),
             head: patience,
             again: true,
+            hurried: patience < self.timeout,
             place: None,
         };
         let mut url = url.clone();
@@ -172,8 +179,6 @@ impl Client {
         budget: &mut Budget,
     ) -> Result<Response, Error> {
         let call = self.call(url, request, exchange);
-        // Then it may be asked again with more time.
-        let hurried = budget.head <= ms(limits().patience_ms);
         let mut last = self.reuse(&call, budget);
         if let Some(result) = last.take_if(|result| is_good(result)) {
             return result;
@@ -201,7 +206,7 @@ impl Client {
             last = Some(match late {
                 // An address that was silent may have had too little time: the source is not done with.
                 Some(late) => match result {
-                    Ok(response) if hurried => {
+                    Ok(response) if budget.hurried => {
                         self.discard(response, exchange);
                         Err(late)
                     }

@@ -5,7 +5,8 @@
 //! other source gave. If the others say that there is no such file, a source whose failures take time is tried
 //! by one request at a time, and by none after two failures in a row. If the outcome is another than 404 all the
 //! same, for one of the others failed, it is asked at last, by `WAITING` requests at a time. When its time at the
-//! end is over, one request alone tries it in its place. So a dead mirror costs one timeout, not one per file.
+//! end is over, it is back in its place, and the first request that comes to ask it tries it for all: for others it is at
+//! the end meanwhile. So a dead mirror costs one timeout, not one per file.
 //!
 //! Not here: what a failure means to a client (`error`).
 
@@ -20,6 +21,17 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// So many requests, at most, wait for a source that may be silent, for files that another one lacks.
 const WAITING: u32 = 32;
+
+/// How a source stands for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has answered lately.
+    InPlace,
+    /// It has failed before, and this request finds out for all whether it still does.
+    OnTrial,
+    /// It is asked last.
+    Last,
+}
 
 /// What is known of one source.
 #[derive(Debug, Default)]
@@ -66,19 +78,20 @@ impl State {
 }
 
 impl Health {
-    /// Whether it is asked in its place at `now`; if not, it is asked last. When its time at the end is over,
-    /// the first request that asks tries it for all: for others it stays at the end meanwhile.
-    pub fn is_in_place(&self, now: Instant) -> bool {
+    /// How it stands for a request that is to ask it now, and asks it then unless it stands last. Not for the order of the
+    /// sources: many a request that would ask it too has its answer before.
+    pub fn standing(&self, now: Instant) -> Standing {
         let mut state = lock(&self.state);
         match state.demoted {
-            Some(until) if until > now => false,
+            Some(until) if until > now => Standing::Last,
             Some(_) if state.slow => {
                 // Longer than the one can take to find out.
                 let most = limits().connect_ms.saturating_add(limits().patience_ms);
                 state.demoted = Some(now + ms(most.max(limits().demote_ms)));
-                true
+                Standing::OnTrial
             }
-            _ => !state.is_suspect(now),
+            _ if state.is_suspect(now) => Standing::Last,
+            _ => Standing::InPlace,
         }
     }
 
@@ -151,21 +164,27 @@ mod tests {
     fn a_silent_source_is_tried_by_one_request_at_a_time_and_then_by_none() {
         let health = Health::default();
         let now = Instant::now();
-        assert!(health.is_in_place(now) && health.is_worth_asking(now));
+        assert!(!health.is_demoted(now) && health.is_worth_asking(now));
+        assert_eq!(health.standing(now), Standing::InPlace);
         health.asked(now);
         health.failed(LONG);
-        assert!(!health.is_in_place(now) && health.is_demoted(now));
+        assert!(health.is_demoted(now));
+        assert_eq!(health.standing(now), Standing::Last);
         assert!(health.is_worth_asking(now));
         health.asked(now);
         assert!(!health.is_worth_asking(now));
         health.failed(LONG);
         assert!(!health.is_worth_asking(now));
         let later = Instant::now() + ms(limits().demote_ms);
-        assert!(health.is_in_place(later), "one tries it again");
-        assert!(!health.is_in_place(later), "the others do not");
+        for _ in 0..2 {
+            assert!(!health.is_demoted(later), "to look at it is no trial");
+        }
+        assert_eq!(health.standing(later), Standing::OnTrial);
+        assert!(health.is_demoted(later), "the others do not try it");
+        assert_eq!(health.standing(later), Standing::Last);
         health.asked(later);
         health.answered();
-        assert!(health.is_in_place(later) && !health.is_demoted(later));
+        assert_eq!(health.standing(later), Standing::InPlace);
     }
 
     #[test]
@@ -175,7 +194,7 @@ mod tests {
         for _ in 0..3 {
             health.asked(now);
             health.failed(Duration::ZERO);
-            assert!(!health.is_in_place(now) && health.is_worth_asking(now));
+            assert!(health.is_demoted(now) && health.is_worth_asking(now));
         }
     }
 
@@ -184,9 +203,9 @@ mod tests {
         let health = Health::default();
         let now = Instant::now();
         health.asked(now);
-        assert!(health.is_in_place(now));
+        assert!(!health.is_demoted(now));
         let later = now + ms(limits().suspect_ms) + Duration::from_millis(1);
-        assert!(!health.is_in_place(later) && health.is_worth_asking(later));
+        assert!(health.is_demoted(later) && health.is_worth_asking(later));
         // A few may wait for it, and none once it has been silent for long.
         let long = now + ms(limits().silent_ms) + Duration::from_millis(1);
         assert!(!health.is_worth_asking(long));
@@ -197,6 +216,6 @@ mod tests {
         for _ in 0..WAITING {
             health.left();
         }
-        assert!(health.is_in_place(later) && health.is_worth_asking(long));
+        assert!(!health.is_demoted(later) && health.is_worth_asking(long));
     }
 }

@@ -38,7 +38,7 @@ use crate::stats::{Reason, Stats};
 use crate::store::CachePath;
 use crate::sys::limits::{limits, ms};
 use client::Client;
-use health::Health;
+use health::{Health, Standing};
 use names::Names;
 use wrong::Wrong;
 
@@ -49,6 +49,7 @@ pub use proxy::Proxy;
 pub use request::{Kind, Request};
 pub use response::Response;
 pub use source::Source;
+pub use wrong::Fault;
 
 /// A source, and how it does.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Upstream {
         Self {
             sources: sources.collect(),
             names,
-            client: Client::new(proxy, helpers),
+            client: Client::new(proxy, helpers, timeout),
             timeout,
             stats,
             wrong: Wrong::default(),
@@ -154,20 +155,21 @@ impl Upstream {
                 continue;
             };
             let now = Instant::now();
-            let demoted = source.health.is_demoted(now);
-            if lacking && !source.health.is_worth_asking(now) {
+            let standing = source.health.standing(now);
+            let worth = || source.health.is_worth_asking(now);
+            if lacking && standing == Standing::Last && !worth() {
                 late.push((*number, Late::PassedOver));
                 continue;
             }
             let is_last = at + 1 == order.len();
-            let patience = match is_last && !demoted {
-                true => self.timeout,
-                false => hurry,
+            let patience = match standing {
+                Standing::InPlace if is_last => self.timeout,
+                _ => hurry,
             };
             match self.ask_one(*number, is_last, request, patience, exchange, accept) {
                 Ok(response) => return Ok(response),
                 Err(Error::GivenUp) => return Err(Failure::Broken),
-                Err(cause) if cause.is_timeout() && demoted => {
+                Err(cause) if cause.is_timeout() && standing != Standing::InPlace => {
                     late.push((*number, Late::Silent(cause)));
                 }
                 Err(cause)
@@ -208,15 +210,16 @@ impl Upstream {
         Err(failure.unwrap_or(Failure::NotFound))
     }
 
-    /// The numbers of the sources that serve what is asked for, in the order to ask them: those that failed lately
-    /// last, and behind them those that gave wrong content for it: of these the one that did so last comes last, since
-    /// one that had no part but in the end of it may have the file.
+    /// The numbers of the sources that serve what is asked for, in the order to ask them: those whose content of it broke
+    /// off behind the sound ones, those that failed lately behind these, and those that gave wrong content for it last. Of
+    /// several the one that did so last comes last, since one that had no part but in the end of it may have the file.
     pub fn order(&self, request: &Request) -> Vec<usize> {
         let now = Instant::now();
         let mut order: Vec<(_, usize)> = Vec::new();
         for &number in self.serving(request) {
-            let wrong = self.wrong.last(number, request.path(), now);
-            let rank = (wrong, !self.is_in_place(number, now));
+            let fault = self.wrong.last(number, request.path(), now);
+            let wrong = fault.filter(|(fault, _)| *fault == Fault::Wrong);
+            let rank = (wrong, self.is_demoted(number, now), fault);
             let at = order.partition_point(|(other, _)| *other <= rank);
             order.insert(at, (rank, number));
         }
@@ -237,9 +240,9 @@ impl Upstream {
         order
     }
 
-    /// Notes that a source gave wrong content for `path`: there it is asked last for `wrong_ms`.
-    pub fn gave_wrong(&self, number: usize, path: &str) {
-        self.wrong.note(number, path, Instant::now());
+    /// Notes a source's fault with `path`: there it is asked last for a while.
+    pub fn at_fault(&self, number: usize, path: &str, fault: Fault) {
+        self.wrong.note(number, path, fault, Instant::now());
     }
 
     fn is_crowded(&self, number: usize) -> bool {
@@ -247,9 +250,9 @@ impl Upstream {
         source.is_some_and(|source| source.health.is_crowded())
     }
 
-    fn is_in_place(&self, number: usize, now: Instant) -> bool {
+    fn is_demoted(&self, number: usize, now: Instant) -> bool {
         let source = self.sources.get(number);
-        source.is_some_and(|source| source.health.is_in_place(now))
+        source.is_some_and(|source| source.health.is_demoted(now))
     }
 
     /// Counts that a source broke off within its content. One that was silent for `silence`, if that is not zero, goes

@@ -102,13 +102,17 @@ fn what_a_source_says_stands_if_there_is_no_more_time_for_its_slow_address() {
         exchange.send("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")?;
         Ok(false)
     });
-    let cache = CacheDir::new();
-    let daemon = Daemon::on(&cache)
-        .source(format!("http://pool.example:{port}"))
-        .env("PACKAGE_CACHE_HOSTS", "pool.example=127.0.0.2+127.0.0.1")
-        .limits("patience_ms=300")
-        .start();
-    let answer = daemon.get("/a.tar");
-    answer.assert_error(503);
-    assert_eq!(answer.field("retry-after"), Some("7"));
+    for (timeout, limits) in [("30", "patience_ms=300"), ("1", "")] {
+        let cache = CacheDir::new();
+        let daemon = Daemon::on(&cache)
+            .source(format!("http://pool.example:{port}"))
+            .env("PACKAGE_CACHE_HOSTS", "pool.example=127.0.0.2+127.0.0.1")
+            .arg("--timeout")
+            .arg(timeout)
+            .limits(limits)
+            .start();
+        let answer = daemon.get("/a.tar");
+        answer.assert_error(503);
+        assert_eq!(answer.field("retry-after"), Some("7"));
+    }
 }

@@ -20,6 +20,8 @@ mod redirect;
 mod request;
 /// Sources that are silent, drip, or die without a word: who waits for them, and for how long.
 mod silent;
+/// Sources that have failed: when they are asked again.
+mod standing;
 /// Sources over TLS: who is trusted, what is said of who is not, and what becomes of the helpers.
 mod tls;
 
