@@ -286,11 +286,12 @@ impl Connection {
         let mut sender = Sender::new(&self.client, lead, activity, self.begun, ending);
         let result = response.content.send(&mut out, &mut sender, &self.cache);
         self.moved = sender.moved();
-        let sent = sender.sent().saturating_sub(head);
+        let framing = head.saturating_add(sender.framing());
+        let sent = sender.sent().saturating_sub(framing);
         self.cache.stats().answered(&Answer {
             word,
             status,
-            sent: sent.saturating_sub(sender.framing()),
+            sent,
             first_byte: sender.first_byte(),
         });
         // Dropped when all is done: the client has its response.

@@ -2,8 +2,9 @@
 //!
 //! Rules: at a stop a transfer leaves what it has received to the next process (`store::Kept`). A transfer of the same
 //! path takes that and asks the sources for the rest, with the same proof as after a break (`resume`), before any reader
-//! hears of it; from there on it is like any other. If a source has another file, or none can show that it has the same,
-//! twice asked, what was kept goes and the file is asked for anew. If none has an answer, it stays for another request.
+//! hears of it; from there on it is like any other. If a source has another file, sends all of it too slowly for the proof,
+//! or none can show that it has the same, twice asked, what was kept goes and the file is asked for anew. If none has an
+//! answer, it stays for another request.
 //!
 //! Not here: which partials are worth it, and their names (`store`).
 

@@ -1,6 +1,6 @@
 //! The access line.
 
-use crate::support::{Daemon, Rig, noise, reply};
+use crate::support::{Daemon, Rig, close_delimited, noise, reply};
 
 /// The access line of a request with this user agent, without time and duration.
 #[track_caller]
@@ -50,6 +50,20 @@ fn an_access_line_a_request() {
         failed.starts_with(&format!(r#"{start}"GET /d/none.tar HTTP/1.1" 404 "#)),
         "{failed}"
     );
+}
+
+#[test]
+fn what_frames_content_of_unknown_length_is_no_content() {
+    let rig = Rig::with(|setup| setup.arg("-v"));
+    rig.origin.script("/a.tar", close_delimited(b"content"));
+    let mut client = rig.daemon.client();
+    let answer = client
+        .ask("GET", "/a.tar", &["User-Agent: chunked"])
+        .answer();
+    assert_eq!(answer.field("transfer-encoding"), Some("chunked"));
+    answer.assert_whole(b"content");
+    let line = access(&rig.daemon, "chunked");
+    assert!(line.contains("\" 200 7 \"-\""), "{line}");
 }
 
 #[test]
