@@ -59,7 +59,8 @@ pub fn ask(
     let overlap = kept.tail(start).ok()?;
     let same = validators(&kept);
     let asked = request.upstream.rest(start);
-    let (mut proof, anew, broke) = (None, Cell::new(false), Cell::new(false));
+    let (another, broke, slow) = (Cell::new(false), Cell::new(false), Cell::new(false));
+    let mut proof = None;
     let order = upstream.order_from(&asked, &same.given.server);
     let mut accept = |response: &mut Response| {
         let status = response.head.status;
@@ -75,25 +76,27 @@ pub fn ask(
         if matches!(shown, Err(Error::Broken(_) | Error::Timeout(_))) {
             broke.set(true);
         }
-        // A source that sends all of it too slowly for the proof would be as slow again.
-        let is_slow = status == StatusCode::OK && matches!(shown, Err(Error::Timeout(_)));
-        let is_another = matches!(shown, Err(Error::NotTheFile(_)));
-        if is_another || is_slow || status == StatusCode::RANGE_NOT_SATISFIABLE {
-            anew.set(true);
+        // One that sends all of it too slowly for the proof would be as slow again.
+        if status == StatusCode::OK && matches!(shown, Err(Error::Timeout(_))) {
+            slow.set(true);
+        }
+        if matches!(shown, Err(Error::NotTheFile(_))) || status == StatusCode::RANGE_NOT_SATISFIABLE
+        {
+            another.set(true);
         }
         proof = shown?;
         Ok(())
     };
     let mut answer = upstream.first(&order, &asked, exchange, &mut accept);
     // A break shows no other file.
-    if answer.is_err() && broke.get() && !anew.get() && !exchange.is_given_up() {
+    if answer.is_err() && broke.get() && !another.get() && !slow.get() && !exchange.is_given_up() {
         answer = upstream.first(&order, &asked, exchange, &mut accept);
     }
     if exchange.is_given_up() {
         kept.put_back(&request.path);
         return Some(Err(Failure::Broken));
     }
-    if anew.get() || answer.is_err() && broke.get() {
+    if another.get() || answer.is_err() && broke.get() {
         exchange.let_go();
         return None;
     }

@@ -126,6 +126,27 @@ fn a_break_within_the_proof_is_no_other_file() {
 }
 
 #[test]
+fn a_source_that_sends_all_of_it_too_slowly_is_asked_for_the_rest_once() {
+    let slow = |state: &mut State| (state.ranges, state.hold) = (false, 10_000);
+    let again = format!("bytes={AGAIN}-");
+    // What was kept is of use with another source.
+    let it = Restarts::kept();
+    it.mirror.set(slow);
+    let second = Mirror::start(it.content.clone());
+    let setup = it.limited(",patience_ms=300,proof_ms=300");
+    it.assert_comes_whole(&setup.source(second.server.url()).start());
+    assert_eq!(it.ranges(), [&*again]);
+    assert!(second.look().sent < it.content.len() / 2 + 65_536);
+    // Without one it is not worth another wait.
+    let it = Restarts::kept();
+    it.mirror.set(slow);
+    let daemon = it.limited(",patience_ms=300,proof_ms=300").start();
+    let mut client = daemon.begin(FILE);
+    client.assert_begins(&it.content[..10_000]);
+    assert_eq!(it.ranges(), [&*again, "-"]);
+}
+
+#[test]
 fn a_client_that_wants_it_confirmed_has_the_source_asked_so() {
     let it = Restarts::kept();
     let daemon = it.setup().start();
