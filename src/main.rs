@@ -31,7 +31,7 @@ mod upstream;
 mod verify;
 
 use std::env;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use crate::cli::Command;
@@ -67,11 +67,14 @@ fn end(result: Result<bool, String>) -> ExitCode {
     }
 }
 
-/// Prints to stdout. A closed stdout is not an error.
+/// Prints to stdout. That nobody reads it is not an error; a full disk is.
 fn print(text: &str) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end());
-    ExitCode::SUCCESS
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            end(Err(format!("cannot print: {cause}")))
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn complain(why: &str) {

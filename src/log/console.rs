@@ -1,10 +1,11 @@
 //! Console: what a command that runs to its end says: its list and summary on stdout, complaints and progress on stderr.
 //!
-//! Rules: a closed stdout or stderr changes nothing. After a number of complaints further ones are only
-//! counted. Progress is shown on a terminal alone, from two seconds on, and is wiped off again.
+//! Rules: a closed stdout or stderr changes nothing; a list that stdout does not take is a complaint. After a number
+//! of complaints further ones are only counted. Progress is shown on a terminal alone, from two seconds on, and is
+//! wiped off again.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,11 @@ impl Console {
     pub fn print(&mut self, head: &str, rest: &[u8]) {
         let line = [head.as_bytes(), rest, b"\n"].concat();
         self.clear();
-        let _ = io::stdout().write_all(&line);
+        if let Err(cause) = io::stdout().write_all(&line)
+            && cause.kind() != ErrorKind::BrokenPipe
+        {
+            self.complain(&format!("cannot print: {cause}"));
+        }
         // Where files are named, that shows the progress.
         self.next = self.next.map(|_| Instant::now() + PATIENCE);
     }

@@ -171,7 +171,8 @@ fn run(options: &Options) -> Result<(), String> {
         log::notice!("distfiles must be what the Manifests of {dir} say");
     }
     manifests.follow();
-    sweep_in_background(&store);
+    // Without sources nothing is ever stored.
+    tend_in_background(&store, !options.sources.is_empty());
     await_stop(listener, &clients, &cache, &store, &helpers);
     Ok(())
 }
@@ -295,10 +296,14 @@ fn connections(options: &Options) -> usize {
     asked.min(allowed)
 }
 
-/// Removes leftovers of killed processes in a thread, while requests are served.
-fn sweep_in_background(store: &Arc<Store>) {
+/// Says in a thread, while requests are served, if what this process fills cannot be written, and removes leftovers
+/// of killed processes.
+fn tend_in_background(store: &Arc<Store>, fills: bool) {
     let store = Arc::clone(store);
     let sweep = move || {
+        if fills {
+            store.try_out();
+        }
         loop {
             let swept = walk::sweep(store.root());
             if swept.count > 0 {

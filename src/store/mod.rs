@@ -20,6 +20,7 @@ mod target;
 mod times;
 pub mod walk;
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -225,18 +226,34 @@ impl Store {
 
     /// Logs that `path` could not be stored, once in a series of failures.
     pub fn failed(&self, path: &CachePath, cause: &io::Error) {
-        let root = self.root.display();
         self.stats.store_failures.add(1);
-        if self.failing.swap(true, Ordering::Relaxed) {
-            log::debug!("cannot store {root}/{path}: {cause}");
-        } else {
-            log::error!(
-                "cannot store {root}/{path}: {cause}; clients are served, nothing is stored until this is mended"
-            );
+        let root = self.root.display();
+        if self.begins_to_fail(format_args!("{root}/{path}"), cause) {
             // The path on this host is the log's alone.
             let why = format!("cannot be stored: {}", cause.kind());
             self.stats.failed(&path.encoded(), &why);
         }
+    }
+
+    /// Logs that nothing can be stored, if that is so, before the first miss finds it out. This may wait for the
+    /// file system.
+    pub fn try_out(&self) {
+        if let Err(cause) = check_writable(&self.root) {
+            self.begins_to_fail(format_args!("in {}", self.root.display()), &cause);
+        }
+    }
+
+    /// Logs that `what` cannot be stored; whether a series of failures begins with it.
+    fn begins_to_fail(&self, what: fmt::Arguments, cause: &io::Error) -> bool {
+        let begins = !self.failing.swap(true, Ordering::Relaxed);
+        if begins {
+            log::error!(
+                "cannot store {what}: {cause}; clients are served, nothing is stored until this is mended"
+            );
+        } else {
+            log::debug!("cannot store {what}: {cause}");
+        }
+        begins
     }
 
     /// What there is to see of the directory; this may wait for its file system.

@@ -1,5 +1,6 @@
 //! Help, version and usage errors.
 
+use std::fs::File;
 use std::process::Command;
 
 use super::{assert_fails, run};
@@ -146,5 +147,19 @@ fn no_password_is_ever_printed() {
             text.contains("https_proxy=") && !text.contains("secret"),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_help_that_cannot_be_written_is_a_failure() {
+    for args in [&["--help"][..], &["--version"], &["cull", "--help"]] {
+        let help = Command::new(PROGRAM)
+            .args(args)
+            .stdout(File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(help.stderr).unwrap();
+        assert_eq!(help.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("cannot print: No space left"), "{said}");
     }
 }

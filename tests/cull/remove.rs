@@ -394,3 +394,19 @@ fn hits_are_served_while_a_cull_runs() {
         "{said}"
     );
 }
+
+#[test]
+fn a_list_that_cannot_be_written_is_a_failure_and_what_is_old_goes_all_the_same() {
+    let cache = CacheDir::new();
+    aged(&cache, 3);
+    let run = Process::new(PROGRAM)
+        .args(["cull", "-v", "--unused-for=1h", "--cache"])
+        .arg(cache.path())
+        .stdout(fs::File::create("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot print: No space left"), "{said}");
+    assert!(files(&cache).is_empty());
+}

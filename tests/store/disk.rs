@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::support::{
-    CacheDir, Daemon, End, Gate, MODIFIED, PROGRAM, Rig, Step, head, ok, reply, wait_until,
+    CacheDir, Daemon, End, Gate, MODIFIED, PROGRAM, Rig, Setup, Step, head, ok, reply, wait_until,
 };
 
 const LEFTOVER: &str = ".package-cache-0123456789abcdef.part";
@@ -246,4 +246,26 @@ fn files_and_directories_in_each_others_place_cost_no_client_anything() {
         );
     }
     assert_eq!(rig.cache.walk(), ["dir.tar", "file"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error_at_the_start() {
+    // Root may write everywhere else.
+    let unwritable = |setup: Setup| setup.arg("--cache").arg("/proc/tty");
+    let rig = Rig::with(unwritable);
+    let said = rig.daemon.wait_for_log("cannot store in /proc/tty: ");
+    assert!(said.contains("nothing is stored until"), "{said}");
+    let status = rig.daemon.get("/.package-cache/status.json");
+    let failing = "\"storing\":false";
+    assert!(status.text().contains(failing), "{}", status.text());
+    rig.origin.file("/d/a.tar", b"content");
+    rig.daemon.get("/d/a.tar").assert_whole(b"content");
+    assert_eq!(rig.daemon.logged("cannot store").len(), 1);
+
+    // What stores nothing need not write.
+    let cache = CacheDir::new();
+    let reader = unwritable(Daemon::on(&cache)).arg("-v").start();
+    reader.wait_for_log("listening");
+    reader.get("/d/a.tar").assert_error(404);
+    assert_eq!(reader.logged("cannot store").len(), 0);
 }
