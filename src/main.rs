@@ -31,7 +31,7 @@ mod upstream;
 mod verify;
 
 use std::env;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cli::Command;
@@ -69,12 +69,11 @@ fn end(result: Result<bool, String>) -> ExitCode {
 
 /// Prints to stdout. That nobody reads it is not an error; a full disk is.
 fn print(text: &str) -> ExitCode {
-    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
-        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
-            end(Err(format!("cannot print: {cause}")))
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    let text = format!("{}\n", text.trim_end());
+    let printed = log::write_out(text.as_bytes());
+    end(printed
+        .map(|_| true)
+        .map_err(|cause| format!("cannot print: {cause}")))
 }
 
 fn complain(why: &str) {

@@ -41,9 +41,7 @@ impl Console {
     pub fn print(&mut self, head: &str, rest: &[u8]) {
         let line = [head.as_bytes(), rest, b"\n"].concat();
         self.clear();
-        if let Err(cause) = io::stdout().write_all(&line)
-            && cause.kind() != ErrorKind::BrokenPipe
-        {
+        if let Err(cause) = write_out(&line) {
             self.complain(&format!("cannot print: {cause}"));
         }
         // Where files are named, that shows the progress.
@@ -93,6 +91,19 @@ impl Console {
         if std::mem::take(&mut self.shown) {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+/// Writes to stdout at once; false if nobody reads it any more.
+///
+/// # Errors
+/// Why stdout did not take it, such as a full disk.
+pub fn write_out(text: &[u8]) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(cause),
     }
 }
 

@@ -21,7 +21,7 @@ mod console;
 mod stderr;
 mod syslog;
 
-pub use console::{Bytes, Console, counted};
+pub use console::{Bytes, Console, counted, write_out};
 use stderr::Stderr;
 use syslog::Syslog;
 

@@ -8,10 +8,11 @@
 mod ask;
 mod terminal;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::Duration;
 
+use crate::log;
 use crate::sys::calls;
 use crate::sys::thread::start;
 use terminal::Terminal;
@@ -47,23 +48,13 @@ impl Default for Options {
 pub fn status(options: &Options) -> Result<(), String> {
     let first = picture(options)?;
     let shown = match options.watch {
-        None => print(&first).map(drop),
+        None => log::write_out(first.as_bytes()).map(drop),
         Some(pause) => {
             end_on_signal()?;
             watch(options, pause, first)
         }
     };
     shown.map_err(|cause| format!("cannot write the status: {cause}"))
-}
-
-/// Writes to standard output; false if nobody reads it any more.
-fn print(text: &str) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(cause) => Err(cause),
-    }
 }
 
 /// One picture.
@@ -88,7 +79,7 @@ fn watch(options: &Options, pause: Duration, first: String) -> io::Result<()> {
             true => terminal::over_the_last(&text, Terminal::of_stdout().rows),
             false => text,
         };
-        if !print(&shown)? {
+        if !log::write_out(shown.as_bytes())? {
             return Ok(());
         }
         thread::sleep(pause);

@@ -267,5 +267,6 @@ fn a_directory_that_cannot_be_written_is_an_error_at_the_start() {
     let reader = unwritable(Daemon::on(&cache)).arg("-v").start();
     reader.wait_for_log("listening");
     reader.get("/d/a.tar").assert_error(404);
+    reader.wait_idle();
     assert_eq!(reader.logged("cannot store").len(), 0);
 }
